@@ -1,0 +1,52 @@
+"""Every error that graf raises on purpose.
+
+The tree::
+
+    GrafError              a failed job                                    exit 1
+    ├── UsageError         a wrong command line or argument                exit 2
+    ├── ManifestError      weights.toml or a config.yaml that cannot be used
+    ├── DownloadError      an address that does not give the file
+    ├── CheckpointError    a file that is not the model it should be
+    ├── DeviceError        a device that is not there or is too small
+    ├── RecipeError        a recipe that cannot be drawn
+    └── OutputError        a file that cannot be written
+
+Each message is one sentence that says what is wrong, with which file or option, and what to do.
+Beyond these the program exits 130 on ^C, 143 on SIGTERM, and 3 on a bug of its own.
+"""
+
+
+class GrafError(Exception):
+    """A job failed for a reason that the message tells."""
+
+    exit_code = 1
+
+
+class UsageError(GrafError):
+    """An option or argument has a value that cannot be meant."""
+
+    exit_code = 2
+
+
+class ManifestError(GrafError):
+    """A manifest or a training configuration cannot be used."""
+
+
+class DownloadError(GrafError):
+    """An address does not give the file that it should."""
+
+
+class CheckpointError(GrafError):
+    """A file does not hold the model that it should."""
+
+
+class DeviceError(GrafError):
+    """A device is not there, or is too small."""
+
+
+class RecipeError(GrafError):
+    """A recipe cannot be drawn."""
+
+
+class OutputError(GrafError):
+    """A file cannot be written."""

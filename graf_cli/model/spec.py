@@ -1,0 +1,120 @@
+"""What a model is, before any of its weights are read.
+
+The specifications are msgspec Structs, frozen like every noun, because they are read from files
+that other people write: msgspec checks types, bounds and unknown keys, and names the key.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from graf_cli.model.download import Source
+
+Degrees = float
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Unit = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1, le=4096)]
+
+SKIP_LAYER = 4  # the trunk sees its input again after this layer, counted from 0
+MAX_SIZE = 16384  # pixels along one side
+
+
+class NetworkSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sizes of the conditional radiance field (GRAF, section 3.2) and samples along a ray."""
+
+    depth: Annotated[int, Meta(ge=1, le=64)] = 8  # linear layers of the density trunk
+    width: Count = 256
+    depth_fine: Annotated[int, Meta(ge=1, le=64)] = 8  # the same, of the second pass
+    width_fine: Count = 256
+    encode: bool = True  # positional encoding; False feeds plain coordinates
+    multires: Annotated[int, Meta(ge=0, le=32)] = 10  # octaves of a point
+    multires_views: Annotated[int, Meta(ge=0, le=32)] = 4  # octaves of a direction
+    use_viewdirs: bool = True
+    samples: Count = 64  # along a ray
+    importance: Annotated[int, Meta(ge=0, le=4096)] = 0  # further samples of a second pass
+
+    def __post_init__(self) -> None:
+        if SKIP_LAYER + 1 in (self.depth, self.depth_fine):
+            raise ValueError("a trunk of 5 layers would end in its skip connection; use 4 or 6")
+
+
+class LatentSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Prior and lengths of the codes: shape first, appearance last."""
+
+    prior: Literal["gauss", "uniform"] = "gauss"  # N(0, 1) or U(-1, 1) per entry
+    dim: Count = 256
+    dim_appearance: Annotated[int, Meta(ge=0, le=4096)] = 128
+
+    def __post_init__(self) -> None:
+        if self.dim_appearance >= self.dim:
+            raise ValueError("`dim_appearance` must be smaller than `dim`")
+
+    @property
+    def dim_shape(self) -> int:
+        """Length of the shape code."""
+        return self.dim - self.dim_appearance
+
+
+class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the training cameras were: on a sphere around the origin, z up, looking at it."""
+
+    near: Annotated[float, Meta(ge=0, le=1e6)]  # depth of the first sample, world units
+    far: Positive  # depth of the last one
+    radius: tuple[Positive, Positive]  # distance from the origin; lower and upper bound
+    fov: Annotated[Degrees, Meta(gt=0, lt=180)]  # across the image's width
+    u: tuple[Unit, Unit] = (0.0, 1.0)  # azimuth / 360°
+    v: tuple[Unit, Unit] = (0.0, 1.0)  # (1 - cos polar) / 2
+    orthographic: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = (self.near, self.far, *self.radius, self.fov, *self.u, *self.v)
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("every number must be finite")
+        if not self.near < self.far:
+            raise ValueError("`near` must be smaller than `far`")
+        for key in ("radius", "u", "v"):
+            low, high = getattr(self, key)
+            if low > high:
+                raise ValueError(f"`{key}` must be [lower, upper]")
+
+    @property
+    def radius_varies(self) -> bool:
+        """Whether near and far move with each ray's origin (REFERENCE: a radius range)."""
+        return self.radius[0] != self.radius[1]
+
+    @property
+    def azimuth(self) -> tuple[Degrees, Degrees]:
+        """Training range of the azimuth, in degrees."""
+        return 360 * self.u[0], 360 * self.u[1]
+
+    @property
+    def elevation(self) -> tuple[Degrees, Degrees]:
+        """Training range of the elevation above the horizon, lowest first, in degrees."""
+        low, high = (90 - math.degrees(math.acos(1 - 2 * v)) for v in reversed(self.v))
+        return low, high
+
+
+class About(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What people should know of a model before they use or cite it."""
+
+    title: str = ""  # what it shows, a few words
+    source: str = ""  # where it comes from
+    licence: str = ""
+    citation: str = ""
+    note: str = ""
+
+
+class ModelSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that is needed to rebuild one model; the weights themselves come from `weights`."""
+
+    name: str
+    size: Annotated[int, Meta(ge=1, le=MAX_SIZE)]  # pixels along a side of its training images
+    camera: CameraSpec
+    background: Literal["white", "black"] = "white"
+    network: NetworkSpec = NetworkSpec()
+    latent: LatentSpec = LatentSpec()
+    about: About = About()
+    weights: Source | None = None

@@ -1,0 +1,195 @@
+"""Cameras and the rays through their pixels.
+
+Conventions, stated once for the whole program: the world's z axis points up and the object sits
+at the origin. A camera's axes follow OpenGL: x right, y up, looking along −z. Azimuth turns about
+z from the x axis; elevation is measured above the horizon, so the polar angle is 90° − elevation.
+Pixel (i, j) counts to the right and down; its ray passes through the integer coordinate, without
+a half-pixel shift.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from graf_cli.arrays import Array
+from graf_cli.model.spec import CameraSpec
+
+SAME_RADIUS = 1e-3  # relative; nearer than this to its training radius, a camera is on it
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """One view.
+
+    Attributes
+    ----------
+    pose : ndarray, shape = (3, 4)
+        Camera to world, ``[R | eye]``; the columns of R are the camera's axes.
+    width, height : int
+        Pixels.
+    fov : float
+        Across the width, in degrees; of no effect when orthographic.
+    near, far : float
+        Depths of the first and the last sample along the optical axis, world units.
+    radius_max : float or None
+        Set for models trained over a range of radii: near and far then move with each ray's
+        origin o, by ``|o| − radius_max``.
+    orthographic : bool
+        Parallel rays over a square of side ``far − near``.
+    """
+
+    pose: Array
+    width: int
+    height: int
+    fov: float
+    near: float
+    far: float
+    radius_max: float | None = None
+    orthographic: bool = False
+
+    @property
+    def eye(self) -> Array:
+        """Position in the world, shape = (3,)."""
+        return self.pose[:, 3]
+
+    @property
+    def focal(self) -> float:
+        """Focal length in pixels, ``(W / 2) / tan(fov / 2)``."""
+        return self.width / 2 / math.tan(math.radians(self.fov) / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Rays:
+    """Rays of one camera.
+
+    Attributes
+    ----------
+    origins : Tensor, shape = (n, 3)
+    directions : Tensor, shape = (n, 3)
+        Of length one along the optical axis, not normalised, so that depths along a ray are
+        depths along the axis.
+    near, far : Tensor, shape = (n, 1)
+    """
+
+    origins: Tensor
+    directions: Tensor
+    near: Tensor
+    far: Tensor
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+    def __getitem__(self, index: slice | Tensor) -> Rays:
+        return Rays(
+            self.origins[index], self.directions[index], self.near[index], self.far[index]
+        )
+
+
+def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:
+    """A camera on the sphere around the origin, looking at it with z up.
+
+    Parameters
+    ----------
+    azimuth, elevation : float
+        Degrees. At the poles, where "up" has no direction, the azimuth still gives one.
+    radius : float
+        World units.
+
+    Returns
+    -------
+    ndarray, shape = (3, 4)
+        Camera to world.
+    """
+    phi, theta = math.radians(azimuth), math.radians(90 - elevation)
+    z = np.array(
+        [math.sin(theta) * math.cos(phi), math.sin(theta) * math.sin(phi), math.cos(theta)]
+    )
+    x = np.array([-math.sin(phi), math.cos(phi), 0.0])
+    return np.stack([x, np.cross(z, x), z, radius * z], axis=1)
+
+
+def azimuth_of(u: float) -> float:
+    """Azimuth in degrees of ``u`` in [0, 1]."""
+    return 360 * u
+
+
+def elevation_of(v: float) -> float:
+    """Elevation in degrees of ``v`` in [0, 1]; uniform in `v` is uniform on the sphere."""
+    return 90 - math.degrees(math.acos(1 - 2 * v))
+
+
+def camera_for(
+    spec: CameraSpec, pose: Array, *, width: int, height: int, fov: float | None = None
+) -> Camera:
+    """A camera at a pose, with the depths and the projection of a model.
+
+    A model trained at one radius expects the object between its near and its far; when a camera
+    stands nearer or farther than in training, both move along with it.
+    """
+    distance = float(np.linalg.norm(pose[:, 3]))
+    low, high = spec.radius
+    off_radius = not spec.radius_varies and abs(distance - high) > SAME_RADIUS * high
+    shift = distance - high if off_radius else 0.0
+    near = spec.near + shift
+    return Camera(
+        pose=pose,
+        width=width,
+        height=height,
+        fov=spec.fov if fov is None else fov,
+        near=near if spec.radius_varies else max(near, 0.0),
+        far=spec.far + shift,
+        radius_max=high if spec.radius_varies else None,
+        orthographic=spec.orthographic,
+    )
+
+
+def rays(
+    camera: Camera,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+    start: int = 0,
+    stop: int | None = None,
+) -> Rays:
+    """Rays through the pixels `start` to `stop`, counted row by row.
+
+    Returns
+    -------
+    Rays
+        World frame, on `device`.
+    """
+    stop = camera.width * camera.height if stop is None else stop
+    pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
+    i = (pixel % camera.width).to(dtype) - camera.width * 0.5
+    j = (pixel // camera.width).to(dtype) - camera.height * 0.5
+    pose = torch.as_tensor(camera.pose).to(device=device, dtype=dtype)
+    rotation, eye = pose[:, :3], pose[:, 3]
+    if camera.orthographic:
+        step = (camera.far - camera.near) / camera.width
+        offset = torch.stack((i * step, -j * step * camera.width / camera.height, 0 * i), dim=-1)
+        origins = eye + _rotate(offset, rotation)
+        directions = (-rotation[:, 2]).expand_as(origins)
+    else:
+        local = torch.stack((i / camera.focal, -j / camera.focal, torch.full_like(i, -1)), dim=-1)
+        directions = _rotate(local, rotation)
+        origins = eye.expand_as(directions)
+    return Rays(origins, directions, *_bounds(camera, origins))
+
+
+def _rotate(vectors: Tensor, rotation: Tensor) -> Tensor:
+    """Written out, since a matrix product may run at reduced precision on some devices."""
+    return (vectors[:, None, :] * rotation).sum(-1)
+
+
+def _bounds(camera: Camera, origins: Tensor) -> tuple[Tensor, Tensor]:
+    shift = torch.zeros_like(origins[:, :1])
+    if camera.radius_max is not None:
+        # Contiguous, because the high octaves of the encoding feel the last bit of a depth, and
+        # the norm of a strided tensor may round differently.
+        shift = origins.contiguous().norm(dim=-1, keepdim=True) - camera.radius_max
+    return camera.near + shift, camera.far + shift
