@@ -1,0 +1,69 @@
+"""A short run of the fit."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from graf_cli.model.checkpoint import check_weights, read_weights
+from graf_cli.model.spec import LatentSpec, NetworkSpec
+from tools.toycars.fit import CHECKPOINT, Fit, FitPlan, learning_rate, run_fit
+from tools.toycars.sampling import BatchSize
+
+CPU = torch.device("cpu")
+SMALL = FitPlan(
+    steps=4,
+    batch=BatchSize(codes=3, near=24, coloured=16, volume=8, candidates=60, code_size=16),
+    network=NetworkSpec(width=16),
+    latent=LatentSpec(dim=32, dim_appearance=16),
+)
+
+
+def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    whole, halves = tmp_path / "whole.safetensors", tmp_path / "halves.safetensors"
+    run_fit(SMALL, out=whole, work=tmp_path / "a", device=CPU)
+    first = Fit(SMALL, CPU)
+    first.advance()
+    first.advance()
+    first.save(tmp_path / "b" / CHECKPOINT)
+    run_fit(SMALL, out=halves, work=tmp_path / "b", device=CPU)
+    assert whole.read_bytes() == halves.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
+        "halves.safetensors",
+        "whole.safetensors",
+    ]
+
+
+def test_the_asset_says_what_it_is_and_is_half_precision(tmp_path: Path) -> None:
+    out = tmp_path / "cars.safetensors"
+    run_fit(SMALL, out=out, work=tmp_path / "work", device=CPU, asset_every=2)
+    weights = read_weights(out)
+    assert weights.spec is not None
+    check_weights(out, weights.spec, weights)
+    assert weights.spec.background == "white"
+    assert "not the paper's weights" in weights.spec.about.note
+    for tensor in weights.coarse.values():
+        assert torch.equal(tensor, tensor.half().float())
+
+
+def test_another_plan_does_not_resume(tmp_path: Path) -> None:
+    Fit(SMALL, CPU).save(tmp_path / CHECKPOINT)
+    with pytest.raises(SystemExit, match="another plan"):
+        Fit(replace(SMALL, seed=8), CPU).load(tmp_path / CHECKPOINT)
+
+
+def test_the_loss_falls() -> None:
+    fit = Fit(replace(SMALL, steps=60, rate=5e-3, network=NetworkSpec(depth=2, width=32)), CPU)
+    losses = [fit.advance() for _ in range(60)]
+    assert sum(x.density for x in losses[-10:]) < 0.95 * sum(x.density for x in losses[:10])
+
+
+def test_the_rate_rises_and_falls_back_to_nothing() -> None:
+    plan = FitPlan(steps=1000)
+    rates = [learning_rate(plan, step) for step in range(1000)]
+    top = rates.index(max(rates))
+    assert abs(top - 60) <= 1
+    assert rates[0] < 1e-6
+    assert rates[-1] < 1e-8
+    assert rates[top:] == sorted(rates[top:], reverse=True)

@@ -1,0 +1,37 @@
+import torch
+
+from tools.toycars.family import cars
+from tools.toycars.sampling import COLOUR_BAND, EMPTY, SOLID, BatchSize, draw_batch
+from tools.toycars.truth import FAR, RADIUS
+
+CPU = torch.device("cpu")
+SMALL = BatchSize(codes=6, near=64, coloured=24, volume=32, candidates=200)
+
+
+def test_a_seed_gives_one_batch() -> None:
+    one, same, other = (
+        draw_batch(SMALL, seed, device=CPU, dtype=torch.float32) for seed in (3, 3, 4)
+    )
+    assert torch.equal(one.points, same.points)
+    assert torch.equal(one.colour, same.colour)
+    assert not torch.equal(one.points, other.points)
+
+
+def test_answers_are_the_familys() -> None:
+    batch = draw_batch(SMALL, 3, device=CPU, dtype=torch.float32)
+    assert batch.points.shape == batch.directions.shape == (6, 96, 3)
+    distance = cars(batch.shape, batch.appearance).distance(batch.points)
+    assert torch.allclose(batch.density, (-350 * distance).clamp(EMPTY, SOLID), atol=1e-2)
+    coloured = distance[:, :24][batch.seen > 0]
+    assert (coloured > COLOUR_BAND[0]).all()
+    assert (coloured < COLOUR_BAND[1]).all()
+    assert batch.seen.mean() > 0.5
+    assert (distance[:, :64].abs() < 0.15).float().mean() > 0.7
+
+
+def test_points_lie_in_view_and_eyes_look_down() -> None:
+    batch = draw_batch(SMALL, 5, device=CPU, dtype=torch.float32)
+    assert batch.points.norm(dim=-1).max() < (FAR - RADIUS) + 0.4 * FAR
+    lengths = batch.directions.norm(dim=-1)
+    assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-5)
+    assert (batch.directions[..., 2] < 0.3).all()

@@ -1,0 +1,83 @@
+"""Make, measure and look at the toy cars."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+from tools.toycars.evaluate import FIRST_SEED, evaluate
+from tools.toycars.fit import FitPlan, run_fit
+from tools.toycars.sheets import KINDS, draw_sheet
+
+ASSET = Path("graf_cli/assets/toy-cars.safetensors")
+WORK = Path(".toycars")
+
+
+def main(arguments: list[str]) -> None:
+    """Run one command."""
+    options = _parser().parse_args(arguments)
+    options.run(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tools.toycars", description=__doc__)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
+    commands = parser.add_subparsers(required=True)
+    fit = commands.add_parser("fit", help="fit the released network to the family; resumes")
+    fit.add_argument("--out", type=Path, default=ASSET, help="asset to write")
+    fit.add_argument("--work", type=Path, default=WORK, help="directory of the checkpoint")
+    fit.add_argument("--steps", type=int, default=FitPlan.steps, help="optimiser steps in all")
+    fit.add_argument("--asset-every", type=int, default=0, help="steps between provisional assets")
+    fit.set_defaults(run=_fit)
+    measure = commands.add_parser("evaluate", help="hold an asset against the procedural truth")
+    measure.add_argument("--asset", type=Path, default=ASSET)
+    measure.add_argument("--count", type=int, default=64, help="unseen cars")
+    measure.add_argument("--size", type=int, default=128, help="pixels a side")
+    measure.add_argument("--json", type=Path, help="write every case here too")
+    measure.set_defaults(run=_evaluate)
+    sheet = commands.add_parser("sheet", help="draw a contact sheet")
+    sheet.add_argument("kind", choices=KINDS)
+    sheet.add_argument("--asset", type=Path, default=ASSET)
+    sheet.add_argument("--out", type=Path, required=True)
+    sheet.add_argument("--size", type=int, default=128, help="pixels a side of one cell")
+    sheet.add_argument(
+        "--seeds", type=int, nargs="+", default=list(range(FIRST_SEED, FIRST_SEED + 8))
+    )
+    sheet.set_defaults(run=_sheet)
+    return parser
+
+
+def _fit(options: argparse.Namespace) -> None:
+    run_fit(
+        FitPlan(steps=options.steps),
+        out=options.out,
+        work=options.work,
+        device=options.device,
+        asset_every=options.asset_every,
+    )
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    found = evaluate(options.asset, count=options.count, size=options.size, device=options.device)
+    print(found.as_markdown())
+    if options.json:
+        options.json.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    draw_sheet(
+        options.asset,
+        options.kind,
+        out=options.out,
+        size=options.size,
+        seeds=options.seeds,
+        device=options.device,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
