@@ -1,0 +1,60 @@
+"""Render novel views from pretrained generative radiance fields.
+
+>>> import graf_cli as graf
+>>> generator = graf.load()
+>>> frame = graf.render(generator, azimuth=30, seed=3)
+>>> frame.rgb.shape
+(128, 128, 3)
+
+Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from graf_cli.errors import GrafError
+from graf_cli.version import __version__
+
+if TYPE_CHECKING:
+    from graf_cli.api import draw as draw
+    from graf_cli.api import frames as frames
+    from graf_cli.api import load as load
+    from graf_cli.api import reference as reference
+    from graf_cli.api import render as render
+    from graf_cli.model.generator import Generator as Generator
+    from graf_cli.model.latent import Latent as Latent
+    from graf_cli.model.spec import ModelSpec as ModelSpec
+    from graf_cli.recipe import Recipe as Recipe
+    from graf_cli.render.camera import Camera as Camera
+    from graf_cli.render.renderer import Frame as Frame
+    from graf_cli.render.renderer import RenderOptions as RenderOptions
+    from graf_cli.render.renderer import Shot as Shot
+
+_HOMES = {
+    "draw": "graf_cli.api",
+    "frames": "graf_cli.api",
+    "load": "graf_cli.api",
+    "reference": "graf_cli.api",
+    "render": "graf_cli.api",
+    "Generator": "graf_cli.model.generator",
+    "Latent": "graf_cli.model.latent",
+    "ModelSpec": "graf_cli.model.spec",
+    "Recipe": "graf_cli.recipe",
+    "Camera": "graf_cli.render.camera",
+    "Frame": "graf_cli.render.renderer",
+    "RenderOptions": "graf_cli.render.renderer",
+    "Shot": "graf_cli.render.renderer",
+}
+
+__all__ = ["GrafError", "__version__", *_HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked for, when it is asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -25,30 +25,40 @@ def read_arrays(source: Path | BinaryIO) -> Mapping[str, Array]:
         When the file is not there, not one of NumPy's, holds anything but finite numbers, or
         more of them than a gigabyte.
     """
+    name = str(source) if isinstance(source, Path) else "Standard input"
     try:
         loaded = np.load(source, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return {"": _numbers(source, loaded)}
+            return {"": _numbers(name, loaded)}
         with loaded:
-            _check_size(source, loaded.zip)
-            return {name: _numbers(source, loaded[name]) for name in loaded.files}
+            _check_size(name, loaded.zip)
+            return {key: _numbers(name, loaded[key]) for key in loaded.files}
+    except UsageError:
+        raise
     except OSError as error:
         reason = error.strerror or "it is damaged"
-        raise UsageError(f"{source} cannot be read: {reason}; name a .npy or .npz file.") from error
-    except (ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{source} is no .npy or .npz file of numbers: {error}.") from error
+        raise UsageError(f"{name} cannot be read: {reason}; name a .npy or .npz file.") from error
+    except Exception as error:  # NumPy and zipfile raise nearly anything on a damaged file
+        raise UsageError(f"{name} is no .npy or .npz file of numbers; name one that is.") from error
 
 
-def _check_size(source: Path | BinaryIO, archive: zipfile.ZipFile | None) -> None:
+def _check_size(name: str, archive: zipfile.ZipFile | None) -> None:
     members = archive.infolist() if archive else []
     if sum(member.file_size for member in members) > MAX_BYTES:
-        raise UsageError(f"{source} unpacks to more than a gigabyte; split it.")
+        raise _too_large(name)
 
 
-def _numbers(source: Path | BinaryIO, array: np.ndarray) -> Array:
-    if array.dtype.kind not in "fiu" or array.nbytes > MAX_BYTES:
-        raise UsageError(f"{source} holds {array.dtype} of shape {array.shape}, not numbers.")
+def _numbers(name: str, array: object) -> Array:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        what = array.dtype if isinstance(array, np.ndarray) else "other files"
+        raise UsageError(f"{name} holds {what}, not numbers; name a .npy or .npz file of numbers.")
+    if array.size * 8 > MAX_BYTES:
+        raise _too_large(name)
     numbers = array.astype(np.float64)
     if not np.isfinite(numbers).all():
-        raise UsageError(f"{source} holds NaN or infinite numbers; mend them first.")
+        raise UsageError(f"{name} holds NaN or infinite numbers; mend them first.")
     return numbers
+
+
+def _too_large(name: str) -> UsageError:
+    return UsageError(f"{name} unpacks to more than a gigabyte; split it.")

@@ -1,0 +1,1 @@
+"""The face: parses, calls, prints."""

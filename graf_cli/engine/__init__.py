@@ -1,0 +1,1 @@
+"""Shots become Frames, on this machine or elsewhere: one call, one contract."""

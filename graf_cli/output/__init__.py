@@ -1,0 +1,1 @@
+"""Frames become files: pictures, sheets, sequences, videos, arrays; the Recipe inside."""

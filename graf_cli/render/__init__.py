@@ -1,0 +1,1 @@
+"""A Shot becomes a Frame."""

@@ -1,0 +1,106 @@
+"""Words for people: standard error only, and progress bars only on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+LOGGER = "graf"
+
+
+@dataclass
+class Common:
+    """Options that every command takes, before or after its name."""
+
+    manifest: Path | None = None
+    offline: bool | None = None
+    verbosity: int = 0  # -1 quiet, 0, 1 verbose
+    debug: bool = False
+
+
+class _Lines(logging.Formatter):
+    """`Warning: …`, and the bare sentence for what is only worth knowing."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno < logging.WARNING else f"{record.levelname.title()}: {text}"
+
+
+class _Stderr(logging.StreamHandler):  # type: ignore[type-arg]
+    """Writes to whatever standard error is at the time, and clear of a progress bar."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(self.format(record))
+
+
+def set_verbosity(verbosity: int) -> None:
+    """Let the library's log through: warnings, with -v everything, with -q only errors."""
+    logger = logging.getLogger(LOGGER)
+    logger.setLevel({-1: logging.ERROR, 0: logging.WARNING}.get(verbosity, logging.INFO))
+    if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
+        handler = _Stderr()
+        handler.setFormatter(_Lines())
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def say(text: str) -> None:
+    """A line on standard error, without tearing a progress bar."""
+    if "tqdm" in sys.modules and sys.stderr.isatty():
+        sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
+    else:
+        click.echo(text, err=True)
+
+
+def quiet() -> bool:
+    """Whether -q was given."""
+    return logging.getLogger(LOGGER).level >= logging.ERROR
+
+
+def notify(text: str) -> None:
+    """A line for whoever did not ask for quiet."""
+    if not quiet():
+        say(text)
+
+
+def progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
+    """Pass items on, with a bar when standard error is a terminal and there are several."""
+    if not sys.stderr.isatty() or quiet() or total < 2:
+        yield from items
+        return
+    from tqdm import tqdm
+
+    with tqdm(items, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True) as bar:
+        yield from bar
+
+
+@contextmanager
+def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar of bytes, for downloads; silent where there is no terminal."""
+    if not sys.stderr.isatty() or quiet():
+        yield _ignore
+        return
+    from tqdm import tqdm
+
+    with tqdm(desc=title, unit="B", unit_scale=True, file=sys.stderr, delay=0.1) as bar:
+
+        def update(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield update
+
+
+def _ignore(done: int, total: int | None) -> None:  # noqa: ARG001
+    """No terminal, no bar."""

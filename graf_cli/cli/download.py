@@ -1,0 +1,50 @@
+"""`graf download`: weights into the cache."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from graf_cli.cli import console
+from graf_cli.cli.console import Common
+from graf_cli.cli.options import common_options
+from graf_cli.cli.types import MODEL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from graf_cli.model.manifest import Manifest
+    from graf_cli.model.spec import ModelSpec
+
+
+@click.command(short_help="Fetch models into the cache.")
+@click.argument("names", nargs=-1, type=MODEL, metavar="[NAME[:SIZE]]...")
+@click.option("--all", "everything", is_flag=True, help="Every checkpoint of every model.")
+@common_options
+def download(names: tuple[str, ...], everything: bool) -> None:
+    """Fetch models into the cache, resuming what was interrupted, and print where they are.
+
+    \b
+    graf download cars:128 faces
+    graf download --all
+    """
+    if everything == bool(names):
+        raise click.UsageError("Name the models to fetch, or give --all.")
+    from graf_cli.model.manifest import load_manifest
+
+    common = click.get_current_context().ensure_object(Common)
+    for spec in _chosen(load_manifest(common.manifest), names):
+        click.echo(_fetch(spec, common))
+
+
+def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[ModelSpec]:
+    return [manifest.resolve(name) for name in names] if names else list(manifest)
+
+
+def _fetch(spec: ModelSpec, common: Common) -> Path:
+    from graf_cli.model.download import fetch
+
+    assert spec.weights is not None
+    with console.transfer(spec.name) as progress:
+        return fetch(spec.weights, offline=common.offline, progress=progress, notify=console.notify)

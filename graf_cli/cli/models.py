@@ -1,0 +1,141 @@
+"""`graf models`: what there is, and all about one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import click
+
+from graf_cli.cli.console import Common
+from graf_cli.cli.options import common_options
+from graf_cli.cli.types import MODEL
+from graf_cli.errors import GrafError
+
+
+@click.group(short_help="What models there are, and all about one.", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
+@common_options
+@click.pass_context
+def models(ctx: click.Context, as_json: bool) -> None:
+    """List the models: name, sizes, whether they are on this machine, what they show.
+
+    \b
+    graf models
+    graf models show cars
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = list(_rows())
+    if as_json:
+        _print_json(*rows)
+    else:
+        _print_table(rows)
+
+
+@models.command(short_help="All about one model.")
+@click.argument("name", type=MODEL)
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object.")
+@common_options
+def show(name: str, as_json: bool) -> None:
+    """Print all about one model: training ranges, network, source, licence, citation."""
+    facts = _facts(name)
+    if as_json:
+        _print_json(facts)
+        return
+    width = max(map(len, facts)) + 2
+    for key, value in facts.items():
+        text = "yes" if value is True else "no" if value is False else _text(value)
+        click.echo(f"{key.replace('_', ' '):<{width}}{text}")
+
+
+def _manifest() -> Any:
+    from graf_cli.model.manifest import load_manifest
+
+    return load_manifest(click.get_current_context().ensure_object(Common).manifest)
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    for name, entry in _manifest().models.items():
+        here = [size for size in entry.sizes if _path(entry.spec(name, size).weights)]
+        yield {
+            "name": name,
+            "aliases": list(entry.aliases),
+            "sizes": entry.sizes,
+            "default_size": entry.default_size,
+            "cached": here,
+            "title": entry.title,
+        }
+
+
+def _path(source: Any) -> str | None:
+    from graf_cli.model.download import cached
+
+    try:
+        path = cached(source)
+    except GrafError:  # a cache that cannot be read holds nothing
+        return None
+    return str(path) if path else None
+
+
+def _print_json(*objects: dict[str, Any]) -> None:
+    import msgspec
+
+    for item in objects:
+        click.echo(msgspec.json.encode(item).decode())
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    table = [("NAME", "SIZES", "ON THIS MACHINE", "SHOWS")]
+    table += [
+        (row["name"], _list(row["sizes"]), _list(row["cached"]) or "no", row["title"])
+        for row in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for line in table:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _list(values: Sequence[object]) -> str:
+    return " ".join(map(str, values))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list) and len(value) == 2 and all(isinstance(x, float) for x in value):
+        return f"{value[0]:g} to {value[1]:g}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key.replace('_', ' ')} {_text(item)}" for key, item in value.items())
+    return _list(value) if isinstance(value, list) else str(value)
+
+
+def _facts(name: str) -> dict[str, Any]:
+    import msgspec
+
+    manifest = _manifest()
+    spec = manifest.resolve(name)
+    _, entry = manifest.find(name.partition(":")[0])
+    camera = spec.camera
+    return {
+        "name": spec.name,
+        "shows": spec.about.title,
+        "note": spec.about.note,
+        "aliases": list(entry.aliases),
+        "sizes": entry.sizes,
+        "azimuth_degrees": list(camera.azimuth),
+        "elevation_degrees": list(camera.elevation),
+        "radius": list(camera.radius),
+        "fov_degrees": camera.fov,
+        "near": camera.near,
+        "far": camera.far,
+        "orthographic": camera.orthographic,
+        "background": spec.background,
+        "network": msgspec.to_builtins(spec.network),
+        "latent": msgspec.to_builtins(spec.latent),
+        "address": spec.weights.url,
+        "sha256": spec.weights.sha256 or "never published; pinned by the first download",
+        "cached": _path(spec.weights) or "no",
+        "source": spec.about.source,
+        "licence": spec.about.licence,
+        "citation": spec.about.citation,
+    }

@@ -1,0 +1,60 @@
+"""Writing on a second thread, so that a frame is encoded while the next one renders."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from types import TracebackType
+from typing import Self
+
+from graf_cli.output.sinks import Sink
+from graf_cli.render.renderer import Frame
+
+WAITING = 1  # frames held for the writer, beside the one it writes
+
+
+class Overlapped:
+    """Writes to an open sink, returning at once; memory holds two frames at the most.
+
+    The caller stays on the main thread, where ^C arrives; a failure of the writer is raised by
+    the next `write`, or at the end.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self._frames: queue.Queue[Frame | None] = queue.Queue(WAITING)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="graf-writer", daemon=True)
+
+    def write(self, frame: Frame) -> None:
+        """Hand over the next frame; waits while the writer is two frames behind."""
+        self._raise_failure()
+        self._frames.put(frame)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._frames.put(None)
+        self._thread.join()
+        if kind is None:
+            self._raise_failure()
+
+    def _run(self) -> None:
+        """After a failure frames are still taken, so that nobody waits for ever."""
+        while (frame := self._frames.get()) is not None:
+            if self._failure is None:
+                try:
+                    self.sink.write(frame)
+                except BaseException as failure:  # raised again on the caller's thread
+                    self._failure = failure
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure

@@ -1,0 +1,229 @@
+"""A Recipe becomes Shots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import torch
+
+from graf_cli.arrays import Array
+from graf_cli.model.latent import Latent, draw, slerp, split
+from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec
+from graf_cli.recipe import Grid, Recipe, Samples, Sweep, View
+from graf_cli.render.camera import (
+    Camera,
+    azimuth_of,
+    camera_for,
+    elevation_of,
+    pose_on_sphere,
+)
+from graf_cli.render.renderer import Shot
+from graf_cli.syntax import rgb_of
+
+TURN = 360.0
+SLACK = 1e-6  # degrees or world units that rounding may add to a training range
+
+
+@dataclass(frozen=True)
+class SampleDraw:
+    """What picture `k` of a sample shows.
+
+    Attributes
+    ----------
+    seed : int
+        Of the object; ``render --seed`` shows it again.
+    azimuth, elevation : float
+        Degrees.
+    radius : float
+        World units.
+    """
+
+    seed: int
+    azimuth: float
+    elevation: float
+    radius: float
+
+
+class Shots(Sequence[Shot]):
+    """The shots of a recipe, made one at a time when asked for.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    spec : ModelSpec
+        Of the model that the recipe names.
+    """
+
+    def __init__(self, recipe: Recipe, spec: ModelSpec) -> None:
+        self.recipe = recipe
+        self.spec = spec
+
+    def __len__(self) -> int:
+        return len(self.recipe)
+
+    def __iter__(self) -> Iterator[Shot]:
+        return (self[k] for k in range(len(self)))
+
+    @overload
+    def __getitem__(self, k: int) -> Shot: ...
+    @overload
+    def __getitem__(self, k: slice) -> list[Shot]: ...
+    def __getitem__(self, k: int | slice) -> Shot | list[Shot]:
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        k = range(len(self))[k]
+        return Shot(
+            latent=self._latent(k),
+            camera=self._camera(k),
+            samples=self.recipe.samples,
+            background=rgb_of(self.recipe.background),
+        )
+
+    def _latent(self, k: int) -> Latent:
+        plan = self.recipe.plan
+        match plan:
+            case Sweep():
+                latent = sweep_latent(plan, self.spec.latent, k)
+                return _truncated(latent, plan.object.truncation)
+            case Samples():
+                seed = sample_draw(plan, self.spec.camera, k).seed
+                return _truncated(draw(self.spec.latent, seed), plan.truncation)
+            case Grid():
+                row, column = divmod(k, len(plan.appearances))
+                shape = draw(self.spec.latent, plan.shapes[row]).shape
+                appearance = draw(self.spec.latent, plan.appearances[column]).appearance
+                return _truncated(Latent(shape, appearance), plan.truncation)
+
+    def _camera(self, k: int) -> Camera:
+        plan = self.recipe.plan
+        match plan:
+            case Sweep():
+                pose, fov = _view_at(plan.view, k, plan.frames)
+            case Samples():
+                drawn = sample_draw(plan, self.spec.camera, k)
+                pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius)
+                fov = self.spec.camera.fov
+            case Grid():
+                pose, fov = _view_at(plan.view, 0, 1)
+        return camera_for(
+            self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
+        )
+
+
+def at(keyframes: Sequence[float], k: int, frames: int, *, turns: bool = False) -> float:
+    """A sweep's value at frame `k`: piecewise linear, keyframes at equal distances.
+
+    A whole turn (`turns`, the ends a multiple of 360° apart) stops one frame short of repeating
+    its first; every other sweep includes both ends.
+    """
+    segment, t = _segment(len(keyframes), k, frames, closed=turns and _closes(keyframes))
+    a, b = keyframes[segment], keyframes[min(segment + 1, len(keyframes) - 1)]
+    return a + (b - a) * t if t else a
+
+
+def _closes(keyframes: Sequence[float]) -> bool:
+    travel = abs(keyframes[-1] - keyframes[0])
+    return travel > 0 and math.isclose(travel % TURN, 0, abs_tol=1e-9)
+
+
+def _segment(count: int, k: int, frames: int, *, closed: bool = False) -> tuple[int, float]:
+    """Which pair of `count` keyframes frame `k` lies between, and how far along."""
+    steps = frames if closed else frames - 1
+    position = (count - 1) * k / steps if steps else 0.0
+    segment = min(int(position), max(count - 2, 0))
+    return segment, position - segment
+
+
+def sweep_latent(plan: Sweep, spec: LatentSpec, k: int) -> Latent:
+    """The object at frame `k`, before truncation."""
+    if plan.object.codes:
+        row = plan.object.codes[k if len(plan.object.codes) > 1 else 0]
+        return split(spec, torch.tensor(row, device="cpu", dtype=torch.float32))
+    shape, t = _code_pair(plan.object.shape, spec, k, plan.frames)
+    appearance, s = _code_pair(plan.object.appearance, spec, k, plan.frames)
+    return Latent(
+        slerp(shape[0].shape, shape[1].shape, t),
+        slerp(appearance[0].appearance, appearance[1].appearance, s),
+    )
+
+
+def _code_pair(
+    seeds: Sequence[int], spec: LatentSpec, k: int, frames: int
+) -> tuple[tuple[Latent, Latent], float]:
+    segment, t = _segment(len(seeds), k, frames)
+    following = seeds[min(segment + 1, len(seeds) - 1)]
+    return (draw(spec, seeds[segment]), draw(spec, following)), t
+
+
+def _truncated(latent: Latent, truncation: float) -> Latent:
+    if truncation == 1:
+        return latent
+    return Latent(latent.shape * truncation, latent.appearance * truncation)
+
+
+def sample_draw(plan: Samples, camera: CameraSpec, k: int) -> SampleDraw:
+    """Object and camera `k`, each from a stream of its own, independent of how many there are."""
+    words = np.random.SeedSequence((plan.seed, k)).generate_state(4, np.uint64)
+    u, v, r = (float(word >> np.uint64(11)) / 2**53 for word in words[1:])
+    return SampleDraw(
+        seed=int(words[0] >> np.uint64(11)),
+        azimuth=azimuth_of(_between(camera.u, u)),
+        elevation=elevation_of(_between(camera.v, v)),
+        radius=_between(camera.radius, r),
+    )
+
+
+def _between(bounds: tuple[float, float], t: float) -> float:
+    return bounds[0] + (bounds[1] - bounds[0]) * t
+
+
+def _view_at(view: View, k: int, frames: int) -> tuple[Array, float]:
+    fov = at(view.fov, k, frames)
+    if view.poses:
+        row = view.poses[k if len(view.poses) > 1 else 0]
+        return np.array(row, dtype=np.float64).reshape(3, 4), fov
+    azimuth = at(view.azimuth, k, frames, turns=True)
+    elevation = at(view.elevation, k, frames)
+    return pose_on_sphere(azimuth, elevation, at(view.radius, k, frames)), fov
+
+
+def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
+    """One sentence when some views lie outside the range that the model was trained on."""
+    if isinstance(recipe.plan, Samples):
+        return None
+    view = recipe.plan.view
+    frames = len(recipe) if isinstance(recipe.plan, Sweep) else 1
+    eyes = np.array([_view_at(view, k, frames)[0][:, 3] for k in range(frames)])
+    radius = np.linalg.norm(eyes, axis=1)
+    azimuth = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
+    elevation = np.degrees(np.arcsin(np.clip(eyes[:, 2] / radius, -1, 1)))
+    checks = (
+        ("azimuth", _azimuth_within(azimuth, spec.camera.azimuth), spec.camera.azimuth, "°"),
+        ("elevation", _within(elevation, spec.camera.elevation), spec.camera.elevation, "°"),
+        ("radius", _within(radius, spec.camera.radius), spec.camera.radius, ""),
+    )
+    ranges = [
+        f"{name} {_range(bounds, unit)}" for name, inside, bounds, unit in checks if not inside
+    ]
+    if not ranges:
+        return None
+    return f"Some views lie outside what {spec.name} was trained on: {', '.join(ranges)}."
+
+
+def _range(bounds: tuple[float, float], unit: str) -> str:
+    low, high = (f"{bound:.4g}{unit}" for bound in bounds)
+    return low if low == high else f"{low} to {high}"
+
+
+def _within(values: Array, bounds: tuple[float, float]) -> bool:
+    slack = SLACK * max(1.0, abs(bounds[1]))
+    return bool((values >= bounds[0] - slack).all() and (values <= bounds[1] + slack).all())
+
+
+def _azimuth_within(values: Array, bounds: tuple[float, float]) -> bool:
+    """Angles repeat after a turn, so each is counted from the lower bound on."""
+    return _within((values - bounds[0] + SLACK) % TURN - SLACK, (0.0, bounds[1] - bounds[0]))

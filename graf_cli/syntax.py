@@ -1,0 +1,108 @@
+"""What people write for sweeps, seeds, sizes and colours becomes numbers.
+
+The same words serve the command line, the library and batch files.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from graf_cli.errors import UsageError
+
+MAX_SEED = 2**63 - 1
+MAX_SIZE = 16384  # pixels along a side
+COLOURS = {"white": "#ffffff", "black": "#000000"}
+
+Rgb = tuple[float, float, float]
+
+
+def parse_sweep(text: str) -> tuple[float, ...]:
+    """``30`` is constant, ``0:360`` a sweep, ``0:40:10`` keyframes at equal distances.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        values = tuple(float(part) for part in text.split(":"))
+    except ValueError:
+        values = ()
+    if not values or not all(math.isfinite(value) for value in values):
+        raise UsageError(f"`{text}` is no sweep; write a number, `from:to`, or keyframes `a:b:c`.")
+    return values
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``3`` is one seed, ``3:7`` a way from one object to another, ``3:7:1`` keyframes.
+
+    Raises
+    ------
+    UsageError
+    """
+    parts = text.split(":")
+    if not all(re.fullmatch("[0-9]{1,19}", part) for part in parts):
+        raise UsageError(f"`{text}` is no seed; write a whole number, `from:to`, or `a:b:c`.")
+    return check_seeds([int(part) for part in parts])
+
+
+def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """Seeds that the random generator takes: 0 to 2^63 − 1.
+
+    Raises
+    ------
+    UsageError
+    """
+    for seed in seeds:
+        if not 0 <= seed <= MAX_SEED:
+            raise UsageError(f"The seed {seed} is out of range; use 0 to {MAX_SEED}.")
+    return tuple(seeds)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``256`` is square, ``640x480`` width by height; pixels.
+
+    Raises
+    ------
+    UsageError
+    """
+    match = re.fullmatch(r"(\d{1,6})(?:[x×](\d{1,6}))?", text.strip().lower(), re.ASCII)
+    if not match:
+        raise UsageError(f"`{text}` is no size; write pixels as `256` or `640x480`.")
+    width = int(match[1])
+    return check_size((width, int(match[2] or width)))
+
+
+def check_size(size: tuple[int, int]) -> tuple[int, int]:
+    """A width and a height between 1 and 16384 pixels.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not all(1 <= side <= MAX_SIZE for side in size):
+        raise UsageError(
+            f"The size {size[0]}x{size[1]} is out of range; use 1 to {MAX_SIZE} pixels a side."
+        )
+    return size
+
+
+def parse_colour(text: str) -> str:
+    """``white``, ``black`` or ``#rrggbb`` as ``#rrggbb`` in lower case.
+
+    Raises
+    ------
+    UsageError
+    """
+    name = text.strip().lower()
+    colour = COLOURS.get(name, name)
+    if not re.fullmatch("#[0-9a-f]{6}", colour):
+        raise UsageError(f"`{text}` is no colour; write white, black, #rrggbb or model.")
+    return colour
+
+
+def rgb_of(colour: str) -> Rgb:
+    """Red, green and blue of ``#rrggbb``, in [0, 1]."""
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue
