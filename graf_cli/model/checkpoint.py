@@ -2,20 +2,19 @@
 
 Three kinds of file are read: `torch.save` archives, the stream format that preceded them, and the
 safetensors files that graf writes itself. Pickles pass two walls: an inspection of our own that
-builds nothing and holds every announced size against the file's, then
+builds nothing (`graf_cli.model.pickles`) and holds every announced size against the file's, then
 ``torch.load(weights_only=True)``.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
@@ -26,40 +25,16 @@ from torch import Tensor
 
 from graf_cli.errors import CheckpointError
 from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import ModelSpec
+from graf_cli.model.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
+from graf_cli.model.spec import ModelSpec, explain
 
 Tensors = dict[str, Tensor]
 COARSE, FINE = "generator", "generator_fine"
 AVERAGED = {COARSE: "generator_test", FINE: "generator_fine_test"}  # the weights to render
 SPEC_KEY = "graf"  # of a safetensors file's metadata
-MAX_PICKLE = 64 << 20  # bytes; the released files' pickles hold a few kilobytes
+ZIP_START = b"PK\x03\x04"
 STREAM_PICKLES = 5  # magic number, protocol, system, object, storage keys
-
-_NUMPY_SCALAR = (
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy", "dtype"),
-    ("numpy.dtypes", "Float64DType"),
-    ("_codecs", "encode"),
-)
-_STORAGES = {
-    "FloatStorage": 4,
-    "DoubleStorage": 8,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-}
-_REBUILD = (
-    ("collections", "OrderedDict"),
-    ("torch._utils", "_rebuild_tensor"),
-    ("torch._utils", "_rebuild_tensor_v2"),
-    ("torch._utils", "_rebuild_parameter"),
-)
+MAX_PARAMETERS = 1 << 28  # of one network; the released ones have 677,764
 
 
 @dataclass(frozen=True)
@@ -99,7 +74,9 @@ def read_weights(path: Path) -> Weights:
             return _read_pickled(path, stream)
     except OSError as error:
         reason = error.strerror or error
-        raise CheckpointError(f"{path} cannot be read: {reason}; name a checkpoint file.") from error
+        raise CheckpointError(
+            f"{path} cannot be read: {reason}; name a checkpoint file."
+        ) from error
 
 
 def write_weights(path: Path, spec: ModelSpec, weights: Weights, dtype: torch.dtype) -> None:
@@ -107,10 +84,24 @@ def write_weights(path: Path, spec: ModelSpec, weights: Weights, dtype: torch.dt
 
     The bytes depend on the arguments alone. The file is written in place: give the name of a
     temporary file and rename it.
+
+    Raises
+    ------
+    CheckpointError
+        When a weight is too large for `dtype`.
     """
     tensors = {f"{COARSE}.{name}": tensor for name, tensor in weights.coarse.items()}
     tensors |= {f"{FINE}.{name}": tensor for name, tensor in (weights.fine or {}).items()}
-    stored = {name: tensor.to(dtype).contiguous() for name, tensor in tensors.items()}
+    stored = {
+        # A copy, since safetensors refuses tensors that share their memory.
+        name: tensor.to(dtype=dtype, copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    for name, tensor in stored.items():
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(
+                f"Tensor `{name}` holds numbers that {dtype} cannot; store it as float32."
+            )
     spec_json = msgspec.json.encode(msgspec.structs.replace(spec, weights=None)).decode()
     path.write_bytes(safetensors.torch.save(stored, {SPEC_KEY: spec_json}))
 
@@ -128,16 +119,14 @@ def check_weights(path: Path, spec: ModelSpec, weights: Weights) -> None:
         return
     if not spec.network.importance:
         raise CheckpointError(
-            f"{path} holds a generator for a second pass, but its configuration has no second pass; "
-            "set N_importance in the configuration as it was in training."
+            f"{path} holds a generator for a second pass, but its configuration has none; "
+            "set N_importance there as it was in training."
         )
     _check_network(path, FINE, weights.fine, _expected(spec, fine=True))
 
 
 def _expected(spec: ModelSpec, *, fine: bool) -> dict[str, torch.Size]:
-    field = RadianceField(
-        spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32
-    )
+    field = RadianceField(spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32)
     return {name: tensor.shape for name, tensor in field.state_dict().items()}
 
 
@@ -145,11 +134,12 @@ def _check_network(
     path: Path, network: str, tensors: Tensors, expected: Mapping[str, torch.Size]
 ) -> None:
     hint = "check that checkpoint and configuration belong together."
-    for name in expected.keys() - tensors.keys():
-        raise CheckpointError(f"{path} has no tensor `{network}.{name}`; {hint}")
-    for name in tensors.keys() - expected.keys():
-        raise CheckpointError(f"{path} has a tensor `{network}.{name}` too many; {hint}")
+    missing = [name for name in expected if name not in tensors]
+    if missing:
+        raise CheckpointError(f"{path} has no tensor `{network}.{missing[0]}`; {hint}")
     for name, tensor in tensors.items():
+        if name not in expected:
+            raise CheckpointError(f"{path} has a tensor `{network}.{name}` too many; {hint}")
         found, wanted = tuple(tensor.shape), tuple(expected[name])
         if found != wanted:
             raise CheckpointError(
@@ -170,39 +160,55 @@ def _read_safetensors(path: Path) -> Weights:
         with safetensors.safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, ValueError) as error:
+    except (safetensors.SafetensorError, ValueError, TypeError) as error:
         raise CheckpointError(
-            f"{path} is damaged: {error}; download or convert it again."
+            f"{path} is damaged: {str(error).rstrip('.')}; download or convert it again."
         ) from error
-    groups: dict[str, Tensors] = {COARSE: {}, FINE: {}}
+    groups: dict[str, dict[str, Tensor]] = {COARSE: {}, FINE: {}}
     for name, tensor in tensors.items():
         network, _, key = name.partition(".")
         if network not in groups:
             raise CheckpointError(
                 f"{path} has a tensor `{name}` that no generator has; make it with `graf convert`."
             )
-        groups[network][key] = _as_float(path, name, tensor)
-    return Weights(groups[COARSE], groups[FINE] or None, _spec_of(path, metadata))
+        groups[network][key] = tensor
+    coarse, fine = (_state_dict(path, network, group) for network, group in groups.items())
+    return Weights(coarse, fine or None, _spec_of(path, metadata))
 
 
 def _spec_of(path: Path, metadata: Mapping[str, str]) -> ModelSpec | None:
     if SPEC_KEY not in metadata:
         return None
     try:
-        return msgspec.json.decode(metadata[SPEC_KEY], type=ModelSpec)
+        spec = msgspec.json.decode(metadata[SPEC_KEY], type=ModelSpec)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} describes its model wrongly: {error}; convert the checkpoint again."
+            f"{path} describes its model wrongly: {explain(error)}; convert the checkpoint again."
         ) from error
+    return msgspec.structs.replace(spec, weights=None)
 
 
-def _as_float(path: Path, name: str, tensor: object) -> Tensor:
-    if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+def _state_dict(path: Path, network: str, value: object) -> Tensors:
+    """A state dict as float32, its size known to be bearable before anything is converted."""
+    if not isinstance(value, Mapping):
         raise CheckpointError(
-            f"{path}: `{name}` is not a tensor of floating-point numbers; "
+            f"{path}: `{network}` is not a state dict; this is not a checkpoint of GRAF."
+        )
+    for name, tensor in value.items():
+        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
+            raise CheckpointError(
+                f"{path}: `{network}.{name}` is not a tensor of floating-point numbers; "
+                "this is not a checkpoint of GRAF."
+            )
+    if sum(tensor.numel() for tensor in value.values()) > MAX_PARAMETERS:
+        raise CheckpointError(
+            f"{path}: `{network}` has more than {MAX_PARAMETERS:,} parameters; "
             "this is not a checkpoint of GRAF."
         )
-    return tensor.detach().to(device="cpu", dtype=torch.float32)
+    return {
+        str(name): tensor.detach().to(device="cpu", dtype=torch.float32)
+        for name, tensor in value.items()
+    }
 
 
 # pickles
@@ -216,11 +222,15 @@ def _read_pickled(path: Path, stream: BinaryIO) -> Weights:
             content = torch.load(stream, map_location="cpu", weights_only=True)
     except (CheckpointError, OSError):
         raise
-    except Exception as error:  # a hostile pickle may raise anything at all
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+    except UnsafePickleError as error:
         raise CheckpointError(
-            f"{path} is not a checkpoint that can be read safely: {first_line.rstrip('.')}; "
+            f"{path} is not safe to read: it {error}; "
             "give a file that GRAF's training script saved."
+        ) from error
+    except Exception as error:  # a damaged file may raise anything at all
+        raise CheckpointError(
+            f"{path} is no checkpoint or a damaged one; give a file that GRAF's training script "
+            "saved, or download it again."
         ) from error
     return _averaged(path, content)
 
@@ -239,17 +249,11 @@ def _averaged(path: Path, content: object) -> Weights:
     return Weights(groups[COARSE], groups.get(FINE))
 
 
-def _state_dict(path: Path, key: str, value: object) -> Tensors:
-    if not isinstance(value, Mapping):
-        raise CheckpointError(f"{path}: `{key}` is not a state dict; the file is damaged.")
-    return {str(name): _as_float(path, f"{key}.{name}", tensor) for name, tensor in value.items()}
-
-
 @contextmanager
 def _numpy_scalars_allowed() -> Iterator[None]:
     """Let the scores `fid_best` and `kid_best` through, which NumPy 1 pickled as scalars."""
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    allowed = [
+    allowed: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
         (scalar, "numpy.core.multiarray.scalar"),
         (scalar, "numpy._core.multiarray.scalar"),
         np.dtype,
@@ -263,85 +267,55 @@ def _inspect(path: Path, stream: BinaryIO) -> None:
     """Walk the pickles without building anything; refuse what is not on the list or too large."""
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
-    if zipfile.is_zipfile(stream):
-        stream.seek(0)
-        _inspect_archive(path, stream)
+    # By its first bytes, as PyTorch decides: an archive behind a stream is not to be inspected
+    # in the stream's place.
+    if stream.read(len(ZIP_START)) == ZIP_START:
+        _inspect_archive(path, stream, size)
         return
     stream.seek(0)
-    inspector = _Inspector(path, stream)
+    announced: dict[str, int] = {}
     for _ in range(STREAM_PICKLES):
-        inspector = _Inspector(path, stream, inspector.announced)
-        inspector.load()
-    if sum(inspector.announced.values()) > size:
+        inspect_pickle(stream, announced)
+    if sum(announced.values()) > size:
         raise _announces_too_much(path)
 
 
-def _inspect_archive(path: Path, stream: BinaryIO) -> None:
+def _inspect_archive(path: Path, stream: BinaryIO, size: int) -> None:
     with zipfile.ZipFile(stream) as archive:
         records = {info.filename: info for info in archive.infolist()}
-        if any(info.compress_type != zipfile.ZIP_STORED for info in records.values()):
-            raise CheckpointError(
-                f"{path} is a compressed archive, which no checkpoint is; unpack it first."
-            )
+        _check_records(path, archive.infolist(), size)
         pickles = [name for name in records if name.endswith("/data.pkl")]
         if len(pickles) != 1 or records[pickles[0]].file_size > MAX_PICKLE:
             raise CheckpointError(
                 f"{path} is an archive but not one of `torch.save`; "
                 "give a file that GRAF's training script saved."
             )
-        inspector = _Inspector(path, io.BytesIO(archive.read(pickles[0])))
-        inspector.load()
+        announced: dict[str, int] = {}
+        inspect_pickle(io.BytesIO(archive.read(pickles[0])), announced)
     root = pickles[0].removesuffix("data.pkl")
-    for key, announced in inspector.announced.items():
+    for key, length in announced.items():
         record = records.get(f"{root}data/{key}")
-        if record is None or record.file_size != announced:
+        if record is None or record.file_size != length:
             raise _announces_too_much(path)
+
+
+def _check_records(path: Path, records: list[zipfile.ZipInfo], size: int) -> None:
+    """Hold the records to what another reader of the same archive may take them for."""
+    if any(record.compress_type != zipfile.ZIP_STORED for record in records):
+        raise CheckpointError(
+            f"{path} is a compressed archive, which no checkpoint is; unpack it first."
+        )
+    # A name means one record, even to a reader that ignores case or reads on behind a NUL.
+    names = {record.filename.casefold() for record in records}
+    if len(names) < len(records) or any(r.filename != r.orig_filename for r in records):
+        raise CheckpointError(f"{path} is damaged: two records share a name; download it again.")
+    if any(r.compress_size != r.file_size for r in records):
+        raise _announces_too_much(path)
+    if sum(record.file_size for record in records) > size:
+        raise _announces_too_much(path)
 
 
 def _announces_too_much(path: Path) -> CheckpointError:
     return CheckpointError(
         f"{path} is truncated or damaged: it announces other sizes than it has; download it again."
     )
-
-
-class _Inert:
-    """What an inspected pickle gets in place of everything that it asks for."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __call__(self, *_: object) -> _Inert:
-        return self
-
-    def __setstate__(self, state: object) -> None: ...
-
-    def __setitem__(self, key: object, value: object) -> None: ...
-
-
-class _Inspector(pickle.Unpickler):
-    """Reads a pickle into inert objects and notes the bytes of each storage it announces."""
-
-    def __init__(
-        self, path: Path, stream: BinaryIO, announced: dict[str, int] | None = None
-    ) -> None:
-        super().__init__(stream, encoding="utf-8")
-        self.path = path
-        self.announced = {} if announced is None else announced
-
-    def find_class(self, module: str, name: str) -> object:
-        if module == "torch" and name in _STORAGES:
-            return name
-        if (module, name) in _NUMPY_SCALAR or (module, name) in _REBUILD:
-            return _Inert
-        raise CheckpointError(
-            f"{self.path} is not safe to read: it asks for `{module}.{name}`; "
-            "give a file that GRAF's training script saved."
-        )
-
-    def persistent_load(self, pid: object) -> object:
-        match pid:
-            case ("storage", str(kind), str(key), str(), int(count), *_) if (
-                kind in _STORAGES and 0 <= count < 1 << 40
-            ):
-                self.announced[key] = _STORAGES[kind] * count
-                return _Inert()
-        raise CheckpointError(f"{self.path} is damaged: a storage is not described as one.")

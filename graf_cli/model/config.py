@@ -10,42 +10,82 @@ import yaml
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError
-from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
+from graf_cli.model.spec import (
+    CameraSpec,
+    Count,
+    CountOrNone,
+    Depth,
+    Distance,
+    FieldOfView,
+    LatentSpec,
+    ModelSpec,
+    NetworkSpec,
+    Octaves,
+    Pixels,
+    Positive,
+    Unit,
+    Width,
+    check_range,
+    explain,
+)
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16  # the release's own take three thousand
+SECTIONS = ("data", "nerf", "z_dist")
 
 
 class _Data(Struct, frozen=True, kw_only=True):
-    imsize: int = 64
+    imsize: Pixels = 64
     white_bkgd: bool = True
-    near: float = 1.0
-    far: float = 6.0
+    near: Distance = 1.0
+    far: Positive = 6.0
     radius: float | str = 3.4
-    fov: float = 90.0
+    fov: FieldOfView = 90.0
     orthographic: bool = False
-    umin: float = 0.0
-    umax: float = 1.0
-    vmin: float = 0.0
-    vmax: float = 0.45642212862617093
+    umin: Unit = 0.0
+    umax: Unit = 1.0
+    vmin: Unit = 0.0
+    vmax: Unit = 0.45642212862617093
+
+    def __post_init__(self) -> None:
+        for key in ("near", "far", "fov"):
+            check_range(key, getattr(self, key))
+        check_range("umin, umax", (self.umin, self.umax))
+        check_range("vmin, vmax", (self.vmin, self.vmax))
+        check_range("radius", self.bounds)
+        if not 0 < self.bounds[0] <= self.bounds[1] <= 1e6:
+            raise ValueError("`radius` must lie between 0 and a million")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """A radius is a number, or the string "9.5,10.5"."""
+        try:
+            bounds = [float(part) for part in str(self.radius).split(",")]
+        except ValueError:
+            bounds = []
+        if not 1 <= len(bounds) <= 2:
+            raise ValueError(f'`radius` is "{self.radius}"; it takes a number or "lower,upper"')
+        return bounds[0], bounds[-1]
 
 
-class _Nerf(Struct, frozen=True, kw_only=True, rename={"samples": "N_samples", "importance": "N_importance"}):
+class _Nerf(
+    Struct, frozen=True, kw_only=True, rename={"samples": "N_samples", "importance": "N_importance"}
+):
     i_embed: Literal[0, -1] = 0
     use_viewdirs: bool = True
-    multires: int = 10
-    multires_views: int = 4
-    samples: int = 64
-    importance: int = 0
-    netdepth: int = 8
-    netwidth: int = 256
-    netdepth_fine: int = 8
-    netwidth_fine: int = 256
+    multires: Octaves = 10
+    multires_views: Octaves = 4
+    samples: Count = 64
+    importance: CountOrNone = 0
+    netdepth: Depth = 8
+    netwidth: Width = 256
+    netdepth_fine: Depth = 8
+    netwidth_fine: Width = 256
 
 
 class _ZDist(Struct, frozen=True, kw_only=True):
     type: Literal["gauss", "uniform"] = "gauss"
-    dim: int = 256
-    dim_appearance: int = 128
+    dim: Count = 256
+    dim_appearance: CountOrNone = 128
 
 
 class _Config(Struct, frozen=True, kw_only=True):
@@ -74,10 +114,15 @@ def read_config(path: Path, name: str) -> ModelSpec:
     document = _parse(path)
     try:
         config = msgspec.convert(document, _Config, strict=False)
-        return _checked(_spec(config, name))
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
-        message = str(error).replace(" - at `$.", " at `").rstrip(".")
-        raise ManifestError(f"{path}: {message}; mend it there.") from error
+        return _spec(config, name)
+    except ValueError as error:  # msgspec's own are ValueErrors
+        raise ManifestError(f"{path}: {explain(error)}; mend it there.") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Knows plain data alone, and no merge keys: a few lines of those fill any memory."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None: ...
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -90,16 +135,25 @@ def _parse(path: Path) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise ManifestError(f"{path} is larger than a configuration can be; name a config.yaml.")
     try:
-        document = yaml.safe_load(text)  # JSON is YAML
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        document = yaml.load(text, _Loader)  # JSON is YAML  # noqa: S506
+    except Exception as error:  # PyYAML's constructors raise nearly anything
         problem = " ".join(str(error).split())
-        raise ManifestError(f"{path} is neither YAML nor JSON: {problem}; mend it there.") from error
+        raise ManifestError(
+            f"{path} is neither YAML nor JSON: {problem}; mend it there."
+        ) from error
     if not isinstance(document, dict):
         raise ManifestError(
             f"{path} has none of the sections data, nerf and z_dist; "
             "name the config.yaml that training left."
         )
-    return {key: value for key, value in document.items() if value is not None}
+    return {key: _given(document[key]) for key in SECTIONS if document.get(key) is not None}
+
+
+def _given(section: object) -> object:
+    """A section without its nulls, which mean the default."""
+    if not isinstance(section, dict):
+        return section
+    return {str(key): value for key, value in section.items() if value is not None}
 
 
 def _spec(config: _Config, name: str) -> ModelSpec:
@@ -111,7 +165,7 @@ def _spec(config: _Config, name: str) -> ModelSpec:
         camera=CameraSpec(
             near=data.near,
             far=data.far,
-            radius=_radius(data.radius),
+            radius=data.bounds,
             fov=data.fov,
             u=(data.umin, data.umax),
             v=(data.vmin, data.vmax),
@@ -129,23 +183,5 @@ def _spec(config: _Config, name: str) -> ModelSpec:
             samples=nerf.samples,
             importance=nerf.importance,
         ),
-        latent=LatentSpec(
-            prior=z_dist.type, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance
-        ),
+        latent=LatentSpec(prior=z_dist.type, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance),
     )
-
-
-def _radius(value: float | str) -> tuple[float, float]:
-    """A number, or the string "9.5,10.5"."""
-    try:
-        bounds = [float(part) for part in str(value).split(",")]
-    except ValueError:
-        bounds = []
-    if not 1 <= len(bounds) <= 2:
-        raise ValueError(f'`data.radius` is "{value}"; it takes a number or "lower,upper"')
-    return bounds[0], bounds[-1]
-
-
-def _checked(spec: ModelSpec) -> ModelSpec:
-    """Apply the bounds of the specification, which only reading does."""
-    return msgspec.convert(msgspec.to_builtins(spec), ModelSpec)

@@ -20,10 +20,10 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device(_best())
     kind, colon, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (colon and not (kind == "cuda" and index.isdecimal())):
-        raise UsageError(
-            f"There is no device called `{name}`; use auto, cpu, cuda, cuda:N or mps."
-        )
+    if kind not in ("cpu", "cuda", "mps") or (
+        colon and not (kind == "cuda" and index.isascii() and index.isdigit() and len(index) < 5)
+    ):
+        raise UsageError(f"There is no device called `{name}`; use auto, cpu, cuda, cuda:N or mps.")
     if kind == "cuda":
         _require_cuda(name, int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():
@@ -38,7 +38,7 @@ def _best() -> str:
 
 
 def _require_cuda(name: str, index: int) -> None:
-    if not torch.backends.cuda.is_built():
+    if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         raise DeviceError(
             f"The device `{name}` is not there: this PyTorch is built without CUDA; "
             "install a CUDA build or use --device auto."

@@ -46,7 +46,7 @@ def encode(p: Tensor, octaves: int) -> Tensor:
 
 def _join(parts: list[Tensor]) -> Tensor:
     """Concatenate along the last axis, the leading ones broadcast."""
-    lead = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+    lead = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))  # type: ignore[no-untyped-call]
     return torch.cat([part.expand(*lead, part.shape[-1]) for part in parts], dim=-1)
 
 
@@ -111,7 +111,8 @@ class RadianceField(nn.Module):
 
     def encode_directions(self, directions: Tensor) -> Tensor:
         """Unit directions as the view branch takes them, shape = (..., 3 + 6 L)."""
-        return encode(directions, self.network.multires_views) if self.network.encode else directions
+        network = self.network
+        return encode(directions, network.multires_views) if network.encode else directions
 
     def trunk(self, points: Tensor, shape: Tensor) -> Tensor:
         """Features that density and colour are read from, shape = (..., width)."""

@@ -68,9 +68,7 @@ def build(spec: ModelSpec, weights: Weights, sha256: str, device: torch.device) 
 def _filled(
     spec: ModelSpec, tensors: Tensors, device: torch.device, *, fine: bool
 ) -> RadianceField:
-    field = RadianceField(
-        spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32
-    )
+    field = RadianceField(spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32)
     placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
     field.load_state_dict(placed, assign=True)
     return field.requires_grad_(False).eval()

@@ -98,7 +98,8 @@ def read_latents(path: Path, spec: LatentSpec) -> Array:
             f"{path} holds the arrays {sorted(arrays)}; a .npz of latents holds `shape` and "
             "`appearance`, as many rows of each."
         )
-    return _checked(path, spec, np.atleast_2d(*arrays.values()))
+    [codes] = arrays.values()
+    return _checked(path, spec, np.atleast_2d(codes))
 
 
 def _checked(path: Path, spec: LatentSpec, codes: Array) -> Array:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -18,17 +19,20 @@ from msgspec import Meta, Struct
 from graf_cli.errors import ManifestError, UsageError
 from graf_cli.model.download import Source, check_address
 from graf_cli.model.spec import (
-    MAX_SIZE,
     About,
     CameraSpec,
     LatentSpec,
     ModelSpec,
     NetworkSpec,
+    Pixels,
+    explain,
 )
 
 MANIFEST_VARIABLE = "GRAF_MANIFEST"
 MAX_BYTES = 1 << 20
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+NOT_A_NAME = "is no name, which takes letters, digits and . _ - after a letter or a digit"
+T = TypeVar("T")
 
 
 class _Weights(Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,9 +45,9 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     title: str
     camera: CameraSpec
-    files: dict[Annotated[int, Meta(ge=1, le=MAX_SIZE)], _Weights]
+    files: dict[Pixels, _Weights]
     default_size: int
-    aliases: tuple[Name, ...] = ()
+    aliases: tuple[str, ...] = ()
     source: str = ""
     licence: str = ""
     citation: str = ""
@@ -55,6 +59,9 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.default_size not in self.files:
             raise ValueError(f"`default_size` is {self.default_size}, which `files` does not list")
+        for alias in self.aliases:
+            if not NAME.fullmatch(alias):
+                raise ValueError(f"the alias {alias!r} {NOT_A_NAME}")
 
     @property
     def sizes(self) -> list[int]:
@@ -64,7 +71,6 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def spec(self, name: str, size: int) -> ModelSpec:
         """The specification of one resolution."""
         weights = self.files[size]
-        filename = f"{name}/{Path(urlsplit(weights.url).path).name or f'{size}.pt'}"
         digest = weights.sha256.lower() if weights.sha256 else None
         return ModelSpec(
             name=f"{name}:{size}",
@@ -80,13 +86,25 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 citation=self.citation,
                 note=self.note,
             ),
-            weights=Source(url=weights.url, filename=filename, sha256=digest),
+            weights=Source(
+                url=weights.url, filename=f"{name}/{self._filename(size)}", sha256=digest
+            ),
         )
+
+    def _filename(self, size: int) -> str:
+        """The address's last part, with the size where another one ends alike."""
+        names = {pixels: _last_part(weights.url) for pixels, weights in self.files.items()}
+        alone = list(names.values()).count(names[size]) == 1
+        return names[size] if alone and names[size] else f"{size}-{names[size] or 'model.pt'}"
+
+
+def _last_part(url: str) -> str:
+    return Path(urlsplit(url).path).name
 
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal[1]
-    models: dict[Name, Entry] = {}
+    models: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -133,7 +151,7 @@ class Manifest:
         model, entry = self.find(model)
         if not colon:
             return entry.spec(model, entry.default_size)
-        if not size.isdecimal() or int(size) not in entry.files:
+        if size not in map(str, entry.sizes):
             sizes = ", ".join(map(str, entry.sizes))
             raise UsageError(f"The model `{model}` has no size `{size}`; it has {sizes}.")
         return entry.spec(model, int(size))
@@ -147,14 +165,12 @@ def read_manifest(path: Path) -> Manifest:
     ManifestError
         Naming file, key and problem.
     """
-    text = _read_text(path)
     try:
-        document = msgspec.convert(_prepared(tomllib.loads(text)), _Document, str_keys=True)
-    except tomllib.TOMLDecodeError as error:
+        tables = tomllib.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not TOML: {error}; mend it there.") from error
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ManifestError(f"{path}: {_plain(error)}; mend it there.") from error
-    models = {name: _located(path, name, entry) for name, entry in document.models.items()}
+    document = _converted(path, "", tables, _Document)
+    models = {name: _entry(path, name, table) for name, table in document.models.items()}
     _check_aliases(path, models)
     return Manifest(models)
 
@@ -204,33 +220,40 @@ def _read_text(path: Path) -> str:
         raise ManifestError(f"{path} is not UTF-8 text; name a weights.toml.") from error
 
 
-def _prepared(document: dict[str, Any]) -> dict[str, Any]:
-    """Let `radius = 10` stand for `radius = [10, 10]`."""
-    models = document.get("models")
-    for entry in models.values() if isinstance(models, dict) else ():
-        camera = entry.get("camera") if isinstance(entry, dict) else None
+def _converted(path: Path, inside: str, value: object, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(value, kind, str_keys=True)
+    except msgspec.ValidationError as error:
+        raise ManifestError(f"{path}: {explain(error, inside)}; mend it there.") from error
+
+
+def _entry(path: Path, name: str, table: object) -> Entry:
+    """One model; its files apart, since msgspec does not say at which of a table's keys it was."""
+    key = f"models.{name}"
+    if not NAME.fullmatch(name):
+        raise ManifestError(f"{path}: the model {name!r} {NOT_A_NAME}; mend it there.")
+    if isinstance(table, dict):
+        files, camera = table.get("files"), table.get("camera")
+        if isinstance(files, dict):
+            files = {
+                size: _weights(path, f"{key}.files.{size}", value) for size, value in files.items()
+            }
+            table = {**table, "files": files}
         if isinstance(camera, dict) and isinstance(camera.get("radius"), int | float):
-            camera["radius"] = [camera["radius"]] * 2
-    return document
+            table = {**table, "camera": {**camera, "radius": [camera["radius"]] * 2}}
+    return _converted(path, key, table, Entry)
 
 
-def _plain(error: Exception) -> str:
-    """`Expected … - at `$.models[...].camera.fov`` names a key; keep that, drop the decoration."""
-    return str(error).replace(" - at `$.", " at `").replace(" - at `$`", "").rstrip(".")
-
-
-def _located(path: Path, name: str, entry: Entry) -> Entry:
-    files = {}
-    for size, weights in entry.files.items():
+def _weights(path: Path, key: str, value: object) -> _Weights:
+    """One file, its address made absolute."""
+    weights = _converted(path, key, value, _Weights)
+    try:
         url = _absolute(path, weights.url)
-        try:
-            check_address(url)
-        except ValueError as error:
-            raise ManifestError(
-                f"{path}: models.{name}.files.{size}.url: {error}; mend it there."
-            ) from error
-        files[size] = msgspec.structs.replace(weights, url=url)
-    return msgspec.structs.replace(entry, files=files)
+        check_address(url)
+    except ValueError as error:
+        problem = str(error).rstrip(".")
+        raise ManifestError(f"{path}: {problem} at `{key}.url`; mend it there.") from error
+    return msgspec.structs.replace(weights, url=url)
 
 
 def _absolute(path: Path, url: str) -> str:

@@ -17,24 +17,46 @@ Degrees = float
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=1, le=4096)]
+CountOrNone = Annotated[int, Meta(ge=0, le=4096)]
+Width = Annotated[int, Meta(ge=2, le=4096)]  # of a layer; the view branch is half as wide
+Depth = Annotated[int, Meta(ge=1, le=64)]
+Octaves = Annotated[int, Meta(ge=0, le=32)]
+Distance = Annotated[float, Meta(ge=0, le=1e6)]
+FieldOfView = Annotated[Degrees, Meta(gt=0, lt=180)]
 
 SKIP_LAYER = 4  # the trunk sees its input again after this layer, counted from 0
 MAX_SIZE = 16384  # pixels along one side
+Pixels = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
+
+
+def check_range(key: str, value: float | tuple[float, float]) -> None:
+    """Refuse what bounds alone let through: NaN, and a range the wrong way round.
+
+    Raises
+    ------
+    ValueError
+        Naming the key.
+    """
+    low, high = value if isinstance(value, tuple) else (value, value)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise ValueError(f"`{key}` must be finite")
+    if low > high:
+        raise ValueError(f"`{key}` must not have its lower bound above its upper one")
 
 
 class NetworkSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sizes of the conditional radiance field (GRAF, section 3.2) and samples along a ray."""
 
-    depth: Annotated[int, Meta(ge=1, le=64)] = 8  # linear layers of the density trunk
-    width: Count = 256
-    depth_fine: Annotated[int, Meta(ge=1, le=64)] = 8  # the same, of the second pass
-    width_fine: Count = 256
+    depth: Depth = 8  # linear layers of the density trunk
+    width: Width = 256
+    depth_fine: Depth = 8  # the same, of the second pass
+    width_fine: Width = 256
     encode: bool = True  # positional encoding; False feeds plain coordinates
-    multires: Annotated[int, Meta(ge=0, le=32)] = 10  # octaves of a point
-    multires_views: Annotated[int, Meta(ge=0, le=32)] = 4  # octaves of a direction
+    multires: Octaves = 10  # octaves of a point
+    multires_views: Octaves = 4  # octaves of a direction
     use_viewdirs: bool = True
     samples: Count = 64  # along a ray
-    importance: Annotated[int, Meta(ge=0, le=4096)] = 0  # further samples of a second pass
+    importance: CountOrNone = 0  # further samples of a second pass
 
     def __post_init__(self) -> None:
         if SKIP_LAYER + 1 in (self.depth, self.depth_fine):
@@ -46,7 +68,7 @@ class LatentSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     prior: Literal["gauss", "uniform"] = "gauss"  # N(0, 1) or U(-1, 1) per entry
     dim: Count = 256
-    dim_appearance: Annotated[int, Meta(ge=0, le=4096)] = 128
+    dim_appearance: CountOrNone = 128
 
     def __post_init__(self) -> None:
         if self.dim_appearance >= self.dim:
@@ -61,24 +83,19 @@ class LatentSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the training cameras were: on a sphere around the origin, z up, looking at it."""
 
-    near: Annotated[float, Meta(ge=0, le=1e6)]  # depth of the first sample, world units
+    near: Distance  # depth of the first sample, world units
     far: Positive  # depth of the last one
     radius: tuple[Positive, Positive]  # distance from the origin; lower and upper bound
-    fov: Annotated[Degrees, Meta(gt=0, lt=180)]  # across the image's width
+    fov: FieldOfView  # across the image's width
     u: tuple[Unit, Unit] = (0.0, 1.0)  # azimuth / 360°
     v: tuple[Unit, Unit] = (0.0, 1.0)  # (1 - cos polar) / 2
     orthographic: bool = False
 
     def __post_init__(self) -> None:
-        numbers = (self.near, self.far, *self.radius, self.fov, *self.u, *self.v)
-        if not all(map(math.isfinite, numbers)):
-            raise ValueError("every number must be finite")
+        for key in ("near", "far", "radius", "fov", "u", "v"):
+            check_range(key, getattr(self, key))
         if not self.near < self.far:
             raise ValueError("`near` must be smaller than `far`")
-        for key in ("radius", "u", "v"):
-            low, high = getattr(self, key)
-            if low > high:
-                raise ValueError(f"`{key}` must be [lower, upper]")
 
     @property
     def radius_varies(self) -> bool:
@@ -111,10 +128,36 @@ class ModelSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """All that is needed to rebuild one model; the weights themselves come from `weights`."""
 
     name: str
-    size: Annotated[int, Meta(ge=1, le=MAX_SIZE)]  # pixels along a side of its training images
+    size: Pixels  # pixels along a side of its training images
     camera: CameraSpec
     background: Literal["white", "black"] = "white"
     network: NetworkSpec = NetworkSpec()
     latent: LatentSpec = LatentSpec()
     about: About = About()
     weights: Source | None = None
+
+
+_WORDS = {
+    " - at `": " at `",
+    "Object contains unknown field": "Unknown key",
+    "Object missing required field": "Missing key",
+}
+
+
+def explain(error: Exception, inside: str = "") -> str:
+    """What is wrong and at which key: "Expected … at `models.cars.camera.fov`", no full stop.
+
+    Parameters
+    ----------
+    error : Exception
+        Of msgspec, which calls the root of what it reads `$`.
+    inside : str
+        The root's own key, where what was read is a part of something.
+    """
+    text = str(error).rstrip(".")
+    for theirs, ours in _WORDS.items():
+        text = text.replace(theirs, ours)
+    if inside and "`$" not in text:  # at the root itself, which msgspec leaves unsaid
+        return f"{text} at `{inside}`"
+    root = f"`{inside}." if inside else "`"
+    return text.replace("`$.", root).replace("`$[", f"`{inside}[").replace("`$`", f"`{inside}`")
