@@ -19,7 +19,7 @@ from torch import Tensor
 from graf_cli.arrays import Array
 from graf_cli.model.spec import CameraSpec
 
-SAME_RADIUS = 1e-3  # relative; nearer than this to its training radius, a camera is on it
+SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +85,7 @@ class Rays:
         return len(self.origins)
 
     def __getitem__(self, index: slice | Tensor) -> Rays:
-        return Rays(
-            self.origins[index], self.directions[index], self.near[index], self.far[index]
-        )
+        return Rays(self.origins[index], self.directions[index], self.near[index], self.far[index])
 
 
 def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:
@@ -129,19 +127,20 @@ def camera_for(
     """A camera at a pose, with the depths and the projection of a model.
 
     A model trained at one radius expects the object between its near and its far; when a camera
-    stands nearer or farther than in training, both move along with it.
+    stands nearer or farther than in training, both move along with it. Nothing is seen behind a
+    camera, unless its rays are parallel and start anywhere.
     """
     distance = float(np.linalg.norm(pose[:, 3]))
-    low, high = spec.radius
+    high = spec.radius[1]
     off_radius = not spec.radius_varies and abs(distance - high) > SAME_RADIUS * high
     shift = distance - high if off_radius else 0.0
-    near = spec.near + shift
+    near, behind = spec.near + shift, spec.radius_varies or spec.orthographic
     return Camera(
         pose=pose,
         width=width,
         height=height,
         fov=spec.fov if fov is None else fov,
-        near=near if spec.radius_varies else max(near, 0.0),
+        near=near if behind else max(near, 0.0),
         far=spec.far + shift,
         radius_max=high if spec.radius_varies else None,
         orthographic=spec.orthographic,

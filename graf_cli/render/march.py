@@ -103,8 +103,11 @@ def resample(z: Tensor, weight: Tensor, count: int) -> Tensor:
     Returns
     -------
     Tensor, shape = (n, count)
-        The inverse of the weights' cumulative distribution at evenly spaced numbers.
+        The inverse of the weights' cumulative distribution at evenly spaced numbers; the middle
+        of one or two depths, which leave nothing to choose.
     """
+    if z.shape[-1] < 3:
+        return z.mean(dim=-1, keepdim=True).expand(-1, count)
     middles = (z[:, 1:] + z[:, :-1]) / 2
     pdf = weight[:, 1:-1] + PDF_FLOOR
     pdf = pdf / pdf.sum(dim=-1, keepdim=True)
@@ -144,7 +147,9 @@ def march(
         composited alone; `field` again when there is no `fine`.
     """
     blocks = [
-        _march_block(field, rays[at], samples, chunk, importance, fine or field)
+        _march_block(
+            field, rays[at], samples, chunk=chunk, importance=importance, fine=fine or field
+        )
         for at in _blocks(len(rays), RAY_BLOCK_POINTS // (samples + importance))
     ]
     return Composite(
@@ -160,7 +165,7 @@ def _blocks(total: int, size: int) -> list[slice]:
 
 
 def _march_block(
-    field: Field, rays: Rays, samples: int, chunk: int, importance: int, fine: Field
+    field: Field, rays: Rays, samples: int, *, chunk: int, importance: int, fine: Field
 ) -> Composite:
     z = depths(rays.near, rays.far, samples)
     length = rays.directions.norm(dim=-1, keepdim=True)
