@@ -236,7 +236,7 @@ def _read_pickled(path: Path, stream: BinaryIO) -> Weights:
 
 
 def _averaged(path: Path, content: object) -> Weights:
-    if not isinstance(content, dict) or AVERAGED[COARSE] not in content:
+    if not isinstance(content, dict) or content.get(AVERAGED[COARSE]) is None:
         raise CheckpointError(
             f"{path} holds no `{AVERAGED[COARSE]}`, the averaged generator; "
             "give a file that GRAF's training script saved."
