@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from graf_cli.errors import ManifestError, UsageError
 from graf_cli.model.download import Source, check_address
@@ -30,6 +30,7 @@ from graf_cli.model.spec import (
 
 MANIFEST_VARIABLE = "GRAF_MANIFEST"
 MAX_BYTES = 1 << 20
+PACKAGE = Path(__file__).parents[1]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 NOT_A_NAME = "is no name, which takes letters, digits and . _ - after a letter or a digit"
 T = TypeVar("T")
@@ -37,7 +38,11 @@ T = TypeVar("T")
 
 class _Weights(Struct, frozen=True, forbid_unknown_fields=True):
     url: str
-    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
+            raise ValueError("`sha256` takes 64 hexadecimal digits")
 
 
 class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -157,8 +162,8 @@ class Manifest:
         return entry.spec(model, int(size))
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read one manifest; relative addresses are taken from its folder.
+def read_manifest(path: Path, folder: Path | None = None) -> Manifest:
+    """Read one manifest; relative addresses are taken from its folder, or from `folder`.
 
     Raises
     ------
@@ -170,7 +175,8 @@ def read_manifest(path: Path) -> Manifest:
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{path} is not TOML: {error}; mend it there.") from error
     document = _converted(path, "", tables, _Document)
-    models = {name: _entry(path, name, table) for name, table in document.models.items()}
+    folder = path.resolve().parent if folder is None else folder
+    models = {name: _entry(path, folder, name, table) for name, table in document.models.items()}
     _check_aliases(path, models)
     return Manifest(models)
 
@@ -188,7 +194,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
     ManifestError
         Naming file, key and problem.
     """
-    builtin = read_manifest(builtin_manifest())
+    builtin = read_manifest(builtin_manifest(), PACKAGE.parent)
     if path is None and os.environ.get(MANIFEST_VARIABLE):
         path = Path(os.environ[MANIFEST_VARIABLE]).expanduser()
     if path is None:
@@ -201,9 +207,8 @@ def load_manifest(path: Path | None = None) -> Manifest:
 
 def builtin_manifest() -> Path:
     """Where `weights.toml` lies: in an installed package, else at the repository's root."""
-    package = Path(__file__).parents[1]
-    installed = package / "weights.toml"
-    return installed if installed.exists() else package.parent / "weights.toml"
+    installed = PACKAGE / "weights.toml"
+    return installed if installed.exists() else PACKAGE.parent / "weights.toml"
 
 
 def _read_text(path: Path) -> str:
@@ -227,7 +232,7 @@ def _converted(path: Path, inside: str, value: object, kind: type[T]) -> T:
         raise ManifestError(f"{path}: {explain(error, inside)}; mend it there.") from error
 
 
-def _entry(path: Path, name: str, table: object) -> Entry:
+def _entry(path: Path, folder: Path, name: str, table: object) -> Entry:
     """One model; its files apart, since msgspec does not say at which of a table's keys it was."""
     key = f"models.{name}"
     if not NAME.fullmatch(name):
@@ -236,7 +241,8 @@ def _entry(path: Path, name: str, table: object) -> Entry:
         files, camera = table.get("files"), table.get("camera")
         if isinstance(files, dict):
             files = {
-                size: _weights(path, f"{key}.files.{size}", value) for size, value in files.items()
+                size: _weights(path, folder, f"{key}.files.{size}", value)
+                for size, value in files.items()
             }
             table = {**table, "files": files}
         if isinstance(camera, dict) and isinstance(camera.get("radius"), int | float):
@@ -244,11 +250,11 @@ def _entry(path: Path, name: str, table: object) -> Entry:
     return _converted(path, key, table, Entry)
 
 
-def _weights(path: Path, key: str, value: object) -> _Weights:
+def _weights(path: Path, folder: Path, key: str, value: object) -> _Weights:
     """One file, its address made absolute."""
     weights = _converted(path, key, value, _Weights)
     try:
-        url = _absolute(path, weights.url)
+        url = _absolute(folder, weights.url)
         check_address(url)
     except ValueError as error:
         problem = str(error).rstrip(".")
@@ -256,10 +262,10 @@ def _weights(path: Path, key: str, value: object) -> _Weights:
     return msgspec.structs.replace(weights, url=url)
 
 
-def _absolute(path: Path, url: str) -> str:
+def _absolute(folder: Path, url: str) -> str:
     if urlsplit(url).scheme:
         return url
-    return str((path.resolve().parent / unquote(url)).resolve())
+    return str((folder / unquote(url)).resolve())
 
 
 def _check_aliases(path: Path, models: Mapping[str, Entry]) -> None:
