@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,12 +28,9 @@ def read_arrays(source: Path | BinaryIO) -> Mapping[str, Array]:
     """
     name = str(source) if isinstance(source, Path) else "Standard input"
     try:
-        loaded = np.load(source, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"": _numbers(name, loaded)}
-        with loaded:
-            _check_size(name, loaded.zip)
-            return {key: _numbers(name, loaded[key]) for key in loaded.files}
+        # Opened here, since NumPy leaves a damaged archive open.
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as stream:
+            return _read(name, stream)
     except UsageError:
         raise
     except OSError as error:
@@ -40,6 +38,15 @@ def read_arrays(source: Path | BinaryIO) -> Mapping[str, Array]:
         raise UsageError(f"{name} cannot be read: {reason}; name a .npy or .npz file.") from error
     except Exception as error:  # NumPy and zipfile raise nearly anything on a damaged file
         raise UsageError(f"{name} is no .npy or .npz file of numbers; name one that is.") from error
+
+
+def _read(name: str, stream: BinaryIO) -> Mapping[str, Array]:
+    loaded = np.load(stream, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        return {"": _numbers(name, loaded)}
+    with loaded:
+        _check_size(name, loaded.zip)
+        return {key: _numbers(name, loaded[key]) for key in loaded.files}
 
 
 def _check_size(name: str, archive: zipfile.ZipFile | None) -> None:
