@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import os
 import re
 import tomllib
@@ -91,20 +92,14 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 citation=self.citation,
                 note=self.note,
             ),
-            weights=Source(
-                url=weights.url, filename=f"{name}/{self._filename(size)}", sha256=digest
-            ),
+            weights=Source(url=weights.url, filename=_cache_name(name, weights.url), sha256=digest),
         )
 
-    def _filename(self, size: int) -> str:
-        """The address's last part, with the size where another one ends alike."""
-        names = {pixels: _last_part(weights.url) for pixels, weights in self.files.items()}
-        alone = list(names.values()).count(names[size]) == 1
-        return names[size] if alone and names[size] else f"{size}-{names[size] or 'model.pt'}"
 
-
-def _last_part(url: str) -> str:
-    return Path(urlsplit(url).path).name
+def _cache_name(name: str, url: str) -> str:
+    """A folder of its own for each address, so that no model is taken for its namesake."""
+    address = hashlib.sha256(url.encode()).hexdigest()[:8]
+    return f"{name}-{address}/{Path(urlsplit(url).path).name or 'model.pt'}"
 
 
 class _Document(Struct, frozen=True, forbid_unknown_fields=True):

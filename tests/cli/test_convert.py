@@ -1,0 +1,57 @@
+"""`graf convert`: a training checkpoint becomes one file that renders the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import CARS, Run
+from tests.conftest import REFERENCE
+
+CHECKPOINT, CONFIG = CARS[1], CARS[3]
+
+
+def test_converted_renders_the_same_and_alone(run: Run, tmp_path: Path) -> None:
+    done = run("convert", CHECKPOINT, "--config", CONFIG, "--out", "cars.safetensors")
+    assert done.stdout == "cars.safetensors\n"
+    run("render", *CARS, "--size", 8, "--out", "a.npz")
+    run("render", "--checkpoint", "cars.safetensors", "--size", 8, "--out", "b.npz")
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert np.array_equal(a["rgb"], b["rgb"])
+
+
+def test_it_is_small_and_the_same_each_time(run: Run, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        run("convert", CHECKPOINT, "--config", CONFIG, "--out", f"{name}.safetensors", "--half")
+    one = (tmp_path / "one.safetensors").read_bytes()
+    assert one == (tmp_path / "two.safetensors").read_bytes()
+    assert len(one) < Path(CHECKPOINT).stat().st_size / 4
+
+
+def test_without_its_configuration_it_says_what_is_missing(run: Run, tmp_path: Path) -> None:
+    error = run("convert", CHECKPOINT, "--out", "cars.safetensors", code=1).stderr
+    assert "--config" in error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("config", ["compact.json", "birds.json"])
+def test_another_configuration_names_the_tensor(run: Run, tmp_path: Path, config: str) -> None:
+    words = ("--config", REFERENCE / config, "--out", "cars.safetensors")
+    assert "tensor `generator." in run("convert", CHECKPOINT, *words, code=1).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_names(run: Run, tmp_path: Path) -> None:
+    run("convert", CHECKPOINT, "--config", CONFIG, "--out", "cars.pt", code=2)
+    run("convert", CHECKPOINT, "--config", CONFIG, "--out", "cars.safetensors")
+    words = ("--out", "cars.safetensors", "--no-clobber")
+    assert "already there" in run("convert", CHECKPOINT, "--config", CONFIG, *words, code=1).stderr
+
+
+def test_a_file_that_is_no_checkpoint(run: Run, tmp_path: Path) -> None:
+    page = tmp_path / "page.pt"
+    page.write_text("<html>")
+    error = run("convert", page, "--config", CONFIG, "--out", "x.safetensors", code=1).stderr
+    assert str(page) in error

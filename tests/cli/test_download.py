@@ -1,0 +1,106 @@
+"""`graf download` against a server that misbehaves; what fetches on its own afterwards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+from tests.conftest import REFERENCE
+from tests.server import Body, Status, serve
+
+CONFIG = """
+[models.{name}]
+title = "A measured case"
+default_size = 24
+[models.{name}.camera]
+near = 7.5
+far = 12.5
+radius = 10
+fov = 30
+v = [0.0, 0.45642212862617093]
+[models.{name}.network]
+width = 32
+[models.{name}.files]
+24 = {{ url = "{url}"{digest} }}
+"""
+WEIGHTS = (REFERENCE / "cars.pt").read_bytes()
+DIGEST = hashlib.sha256(WEIGHTS).hexdigest()
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
+    monkeypatch.delenv("GRAF_OFFLINE")
+
+
+def manifest_for(folder: Path, url: str, digest: str | None = None, name: str = "own") -> Path:
+    path = folder / f"{name}.toml"
+    words = f', sha256 = "{digest}"' if digest else ""
+    path.write_text("schema = 1\n" + CONFIG.format(name=name, url=url, digest=words))
+    return path
+
+
+@pytest.mark.usefixtures("online")
+def test_download_then_render_offline(run: Run, tmp_path: Path) -> None:
+    with serve({"/cars.pt": [Status(500), Body(WEIGHTS)]}) as server:
+        manifest = manifest_for(tmp_path, server.url("/cars.pt"))
+        first = run("download", "own", "--manifest", manifest)
+        path = Path(first.stdout.strip())
+        assert path.read_bytes() == WEIGHTS
+        assert tmp_path / "cache" in path.parents
+        assert "SHA-256" in first.stderr
+        assert run("download", "own:24", "--manifest", manifest).stdout == first.stdout
+        assert len(server.gets("/cars.pt")) == 2
+    run("render", "--model", "own", "--manifest", manifest, "--offline", "--size", 8)
+    assert (tmp_path / "own.png").is_file()
+
+
+@pytest.mark.usefixtures("online")
+def test_render_fetches_what_it_needs(run: Run, tmp_path: Path) -> None:
+    with serve({"/cars.pt": Body(WEIGHTS)}) as server:
+        manifest = manifest_for(tmp_path, server.url("/cars.pt"), DIGEST)
+        run("render", "--model", "own", "--manifest", manifest, "--size", 8, "--out", "a.png")
+    assert (tmp_path / "a.png").is_file()
+
+
+@pytest.mark.usefixtures("online")
+@pytest.mark.parametrize(
+    ("body", "digest"),
+    [
+        (Body(b"<!DOCTYPE html><title>Login</title>"), None),
+        (Body(WEIGHTS), "0" * 64),
+        (Status(404), None),
+    ],
+)
+def test_a_bad_answer_is_one_sentence_and_no_file(
+    run: Run, tmp_path: Path, body: Body | Status, digest: str | None
+) -> None:
+    with serve({"/cars.pt": body}) as server:
+        manifest = manifest_for(tmp_path, server.url("/cars.pt"), digest)
+        result = run("download", "own", "--manifest", manifest, code=1)
+    assert result.stderr.startswith("Error: ")
+    assert result.stdout == ""
+    assert not list((tmp_path / "cache").rglob("cars.pt"))
+
+
+def test_offline_says_so(run: Run) -> None:
+    assert "offline" in run("download", "cars", code=1).stderr.lower()
+    assert "offline" in run("render", "--model", "cars", "--out", "a.png", code=1).stderr.lower()
+
+
+def test_a_file_beside_the_manifest_is_used_where_it_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(WEIGHTS)
+    manifest = manifest_for(tmp_path, "weights.pt", DIGEST)
+    stdout = run("download", "own", "--manifest", manifest).stdout
+    assert stdout.strip() == str(tmp_path / "weights.pt")
+    (tmp_path / "weights.pt").write_bytes(WEIGHTS[:-1] + b"?")
+    assert "SHA-256" in run("render", "--model", "own", "--manifest", manifest, code=1).stderr
+
+
+def test_plain_http_to_elsewhere_is_refused(run: Run, tmp_path: Path) -> None:
+    manifest = manifest_for(tmp_path, "http://models.example/cars.pt")
+    error = run("models", "--manifest", manifest, code=1).stderr
+    assert "own" in error
+    assert "url" in error
