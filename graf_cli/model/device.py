@@ -45,6 +45,5 @@ def _require_cuda(name: str, index: int) -> None:
         )
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if index >= count:
-        raise DeviceError(
-            f"The device `{name}` is not there: {count} CUDA devices are; use --device auto."
-        )
+        there = f"they go up to `cuda:{count - 1}`" if count else "PyTorch finds no CUDA device"
+        raise DeviceError(f"The device `{name}` is not there: {there}; use --device auto.")

@@ -166,7 +166,7 @@ def rays(
     pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
     i = (pixel % camera.width).to(dtype) - camera.width * 0.5
     j = (pixel // camera.width).to(dtype) - camera.height * 0.5
-    pose = torch.as_tensor(camera.pose).to(device=device, dtype=dtype)
+    pose = torch.as_tensor(camera.pose, device="cpu", dtype=dtype).to(device=device)
     rotation, eye = pose[:, :3], pose[:, 3]
     if camera.orthographic:
         step = (camera.far - camera.near) / camera.width

@@ -1,0 +1,102 @@
+"""Load, aim and march on a device that is not there; run as a program, since it changes PyTorch.
+
+Every tensor of the run knows its device but has no numbers. Mixing tensors of two devices, and
+bringing a number to the host, fail as they would (or would wait) on a GPU.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils.backend_registration import (
+    _setup_privateuseone_for_python_backend,
+)
+
+from graf_cli.model.checkpoint import Weights
+from graf_cli.model.field import RadianceField
+from graf_cli.model.generator import Generator, build, open_checkpoint
+from graf_cli.model.latent import Latent, draw
+from graf_cli.render.camera import camera_for, pose_on_sphere, rays
+from graf_cli.render.march import Composite, disparity, march
+from tests.conftest import CASES, REFERENCE
+
+FAKE = "fakegpu"
+
+
+def place(name: str, mode: FakeTensorMode) -> tuple[Generator, Latent]:
+    """A measured checkpoint on the fake device; it is read and checked before, as files are."""
+
+    def without_numbers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return {key: mode.from_tensor(tensor) for key, tensor in tensors.items()}
+
+    spec, weights = open_checkpoint(REFERENCE / f"{name}.pt", REFERENCE / f"{name}.json")
+    latent = draw(spec.latent, 0)
+    latent = Latent(mode.from_tensor(latent.shape), mode.from_tensor(latent.appearance))
+    fine = None if weights.fine is None else without_numbers(weights.fine)
+    with mode:
+        fake = Weights(without_numbers(weights.coarse), fine)
+        return build(spec, fake, "0" * 64, torch.device(FAKE)), latent
+
+
+def picture(generator: Generator, latent: Latent) -> Composite:
+    """What the plain marcher makes of one camera."""
+    spec = generator.spec
+    camera = camera_for(spec.camera, pose_on_sphere(30, 20, 10), width=3, height=2)
+    return march(
+        generator.conditioned(latent),
+        rays(camera, device=generator.device, dtype=torch.float32),
+        spec.network.samples,
+        chunk=256,
+        importance=spec.network.importance,
+        fine=generator.conditioned(latent, fine=True),
+    )
+
+
+def check(name: str) -> None:
+    """All of one measured case; its tensors stay where they belong."""
+    mode = FakeTensorMode(shape_env=ShapeEnv())
+    generator, latent = place(name, mode)
+    fields: list[RadianceField] = [generator.coarse, generator.fine or generator.coarse]
+    for field in fields:
+        assert {p.device.type for p in field.parameters()} == {FAKE}
+    with mode, torch.inference_mode():
+        seen = picture(generator, latent)
+        nearness = disparity(seen.depth, seen.opacity)
+    for values in (seen.colour, seen.opacity, seen.depth, nearness):
+        assert values.device.type == FAKE, f"{name}: a result is on {values.device}"
+        assert values.dtype == torch.float32
+        assert len(values) == 6
+
+
+def check_the_check() -> None:
+    """A slip that a CPU forgives is caught here."""
+    mode = FakeTensorMode(shape_env=ShapeEnv())
+    generator, latent = place("cars", mode)
+    with mode:
+        here = torch.zeros((4, 3), device="cpu", dtype=torch.float32)
+        there = here.to(device=FAKE)
+        for slip in (
+            lambda: generator.conditioned(latent)(here, there),
+            lambda: generator.conditioned(latent)(there, here),
+            lambda: bool(there.sum() > 0),
+        ):
+            try:
+                slip()
+            except Exception:  # of whatever type: what counts is that it fails
+                continue
+            raise AssertionError("mixing devices went through")
+
+
+def main() -> None:
+    """Print a line for each case, so that the caller sees that none was left out."""
+    _setup_privateuseone_for_python_backend(FAKE)
+    torch.__future__.set_overwrite_module_params_on_conversion(True)
+    check_the_check()
+    for name in CASES:
+        check(name)
+        print(name)
+
+
+if __name__ == "__main__":
+    main()
