@@ -1,0 +1,124 @@
+"""Every command line of the README runs, and so does its Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from graf_cli.cli.main import cli
+from graf_cli.model.download import Source, cache_dir
+from graf_cli.model.field import RadianceField
+from graf_cli.model.manifest import load_manifest
+from graf_cli.model.spec import LatentSpec, NetworkSpec
+from tests.conftest import REFERENCE, read_case
+from tests.media import FFMPEG
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"(?:^<!-- command: (\w+) -->\n)?^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    line
+    for mark, language, block in BLOCKS
+    if language == "sh" and not mark  # the marked ones, which install, are run by .ci/run
+    for line in block.replace("\\\n", " ").splitlines()
+]
+PYTHON = [block for _, language, block in BLOCKS if language == "python"]
+SMALLER = {
+    f"GRAF_{command}_{option}": value
+    for command in ("RENDER", "SAMPLE", "GRID")
+    for option, value in (("SIZE", "8"), ("SAMPLES", "8"))
+}
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the files that the README's commands take for granted."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "chkpts").mkdir()
+    shutil.copy(REFERENCE / "cars.pt", folder / "chkpts" / "model_best.pt")
+    shutil.copy(REFERENCE / "cars.json", folder / "config.yaml")  # JSON is YAML
+    np.save(folder / "codes.npy", read_case("cars").z)
+    bottom = [[0.0, 0.0, 0.0, 1.0]]
+    matrices = [[*pose.tolist(), *bottom] for pose in read_case("cars").poses]
+    frames = [{"transform_matrix": matrix} for matrix in matrices]
+    (folder / "transforms.json").write_text(json.dumps({"frames": frames}))
+    _programs(folder / "bin")
+    return folder
+
+
+def _programs(folder: Path) -> None:
+    folder.mkdir()
+    graf = folder / "graf"
+    graf.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m graf_cli "$@"\n')
+    graf.chmod(0o755)
+    (folder / "ffmpeg").symlink_to(FFMPEG)
+
+
+@pytest.fixture
+def shell(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workplace, offline, with untrained weights where the released ones would be."""
+    monkeypatch.chdir(workplace)
+    monkeypatch.setenv("GRAF_CACHE", str(workplace / "cache"))
+    monkeypatch.setenv("GRAF_OFFLINE", "1")
+    monkeypatch.setenv("PATH", str(workplace / "bin"), prepend=os.pathsep)
+    for name, value in SMALLER.items():
+        monkeypatch.setenv(name, value)
+    for model in ("cars:128", "faces"):
+        source = load_manifest().resolve(model).weights
+        assert source is not None
+        _pretend_downloaded(source)
+    return workplace
+
+
+def _pretend_downloaded(source: Source) -> None:
+    path = cache_dir() / source.filename
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True)
+    field = RadianceField(NetworkSpec(), LatentSpec(), device="cpu", dtype=torch.float32)
+    torch.save({"generator_test": field.state_dict()}, path)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(command: str, shell: Path) -> None:
+    command = re.sub(r"--size \d+(x\d+)?", "--size 8", command)
+    command = re.sub(r"--(frames|n) \d+", r"--\1 4", command)
+    words = shlex.split(command)
+    if words[0] == "graf" and not {"|", ">", "<", "&&"} & set(words):
+        result = CliRunner().invoke(cli, words[1:])
+        assert result.exit_code == 0, result.output
+        return
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", PYTHON)
+def test_python(block: str, shell: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    smaller = block.replace("azimuth=30", "azimuth=30, size=8").replace(
+        "frames=12", "frames=2, size=8"
+    )
+    exec(compile(smaller, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_there_is_something_to_run() -> None:
+    assert len(COMMANDS) > 20
+    assert len(PYTHON) == 1
+    assert {mark for mark, *_ in BLOCKS if mark} == {"first", "tests"}
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
+def test_links_lead_somewhere(link: str) -> None:
+    assert (Path(__file__).parents[1] / link).exists()
