@@ -1,0 +1,258 @@
+"""The plan of the house, held by its syntax trees.
+
+What is not there yet breaks no rule; a new room has to be given its place in `LEVELS`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import graf_cli
+from graf_cli import errors
+
+PACKAGE = Path(graf_cli.__file__).parent
+
+# A room imports itself and what stands below it; rooms of one level ignore each other.
+LEVELS = {
+    "errors": 0,
+    "version": 0,
+    "arrays": 1,
+    "syntax": 1,
+    "model": 2,
+    "render": 3,
+    "recipe": 4,
+    "shots": 5,
+    "output": 5,
+    "engine": 6,
+    "api": 7,
+    "": 8,  # the front door
+    "cli": 9,
+    "__main__": 10,
+}
+
+# Where a library may be imported: a room or a module.
+HOMES = {
+    "click": {"cli"},
+    "tqdm": {"cli"},
+    "imageio": {"output"},
+    "imageio_ffmpeg": {"output"},
+    "PIL": {"output"},
+    "pickle": {"model.checkpoint"},
+    "pickletools": {"model.pickles"},
+    "safetensors": {"model.checkpoint"},
+    "requests": {"model.download", "model.cache"},
+    "filelock": {"model.download", "model.cache"},
+    "yaml": {"model.config"},
+}
+
+# What `graf --help` and `graf models` need must not import what is slow.
+LIGHT = (
+    "", "cli.main", "cli.models", "model.manifest", "model.config", "model.download", "recipe"
+)  # fmt: skip
+SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
+NO_TORCH = ("arrays", "model.spec")
+
+
+@dataclass(frozen=True)
+class Import:
+    """One name that one module imports.
+
+    Attributes
+    ----------
+    name : str
+        Of a module, or of something in one, in full.
+    at_once : bool
+        Whether the import runs when the module is imported.
+    """
+
+    name: str
+    at_once: bool
+
+
+@cache
+def modules() -> dict[str, ast.Module]:
+    """Syntax trees by dotted name without the package's; the package itself is ""."""
+    trees = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        name = ".".join(part for part in parts if part != "__init__")
+        trees[name] = ast.parse(path.read_text(), filename=str(path))
+    return trees
+
+
+def imports(name: str) -> Iterator[Import]:
+    return _imports(modules()[name], at_once=True)
+
+
+def _imports(node: ast.AST, *, at_once: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        match child:
+            case ast.Import(names):
+                yield from (Import(alias.name, at_once) for alias in names)
+            case ast.ImportFrom(module, names, level):
+                assert level == 0, "imports are absolute"
+                yield from (Import(f"{module}.{alias.name}", at_once) for alias in names)
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
+                yield from _imports(child, at_once=False)
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                yield from _imports(child, at_once=False)
+            case _:
+                yield from _imports(child, at_once=at_once)
+
+
+def own(imported: str) -> str | None:
+    """The module of this package that an import means, as `modules` names it."""
+    root, _, rest = imported.partition(".")
+    if root != PACKAGE.name:
+        return None
+    while rest and rest not in modules():
+        rest = rest.rpartition(".")[0]
+    return rest
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def home(module: str, homes: set[str]) -> bool:
+    return module in homes or room(module) in homes
+
+
+# imports point one way
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_room_imports_from_below_alone(name: str) -> None:
+    here = room(name)
+    assert here in LEVELS, f"{name} has no place in LEVELS"
+    for imported in imports(name):
+        target = own(imported.name)
+        if target is None or room(target) == here:
+            continue
+        assert LEVELS[room(target)] < LEVELS[here], f"{name} imports {imported.name}"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_a_library_stays_at_home(name: str) -> None:
+    for imported in imports(name):
+        homes = HOMES.get(imported.name.partition(".")[0])
+        assert homes is None or home(name, homes), f"{name} imports {imported.name}"
+
+
+def loaded_with(name: str) -> set[str]:
+    """The modules of this package that importing one runs."""
+    seen: set[str] = set()
+    pending = [name]
+    while pending:
+        module = pending.pop()
+        if module in seen or module not in modules():
+            continue
+        seen.add(module)
+        parent = module.rpartition(".")[0]
+        targets = (own(imported.name) for imported in imports(module) if imported.at_once)
+        pending += ["", parent, *(target for target in targets if target is not None)]
+    return seen
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_what_answers_at_once_imports_nothing_slow(name: str) -> None:
+    for module in loaded_with(name):
+        for imported in imports(module):
+            library = imported.name.partition(".")[0]
+            assert not (imported.at_once and library in SLOW), f"{module} imports {imported.name}"
+
+
+@pytest.mark.parametrize("name", NO_TORCH)
+def test_what_needs_no_tensors_imports_no_torch(name: str) -> None:
+    for module in loaded_with(name):
+        for imported in imports(module):
+            assert imported.name.partition(".")[0] != "torch", f"{module} imports torch"
+
+
+# names explain themselves
+
+
+def undocumented(node: ast.AST, inside: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            continue
+        if child.name.startswith("_"):
+            continue
+        if ast.get_docstring(child) is None:
+            yield f"{inside}.{child.name}"
+        if isinstance(child, ast.ClassDef):
+            yield from undocumented(child, f"{inside}.{child.name}")
+
+
+@pytest.mark.parametrize("name", modules())
+def test_what_is_public_has_a_docstring(name: str) -> None:
+    assert [*undocumented(modules()[name], name)] == []
+
+
+# errors
+
+
+@pytest.mark.parametrize("name", sorted(modules().keys() - {"errors"}))
+def test_every_error_that_is_ours_is_in_the_tree(name: str) -> None:
+    """Only `errors` makes kinds of `GrafError`."""
+    ours = {key for key, value in vars(errors).items() if isinstance(value, type)}
+    for node in ast.walk(modules()[name]):
+        if isinstance(node, ast.ClassDef):
+            bases = {ast.unparse(base).rpartition(".")[2] for base in node.bases}
+            assert not bases & ours, f"{name}.{node.name} belongs into errors"
+
+
+# tensors
+
+
+FACTORIES = frozenset(
+    {
+        "arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "rand",
+        "randint", "randn", "randperm", "tensor", "zeros", "Generator",
+    }
+)  # fmt: skip
+
+
+def slips(tree: ast.Module) -> Iterator[str]:
+    """Tensors made without saying where, or what they hold."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(ast.Attribute(ast.Name("torch"), factory), _, keywords) if (
+                factory in FACTORIES
+            ):
+                given = {keyword.arg for keyword in keywords}
+                wanted = {"device"} if factory == "Generator" else {"device", "dtype"}
+                if not (wanted <= given or None in given):
+                    yield f"torch.{factory} in line {node.lineno}"
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_tensor_is_made_somewhere(name: str) -> None:
+    assert [*slips(modules()[name])] == []
+
+
+# these tests
+
+
+def test_the_rules_bite() -> None:
+    tree = ast.parse(
+        "import torch\n"
+        "def f():\n    from graf_cli.cli.main import run\n    return torch.zeros(3)\n"
+        "class A:\n    def g(self): ...\n    def _h(self): ..."
+    )
+    assert [*_imports(tree, at_once=True)] == [
+        Import("torch", at_once=True),
+        Import("graf_cli.cli.main.run", at_once=False),
+    ]
+    assert [*slips(tree)] == ["torch.zeros in line 4"]
+    assert [*undocumented(tree, "m")] == ["m.f", "m.A", "m.A.g"]
+    assert own("graf_cli.model.spec.ModelSpec") == "model.spec"
+    assert own("graf_cli.version.__version__") == "version"
+    assert own("torch.nn") is None
+    assert loaded_with("model.manifest") >= {"", "model", "model.spec", "errors"}
