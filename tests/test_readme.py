@@ -25,7 +25,8 @@ from tests.conftest import REFERENCE, read_case
 from tests.media import FFMPEG
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
-BLOCKS = re.findall(r"(?:^<!-- command: (\w+) -->\n)?^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"(?:^<!-- command: (\w+) -->\n)?^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = BLOCK.findall(README)
 COMMANDS = [
     line
     for mark, language, block in BLOCKS

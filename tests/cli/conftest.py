@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return invoke
 
 
-def spawn(*words: object, cwd: Path, **settings: object) -> subprocess.Popen[str]:
+def spawn(*words: object, cwd: Path) -> subprocess.Popen[str]:
     """`graf` in a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "graf_cli", *map(str, words)],
@@ -43,5 +43,5 @@ def spawn(*words: object, cwd: Path, **settings: object) -> subprocess.Popen[str
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **settings,  # type: ignore[call-overload]
+        start_new_session=True,
     )

@@ -115,7 +115,7 @@ def test_common_options_go_before_and_after_the_command(run: Run, tmp_path: Path
 def test_interrupt_leaves_no_file_and_no_traceback(tmp_path: Path) -> None:
     process = spawn(
         "render", *CARS, "--exact", "--size", 64, "--azimuth", "0:360", "--frames", 100_000,
-        "--out", "spin.mp4", "-v", cwd=tmp_path, start_new_session=True,
+        "--out", "spin.mp4", "-v", cwd=tmp_path,
     )  # fmt: skip
     while not any(tmp_path.glob(".spin-*")):  # the job has begun
         assert process.poll() is None
