@@ -1,7 +1,9 @@
-"""A Shot becomes a Frame: chunks, memory, precision."""
+"""A Shot becomes a Frame: chunks, memory, precision, the fast path and its proof."""
 
 from __future__ import annotations
 
+import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,11 +17,35 @@ from graf_cli.errors import DeviceError
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.render.camera import Camera, Rays, rays
+from graf_cli.render.fast.march import Audit, Count, GridBrokenError
+from graf_cli.render.fast.objects import Job, Objects
+from graf_cli.render.fast.proof import (
+    AUDIT,
+    AUDIT_FIRST,
+    DTYPES,
+    PROBES,
+    PROBES_FIRST,
+    PROMISE,
+    Outcome,
+    Precision,
+    Rung,
+    after_broken_grid,
+    difference,
+    matrix_products,
+    probes,
+    rungs,
+)
 from graf_cli.render.march import RAY_BLOCK_POINTS, Composite, disparity, march
 
 CPU_CHUNK = 4096  # points whose activations stay in a processor's cache
 GPU_CHUNK = 1 << 17
 SMALLEST_CHUNK = 64
+
+FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits
+
+CAREFULLY = "rendering more carefully from here on"
+
+log = logging.getLogger("graf")
 
 Image = NDArray[np.float32]
 Rgb = tuple[float, float, float]
@@ -83,19 +109,32 @@ class RenderOptions:
         Use the plain marcher, by name.
     chunk : int or None
         Points that go through the network at once; None takes what suits the device.
+    precision : str
+        Of the matrix products: ``auto`` is the fastest that keeps the promise; a precision asked
+        for by name is used, and its error told.
     """
 
     exact: bool = False
     chunk: int | None = None
+    precision: Precision = "auto"
 
 
 class Renderer:
-    """Renders the shots of one generator.
+    """Renders the shots of one generator; one renderer is one job.
+
+    Each picture is rendered the fast way and held against the plain marcher on some of its rays
+    (`graf_cli.render.fast.proof`). Where the promise is broken the job goes on more carefully, in
+    the end plainly, and the picture is made again.
 
     Parameters
     ----------
     generator : Generator
     options : RenderOptions
+
+    Attributes
+    ----------
+    outcome : Outcome
+        What was done so far, and the largest difference measured.
     """
 
     def __init__(self, generator: Generator, options: RenderOptions | None = None) -> None:
@@ -103,6 +142,10 @@ class Renderer:
         self.options = options or RenderOptions()
         on_cpu = generator.device.type == "cpu"
         self.chunk = self.options.chunk or (CPU_CHUNK if on_cpu else GPU_CHUNK)
+        self.outcome = Outcome()
+        self._objects = Objects(generator)
+        self._rungs = [] if self.options.exact else rungs(self.options.precision, generator.device)
+        self._pictures = 0
 
     @torch.inference_mode()
     def render(self, shot: Shot) -> Frame:
@@ -113,19 +156,135 @@ class Renderer:
         DeviceError
             When the device's memory does not hold even the smallest chunk.
         """
+        picture = self._proven(shot)
+        if picture is None:
+            picture = self._plain(shot)
+        self._pictures += 1
+        return _frame(shot, picture)
+
+    def _proven(self, shot: Shot) -> Tensor | None:
+        """The picture by the first way that keeps the promise, which the job then stays with."""
+        while self._rungs:
+            try:
+                attempt = self._attempt(shot, self._rungs[0])
+            except GridBrokenError as broken:
+                log.info("picture %d: %s; %s", self._pictures + 1, broken, CAREFULLY)
+                self._rungs = after_broken_grid(self._rungs, broken.share)
+                continue
+            kept = attempt.honest <= PROMISE
+            self._tell(attempt, kept=kept)
+            if kept:
+                self.outcome = attempt.outcome
+                return attempt.picture
+            self._rungs.pop(0)
+        return None
+
+    def _attempt(self, shot: Shot, rung: Rung) -> _Attempt:
+        with matrix_products(rung.precision):
+            picture, outcome = self._fast(shot, rung)
+        pixels = probes(
+            picture[:, 3].view(shot.camera.height, shot.camera.width),
+            PROBES if self._pictures else PROBES_FIRST,
+            self._pictures,
+        )
+        through = _through(shot.camera, pixels, picture)
+        truth = _columns(self._march(shot, through))
+        seen = picture[pixels.to(device=picture.device)]
+        measured = difference(seen, truth, shot.background)
+        honest = measured
+        if self.options.precision not in ("auto", "float32"):
+            # A precision asked for by name may err; the grid may not.
+            exact = self._fast_rays(shot, Rung(rung.tightness, "float32"), through)
+            honest = difference(exact, truth, shot.background)
+        before = self.outcome
+        outcome = dataclasses.replace(
+            outcome,
+            probed=before.probed + len(pixels),
+            difference=max(before.difference, measured),
+        )
+        return _Attempt(picture, outcome, measured, honest)
+
+    def _fast(self, shot: Shot, rung: Rung) -> tuple[Tensor, Outcome]:
+        opened = self._objects.open(_job(shot, rung), self.chunk)
+        before, count = self.outcome, Count()
+
+        def march_some(through: Rays) -> Composite:
+            seen, made = self._within_memory(lambda chunk: opened.march(through, chunk, audit))
+            count.add(made)
+            return seen
+
+        audit = self._audit(shot, new=opened.new)
+        picture = self._fill(shot, march_some, FAST_BLOCK_POINTS)
+        return picture, dataclasses.replace(
+            before,
+            path="fast" if opened.resolution else "folded",
+            precision=rung.precision,
+            resolution=opened.resolution,
+            evaluated=before.evaluated + count.evaluated,
+            possible=before.possible + count.possible,
+            cells=before.cells + opened.cells,
+        )
+
+    def _audit(self, shot: Shot, *, new: bool) -> Audit:
+        """Of each block of rays as much as makes a fixed number a picture; more of a new grid."""
+        along = shot.samples + self.generator.spec.network.importance
+        samples = along * shot.camera.width * shot.camera.height
+        blocks = -(-samples // FAST_BLOCK_POINTS)
+        count = AUDIT_FIRST if new else AUDIT
+        source = torch.Generator(device="cpu").manual_seed(self._pictures)
+        return Audit(max(count // blocks, 8), source, expect=new)
+
+    def _fast_rays(self, shot: Shot, rung: Rung, through: Rays) -> Tensor:
+        opened = self._objects.open(_job(shot, rung), self.chunk)
+        seen, _ = self._within_memory(lambda chunk: opened.march(through, chunk))
+        return _columns(seen)
+
+    def _tell(self, attempt: _Attempt, *, kept: bool) -> None:
+        said = attempt.outcome
+        level = logging.DEBUG if kept and self._pictures else logging.INFO
+        log.log(
+            level,
+            "picture %d: %s path, %s, grid %d: largest difference %.1e on %d rays marched both "
+            "ways; %s",
+            self._pictures + 1,
+            said.path,
+            said.precision,
+            said.resolution,
+            attempt.measured,
+            PROBES if self._pictures else PROBES_FIRST,
+            "kept" if kept else f"more than {PROMISE:.0e}; {CAREFULLY}",
+        )
+
+    def _plain(self, shot: Shot) -> Tensor:
+        samples = shot.samples * shot.camera.width * shot.camera.height
+        before = self.outcome
+        self.outcome = dataclasses.replace(
+            before,
+            path="plain",
+            precision="float32",
+            resolution=0,
+            evaluated=before.evaluated + samples,
+            possible=before.possible + samples,
+        )
+        return self._fill(shot, lambda through: self._march(shot, through), RAY_BLOCK_POINTS)
+
+    def _fill(self, shot: Shot, march_some: Callable[[Rays], Composite], points: int) -> Tensor:
+        """Colour, opacity, depth of every pixel, shape = (H·W, 5), some rays at a time."""
         camera = shot.camera
         pixels = camera.width * camera.height
-        block = max(1, RAY_BLOCK_POINTS // shot.samples)
+        along = shot.samples + self.generator.spec.network.importance
+        block = max(1, points // along)
         picture = torch.empty((pixels, 5), device=self.generator.device, dtype=torch.float32)
         for start in range(0, pixels, block):
             stop = min(start + block, pixels)
             through = rays(
                 camera, device=picture.device, dtype=picture.dtype, start=start, stop=stop
             )
-            picture[start:stop] = _columns(self._march(shot, through))
-        return _frame(shot, picture)
+            picture[start:stop] = _columns(march_some(through))
+        return picture
 
     def _march(self, shot: Shot, through: Rays) -> Composite:
+        """Rays through the plain marcher."""
         network = self.generator.spec.network
         fine = self.generator.conditioned(shot.latent, fine=True) if network.importance else None
 
@@ -153,6 +312,38 @@ class Renderer:
                         f"{self.chunk} points; free some or use --device cpu."
                     ) from error
             self.chunk //= 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Attempt:
+    """A picture, the job's outcome if it is kept, and how it differs from the truth.
+
+    `measured` is the difference of the picture; `honest` that of the same in float32, which tells
+    whether the grid can be trusted.
+    """
+
+    picture: Tensor
+    outcome: Outcome
+    measured: float
+    honest: float
+
+
+def _job(shot: Shot, rung: Rung) -> Job:
+    return Job(shot.latent, shot.camera, shot.samples, rung.tightness, DTYPES[rung.precision])
+
+
+def _through(camera: Camera, pixels: Tensor, like: Tensor) -> Rays:
+    """Rays through some pixels."""
+    each = [
+        rays(camera, device=like.device, dtype=like.dtype, start=at, stop=at + 1)
+        for at in pixels.tolist()
+    ]
+    return Rays(
+        torch.cat([one.origins for one in each]),
+        torch.cat([one.directions for one in each]),
+        torch.cat([one.near for one in each]),
+        torch.cat([one.far for one in each]),
+    )
 
 
 def _columns(seen: Composite) -> Tensor:

@@ -1,0 +1,259 @@
+"""Where the object of one shape code may be.
+
+Density depends on the point and the shape code alone, so one grid serves every camera and every
+appearance. It is lazy: a cell is looked into when a ray first passes through it, so that a single
+picture pays for what its camera sees and a turntable for what its cameras see together. It is
+made coarse to fine: only cells near something are divided.
+
+Sampling cannot prove that a cell is empty. `graf_cli.render.fast.proof` measures what came of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Density = Callable[[Tensor], Tensor]  # points, shape = (m, 3), to raw density, shape = (m,)
+
+# States of a cell: empty with all around it, empty by a closer look, empty but too close to call
+# for a ray's last sample, perhaps not empty, filled with all around it.
+UNKNOWN, FAR, EMPTY, DOUBTFUL, OCCUPIED, SOLID = range(6)
+DRAWS = 16  # samples drawn for each that is audited, to find those of every kind
+DENSE = 0.5  # share of cells that may hold something from which dividing them does not pay
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A cube around the origin, divided into cells, and how far their centres are trusted.
+
+    Attributes
+    ----------
+    half : float
+        Half the cube's side, world units.
+    cells : int
+        Along a side, at the coarsest level; each further level halves the cells.
+    levels : int
+    margin : float
+        Raw densities are sampled at the centres of a cell and its 26 neighbours. The cell is
+        empty when the highest of them stays below zero by more than `margin` times their spread.
+    doubt : float
+        The same for the last sample of a ray, whose interval is infinite: there the smallest
+        positive density is opaque, so that a wider margin is kept.
+    """
+
+    half: float
+    cells: int
+    levels: int
+    margin: float
+    doubt: float
+
+    @property
+    def resolution(self) -> int:
+        """Cells along a side at the finest level."""
+        return self.cells << (self.levels - 1)
+
+
+def in_chunks(points: Tensor, chunk: int) -> list[Tensor]:
+    """Views of at most `chunk` rows each."""
+    return [points[at : at + chunk] for at in range(0, len(points), chunk)]
+
+
+class Level:
+    """Raw densities at the centres of a cubic lattice, evaluated when first asked for.
+
+    The lattice has a margin of `margin` cells on each side, so that every cell inside has all
+    its neighbours.
+    """
+
+    def __init__(self, side: int, size: float, margin: int, device: torch.device) -> None:
+        self.side, self.size, self.margin = side + 2 * margin, size, margin
+        self.device = device
+        self.known = torch.zeros(self.side**3, device=device, dtype=torch.bool)
+        self.value = torch.zeros(self.side**3, device=device, dtype=torch.float32)
+        step = torch.arange(-1, 2, device=device, dtype=torch.int64)
+        corner = (step[:, None, None] * self.side + step[:, None]) * self.side + step
+        self.around = corner.flatten()
+
+    def ensure(self, cells: Tensor, density: Density) -> int:
+        """Evaluate those of the cells that are not known yet; how many those were."""
+        new = self.distinct(cells, ~self.known)
+        self.value[new] = density(self.centres(new))
+        self.known[new] = True
+        return len(new)
+
+    def distinct(self, cells: Tensor, among: Tensor | None = None) -> Tensor:
+        """The cells in ascending order, each once; with `among`, those that are marked there."""
+        wanted = torch.zeros_like(self.known)
+        wanted[cells.flatten()] = True
+        return (wanted if among is None else wanted & among).nonzero()[:, 0]
+
+    def index(self, cells: Tensor) -> Tensor:
+        """Counted along each axis, shape = (n, 3)."""
+        z = cells % self.side
+        y = cells.div(self.side, rounding_mode="floor") % self.side
+        x = cells.div(self.side**2, rounding_mode="floor")
+        return torch.stack((x, y, z), dim=-1)
+
+    def centres(self, cells: Tensor) -> Tensor:
+        """World points, shape = (n, 3)."""
+        return (self.index(cells).to(torch.float32) + (0.5 - self.side / 2)) * self.size
+
+    def neighbours(self, cells: Tensor) -> Tensor:
+        """The cells and the 26 around each, shape = (n, 27); the cells must be inside."""
+        return cells[:, None] + self.around
+
+
+class OccupancyGrid:
+    """The states of the cells of a lattice, of one density.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    density : callable
+        Of the field of one shape.
+    device : torch.device
+    levels : sequence of Level
+        Those that are known already, coarsest first.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        density: Density,
+        device: torch.device,
+        levels: Sequence[Level] = (),
+    ) -> None:
+        self.lattice, self.density, self.device = lattice, density, device
+        size = 2 * lattice.half / lattice.cells
+        self.levels = [
+            *levels,
+            *(
+                Level(lattice.cells << level, size / (1 << level), 1 << level, device)
+                for level in range(len(levels), lattice.levels)
+            ),
+        ]
+        self.evaluated = 0  # cells
+        edge = self.levels[-1].margin
+        inside = slice(edge, -edge)
+        state = torch.full((self.levels[-1].side,) * 3, OCCUPIED, device=device, dtype=torch.uint8)
+        state[inside, inside, inside] = UNKNOWN  # beyond, every sample is evaluated
+        self.state = state.flatten()
+
+    def divided(self, levels: int) -> OccupancyGrid:
+        """The same with further levels; what is known already stays known."""
+        lattice = dataclasses.replace(self.lattice, levels=levels)
+        return OccupancyGrid(lattice, self.density, self.device, self.levels)
+
+    def occupied(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
+        """Which samples may have a density.
+
+        Parameters
+        ----------
+        origins, directions : Tensor, shape = (n, 3)
+        z : Tensor, shape = (n, samples)
+
+        Returns
+        -------
+        Tensor of bool, shape = (n, samples)
+        """
+        cells = self._cells(origins, directions, z)
+        state = self.state[cells]
+        unknown = cells[state == UNKNOWN]
+        if len(unknown):
+            self._look_into(self.levels[-1].distinct(unknown))
+            state = self.state[cells]
+        occupied = state >= OCCUPIED
+        occupied[:, -1] |= state[:, -1] == DOUBTFUL
+        return occupied
+
+    def audit(
+        self, origins: Tensor, directions: Tensor, z: Tensor, count: int, source: torch.Generator
+    ) -> list[Tensor]:
+        """Raw densities of some of the samples that `occupied` says are empty, by kind.
+
+        Parameters
+        ----------
+        origins, directions, z
+            As for `occupied`, which must have been asked before.
+        count : int
+            How many at most.
+        source : torch.Generator
+            On the CPU.
+
+        Returns
+        -------
+        list of Tensor
+            Up to a quarter of `count` at the end of their rays, up to half near the object, up to
+            a quarter anywhere; kinds that there are none of are left out.
+        """
+        rays, samples = z.shape
+        draws = torch.randint(
+            rays * samples, (DRAWS * count,), generator=source, device="cpu", dtype=torch.int64
+        )
+        draws = draws.to(device=z.device)
+        ray = draws.div(samples, rounding_mode="floor")
+        at = draws % samples
+        at[: 4 * count] = samples - 1
+        depth = z[ray, at][:, None]
+        state = self.state[self._cells(origins[ray], directions[ray], depth)][:, 0]
+        last = at == samples - 1
+        skipped = (state < DOUBTFUL) | ((state == DOUBTFUL) & ~last)
+        kinds = [
+            (skipped & last).nonzero()[: count // 4, 0],
+            (skipped & (state > FAR)).nonzero()[: count // 2, 0],
+            (skipped & ~last).nonzero()[: count // 4, 0],
+        ]
+        chosen = torch.cat(kinds)
+        points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
+        parts = torch.split(self.density(points), [len(kind) for kind in kinds])
+        return [part for part in parts if len(part)]
+
+    def _cells(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
+        """The finest cell of each sample, shape = (n, samples)."""
+        side, size = self.levels[-1].side, self.levels[-1].size
+        cells = torch.zeros(z.shape, device=z.device, dtype=torch.int32)
+        for axis in range(3):
+            start = origins[:, axis, None] / size + side / 2
+            at = torch.addcmul(start, directions[:, axis, None] / size, z)
+            cells = cells.mul_(side).add_(at.clamp_(0, side - 1).to(torch.int32))
+        return cells
+
+    def _look_into(self, cells: Tensor) -> None:
+        """Descend from the coarsest level, leaving behind what is empty."""
+        asked = len(cells)
+        state = torch.full_like(cells, SOLID, dtype=torch.uint8)
+        for depth, level in enumerate(self.levels):
+            found = self._states(level, cells, depth, FAR if depth == 0 else EMPTY)
+            state = torch.minimum(state, found)
+            self.state[cells] = state
+            near = (found > EMPTY) & (found < SOLID)
+            cells, state = cells[near], state[near]
+            if len(cells) > DENSE * asked or not len(cells):
+                return
+
+    def _states(self, level: Level, cells: Tensor, depth: int, empty: int) -> Tensor:
+        """What one level knows of finest cells."""
+        finest = self.levels[-1]
+        x, y, z = (finest.index(cells) >> (self.lattice.levels - 1 - depth)).unbind(-1)
+        holding = (x * level.side + y) * level.side + z
+        parents = level.distinct(holding)
+        around = level.neighbours(parents)
+        self.evaluated += level.ensure(around, self.density)
+        state = torch.empty_like(level.known, dtype=torch.uint8)
+        state[parents] = self._graded(level.value[around], empty)
+        return state[holding]
+
+    def _graded(self, values: Tensor, empty: int) -> Tensor:
+        """States, shape = (n,), of the densities of cells and their neighbours, (n, 27)."""
+        highest = values.amax(dim=-1)
+        lowest = values.amin(dim=-1)
+        spread = highest - lowest
+        state = torch.full_like(highest, empty, dtype=torch.uint8)
+        state[highest + self.lattice.doubt * spread >= 0] = DOUBTFUL
+        state[highest + self.lattice.margin * spread >= 0] = OCCUPIED
+        state[lowest > 0] = SOLID
+        return state

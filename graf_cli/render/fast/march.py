@@ -1,0 +1,253 @@
+"""Rays walk front to back through what may hold something, and stop where nothing more shows.
+
+A round takes the next few occupied samples of every ray that is still alive. Densities are made
+of all of them; colours only of those whose weight shows; a ray ends when what is behind it can no
+longer be seen. `graf_cli.render.march` is the naive twin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graf_cli.render.camera import Rays
+from graf_cli.render.fast.fold import FoldedColour, FoldedDensity, UnfoldedDensity
+from graf_cli.render.fast.grid import DENSE, OccupancyGrid, in_chunks
+from graf_cli.render.march import EPSILON, INFINITE, Composite
+
+CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up to no more
+CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace
+UNSEEN = 4e-4  # weights whose colours are left out may add up to this along one ray
+FULL = 4  # part of a chunk from which a round is worth its fixed cost
+TAIL = 8  # values that tell how a distribution ends
+MOST_AT_ONCE = 16  # samples of a ray in one round
+
+
+@dataclass
+class Count:
+    """Work done: samples whose density was evaluated, of how many there are."""
+
+    evaluated: int = 0
+    coloured: int = 0
+    possible: int = 0
+
+    def add(self, other: Count) -> None:
+        """Count another's work too."""
+        self.evaluated += other.evaluated
+        self.coloured += other.coloured
+        self.possible += other.possible
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """The occupied samples of n rays, one list after another.
+
+    Attributes
+    ----------
+    sample : Tensor, shape = (k,)
+        Index into the flattened (n, samples) of each occupied sample, ray by ray.
+    start, end : Tensor, shape = (n,)
+        Where each ray's list begins and ends.
+    """
+
+    sample: Tensor
+    start: Tensor
+    end: Tensor
+
+
+def walk(occupied: Tensor) -> Walk:
+    """Lists of occupied samples of a mask, shape = (n, samples)."""
+    end = occupied.sum(dim=-1).cumsum(dim=-1)
+    start = torch.cat((torch.zeros_like(end[:1]), end[:-1]))
+    return Walk(occupied.flatten().nonzero()[:, 0], start, end)
+
+
+def intervals(z: Tensor, length: Tensor) -> Tensor:
+    """Lengths of the intervals that the samples stand for, the last infinite, shape as `z`."""
+    last = torch.full_like(z[:, :1], INFINITE)
+    return torch.cat((z[:, 1:] - z[:, :-1], last), dim=-1) * length
+
+
+class GridBrokenError(Exception):
+    """The grid calls samples empty that are not, or can be expected to.
+
+    Attributes
+    ----------
+    share : float
+        Of the samples audited that are not empty.
+    """
+
+    def __init__(self, message: str, share: float) -> None:
+        super().__init__(message)
+        self.share = share
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """How many of the samples called empty are looked at, of each block of rays, and how hard.
+
+    Attributes
+    ----------
+    count : int
+    source : torch.Generator
+        On the CPU.
+    expect : bool
+        Judge also the highest density to be expected among all the samples called empty, from
+        how the highest ones of those audited are spread.
+    """
+
+    count: int
+    source: torch.Generator
+    expect: bool
+
+    def judge(self, densities: Sequence[Tensor], occupied: Tensor) -> None:
+        """Raise GridBrokenError unless the densities audited are those of emptiness."""
+        audited = sum(len(kind) for kind in densities)
+        wrong = sum(int((kind > 0).sum()) for kind in densities)
+        if wrong:
+            share = wrong / audited
+            raise GridBrokenError(f"{share:.2%} of the samples called empty are not", share)
+        empty = int((~occupied).sum())
+        if self.expect and any(expected_highest(kind, empty) > 0 for kind in densities):
+            raise GridBrokenError("samples called empty come too close to what is not", 0.0)
+
+
+def expected_highest(values: Tensor, of: int) -> float:
+    """Highest of `of` values, of which some are given, if their upper tail is exponential.
+
+    The mean excess of the highest few over the lowest of them is the tail's scale; of k times as
+    many values the highest is expected to be higher by that times log k.
+    """
+    tail = values.topk(min(max(TAIL, len(values) // 50), len(values))).values
+    scale = tail.mean() - tail[-1]
+    return float(tail[0] + scale * math.log(max(of / len(values), 1)))
+
+
+class Marcher:
+    """One conditioned field, ready to be marched through.
+
+    Parameters
+    ----------
+    density : FoldedDensity or UnfoldedDensity
+    colour : FoldedColour or None
+        None makes weights only.
+    grid : OccupancyGrid or None
+        None evaluates every sample that a ray comes to.
+    """
+
+    def __init__(
+        self,
+        density: FoldedDensity | UnfoldedDensity,
+        colour: FoldedColour | None,
+        grid: OccupancyGrid | None,
+    ) -> None:
+        self.density, self.colour, self.grid = density, colour, grid
+
+    def march(
+        self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
+    ) -> Composite:
+        """Colour, opacity and depth of rays with samples at depths `z`, shape = (n, samples).
+
+        Raises
+        ------
+        GridBrokenError
+            When the audit finds the grid wrong.
+        """
+        block = _Block(self, rays, z, count, audit)
+        block.run(chunk, CLEAR)
+        return Composite(block.rgb, block.opacity, block.depth)
+
+    def weights(
+        self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
+    ) -> Tensor:
+        """Weights alone, shape = (n, samples). Raises as `march`."""
+        block = _Block(self, rays, z, count, audit)
+        block.kept = torch.zeros(z.numel(), device=z.device, dtype=z.dtype)
+        block.run(chunk, CLEAR_DENSITY)
+        return block.kept.view(z.shape)
+
+
+class _Block:
+    """Rays on their way, with what they have seen so far."""
+
+    def __init__(
+        self, marcher: Marcher, rays: Rays, z: Tensor, count: Count, audit: Audit | None
+    ) -> None:
+        self.marcher, self.rays, self.count = marcher, rays, count
+        self.length = rays.directions.norm(dim=-1, keepdim=True)
+        self.z, self.samples = z.flatten(), z.shape[1]
+        self.interval = intervals(z, self.length).flatten()
+        self.clear = torch.ones_like(rays.near[:, 0])
+        self.opacity = torch.zeros_like(self.clear)
+        self.depth = torch.zeros_like(self.clear)
+        self.rgb = torch.zeros_like(rays.origins)
+        self.kept: Tensor | None = None
+        self.walk = walk(self._occupied(z, audit))
+        count.possible += z.numel()
+
+    def _occupied(self, z: Tensor, audit: Audit | None) -> Tensor:
+        grid, origins, directions = self.marcher.grid, self.rays.origins, self.rays.directions
+        everything = torch.ones_like(z, dtype=torch.bool)
+        if grid is None:
+            return everything
+        occupied = grid.occupied(origins, directions, z)
+        if float(occupied.float().mean()) > DENSE:
+            return everything  # what little could be left out is not worth a doubt
+        if audit is not None:
+            audit.judge(grid.audit(origins, directions, z, audit.count, audit.source), occupied)
+        return occupied
+
+    def run(self, chunk: int, clear: float) -> None:
+        at, end = self.walk.start.clone(), self.walk.end
+        live = (at < end).nonzero()[:, 0]
+        while len(live):
+            step = min(max(chunk // FULL // len(live), 1), MOST_AT_ONCE)
+            for some in in_chunks(live, max(chunk // step, 1)):
+                self._advance(some, at[some], step)
+            at += step
+            live = live[(at[live] < end[live]) & (self.clear[live] > clear)]
+
+    def _advance(self, ray: Tensor, at: Tensor, step: int) -> None:
+        """The next `step` occupied samples of some rays."""
+        ahead = torch.arange(step, device=at.device, dtype=at.dtype)
+        item = at[:, None] + ahead
+        inside = item < self.walk.end[ray, None]
+        sample = self.walk.sample[item.clamp_(max=len(self.walk.sample) - 1)]
+        taken = inside.flatten().nonzero()[:, 0]
+        features, density = self._look(ray[taken.div(step, rounding_mode="floor")], sample, taken)
+        alpha = 1 - torch.exp(-density.relu() * self.interval[sample])
+        clear = torch.cat((self.clear[ray, None], 1 - alpha + EPSILON), dim=-1).cumprod(dim=-1)
+        weight = alpha * clear[:, :-1]
+        self.clear[ray] = clear[:, -1]
+        if self.kept is not None:
+            self.kept.index_add_(0, sample.flatten(), weight.flatten())
+            return
+        self.opacity[ray] += weight.sum(dim=-1)
+        self.depth[ray] += (weight * self.z[sample]).sum(dim=-1)
+        shown = weight.flatten()[taken]
+        seen = (shown > UNSEEN / self.samples).nonzero()[:, 0]
+        if self.marcher.colour is not None and len(seen):
+            of = ray[taken[seen].div(step, rounding_mode="floor")]
+            self._add_colour(self.marcher.colour, of, features[seen], shown[seen])
+
+    def _look(self, ray: Tensor, sample: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the samples taken, and densities of all, nothing where none was taken."""
+        depth = self.z[sample.flatten()[taken], None]
+        points = self.rays.origins[ray] + self.rays.directions[ray] * depth
+        features = self.marcher.density.features(points)
+        density = torch.zeros(sample.numel(), device=depth.device, dtype=depth.dtype)
+        density[taken] = self.marcher.density.density(features)
+        self.count.evaluated += len(points)
+        return features, density.view(sample.shape)
+
+    def _add_colour(
+        self, colour: FoldedColour, ray: Tensor, features: Tensor, weight: Tensor
+    ) -> None:
+        unit = self.rays.directions[ray] / self.length[ray]
+        raw = colour(features, colour.per_ray(unit))
+        self.rgb.index_add_(0, ray, weight[:, None] * raw.sigmoid())
+        self.count.coloured += len(ray)

@@ -1,0 +1,180 @@
+"""The promise, and how a job proves that it keeps it.
+
+The promise: no colour and no opacity differs from the plain marcher's by more than `PROMISE`.
+Sampling a field cannot prove a picture right everywhere, so the proof is statistical. Some rays
+of every picture are marched both ways, more of a job's first one: a third of them anywhere, a
+third along the outlines, a third just outside, where a thin part that the grid missed would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from graf_cli.render.fast.objects import NO_GRID, Tightness
+
+PROMISE = 1e-3
+PROBES_FIRST, PROBES = 128, 16  # rays of a job's first picture, and of each later one
+AUDIT_FIRST, AUDIT = 2048, 512  # samples called empty whose density is looked at, of a new shape
+# and in each later picture of it
+OFTEN = 0.01  # share of these that are not empty from which no grid will do
+EDGE = 0.02  # difference of opacity between neighbours that makes an outline
+NOTHING = 1e-3  # opacity up to which a pixel shows background
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Used = Literal["float32", "tf32", "bfloat16", "float16"]
+Path = Literal["fast", "folded", "plain"]
+
+DTYPES: dict[Used, torch.dtype] = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job did, and what its proof measured.
+
+    Attributes
+    ----------
+    path : str
+        ``fast`` with a grid, ``folded`` without, ``plain`` the plain marcher; of the last picture.
+    precision : str
+        Of the matrix products.
+    resolution : int
+        Cells along a side of the grid; 0 without one.
+    probed : int
+        Rays marched both ways.
+    difference : float
+        Largest one of a colour or an opacity, over the pictures that were kept.
+    evaluated, possible : int
+        Samples whose density was evaluated, of how many there are; both of kept pictures.
+    cells : int
+        Evaluations that the grids took.
+    """
+
+    path: Path = "plain"
+    precision: Used = "float32"
+    resolution: int = 0
+    probed: int = 0
+    difference: float = 0.0
+    evaluated: int = 0
+    possible: int = 0
+    cells: int = 0
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to render, faster than those after it."""
+
+    tightness: Tightness
+    precision: Used
+
+
+LADDER = (Tightness(cells=32, margin=0.5), Tightness(cells=64, margin=2.0), NO_GRID)
+
+
+def rungs(precision: Precision, device: torch.device) -> list[Rung]:
+    """The ways to try one after the other before the plain marcher.
+
+    Where nothing is asked for, reduced precision is tried on CUDA and given up when it does not
+    keep the promise. A precision asked for by name is used.
+    """
+    if precision != "auto":
+        return [Rung(tightness, precision) for tightness in LADDER]
+    exact = [Rung(tightness, "float32") for tightness in LADDER]
+    if device.type != "cuda":
+        return exact
+    return [Rung(LADDER[0], "float16"), Rung(LADDER[0], "tf32"), *exact]
+
+
+def after_broken_grid(left: list[Rung], share: float) -> list[Rung]:
+    """The ways that are left when `share` of the samples called empty are not."""
+    if share < OFTEN and left[0].tightness == LADDER[0]:
+        return [rung for rung in left if rung.tightness != LADDER[0]]
+    return [rung for rung in left if rung.tightness == NO_GRID]
+
+
+@contextmanager
+def matrix_products(precision: Used) -> Iterator[None]:
+    """Let CUDA's float32 products run as TF32 meanwhile, when that is what `precision` says."""
+    if precision != "tf32":
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def probes(opacity: Tensor, count: int, seed: int) -> Tensor:
+    """Pixels to march both ways.
+
+    Parameters
+    ----------
+    opacity : Tensor, shape = (H, W)
+        As the fast path saw it.
+    count : int
+    seed : int
+        The same pixels for the same picture and seed.
+
+    Returns
+    -------
+    Tensor of int64, shape = (min(count, H·W),)
+        Numbered row by row, on the CPU.
+    """
+    opacity = opacity.to(device="cpu")
+    source = torch.Generator(device="cpu").manual_seed(seed)
+    anywhere = torch.ones_like(opacity, dtype=torch.bool)
+    strata = [_outline(opacity), _outside(opacity)]
+    drawn = [_draw(stratum, count // 3, source) for stratum in strata]
+    rest = count - sum(len(some) for some in drawn)
+    return torch.cat((*drawn, _draw(anywhere, rest, source)))
+
+
+def _outline(opacity: Tensor) -> Tensor:
+    around = opacity[None, None]
+    high = functional.max_pool2d(around, 3, stride=1, padding=1)
+    low = -functional.max_pool2d(-around, 3, stride=1, padding=1)
+    return (high - low)[0, 0] > EDGE
+
+
+def _outside(opacity: Tensor) -> Tensor:
+    """Background within a few pixels of something."""
+    reach = max(2, max(opacity.shape) // 32)
+    near = functional.max_pool2d(opacity[None, None], 2 * reach + 1, stride=1, padding=reach)
+    return (near[0, 0] > NOTHING) & (opacity <= NOTHING)
+
+
+def _draw(stratum: Tensor, count: int, source: torch.Generator) -> Tensor:
+    pixels = stratum.flatten().nonzero()[:, 0]
+    if len(pixels) <= count:
+        return pixels
+    order = torch.randint(len(pixels), (count,), generator=source, device="cpu", dtype=torch.int64)
+    return pixels[order]
+
+
+def difference(seen: Tensor, truth: Tensor, background: tuple[float, float, float]) -> float:
+    """Largest one of a colour or an opacity; infinite where either is no number.
+
+    Parameters
+    ----------
+    seen, truth : Tensor, shape = (n, 5)
+        Colour on black, opacity, depth.
+    background : tuple of 3 floats
+    """
+    apart = seen[:, :4] - truth[:, :4]
+    behind = torch.tensor(background, device=seen.device, dtype=seen.dtype)
+    shown = apart[:, :3] - apart[:, 3:] * behind
+    worst = torch.cat((apart, shown), dim=-1).abs().nan_to_num(nan=torch.inf).max()
+    return float(worst)
