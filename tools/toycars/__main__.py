@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from tools.toycars.evaluate import FIRST_SEED, evaluate
-from tools.toycars.fit import FitPlan, run_fit
+from tools.toycars.fit import FitPlan
+from tools.toycars.refine import RefinePlan, run_fit
 from tools.toycars.sheets import KINDS, draw_sheet
 
 ASSET = Path("graf_cli/assets/toy-cars.safetensors")
@@ -30,7 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="fit the released network to the family; resumes")
     fit.add_argument("--out", type=Path, default=ASSET, help="asset to write")
     fit.add_argument("--work", type=Path, default=WORK, help="directory of the checkpoint")
-    fit.add_argument("--steps", type=int, default=FitPlan.steps, help="optimiser steps in all")
+    fit.add_argument("--steps", type=int, default=FitPlan.steps, help="steps on points")
+    fit.add_argument("--refine-steps", type=int, default=RefinePlan.steps, help="steps on rays")
     fit.add_argument("--asset-every", type=int, default=0, help="steps between provisional assets")
     fit.set_defaults(run=_fit)
     measure = commands.add_parser("evaluate", help="hold an asset against the procedural truth")
@@ -54,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 def _fit(options: argparse.Namespace) -> None:
     run_fit(
         FitPlan(steps=options.steps),
+        RefinePlan(steps=options.refine_steps),
         out=options.out,
         work=options.work,
         device=options.device,

@@ -15,9 +15,11 @@ from tqdm import tqdm
 from graf_cli.model.field import RadianceField
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from tools.toycars.asset import write_asset
+from tools.toycars.forward import forward
 from tools.toycars.sampling import Batch, BatchSize, draw_batch
 
-CHECKPOINT = "fit.pt"
+SEED_STRIDE = 1_000_003
+"""Keeps the draws of two fits with neighbouring seeds apart."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,12 @@ class FitPlan:
 
 @dataclass(frozen=True)
 class Losses:
-    """What one step measured."""
+    """What one step measures, scalars."""
 
-    density: float
-    colour: float
+    total: Tensor
+    """What the optimiser lowers."""
+    density: Tensor
+    colour: Tensor
 
 
 class Fit:
@@ -61,23 +65,37 @@ class Fit:
         self.averaged.load_state_dict(self.network.state_dict())
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.rate)
 
+    @property
+    def steps(self) -> int:
+        """Steps until it is done."""
+        return self.plan.steps
+
+    def rate(self) -> float:
+        """Learning rate of the next step."""
+        return one_cycle(self.step, self.plan.steps, self.plan.rate, self.plan.warm_up)
+
+    def losses(self) -> Losses:
+        """Loss of the next step; what it draws depends on the seed and its number alone."""
+        seed = self.plan.seed * SEED_STRIDE + self.step
+        batch = draw_batch(self.plan.batch, seed, device=self.device, dtype=torch.float32)
+        return point_losses(self.network, batch, self.plan.colour_weight)
+
+    def plan_data(self) -> dict[str, Any]:
+        """Plain data that tells one plan from another."""
+        plan = self.plan
+        return asdict(plan) | {"network": repr(plan.network), "latent": repr(plan.latent)}
+
     def advance(self) -> Losses:
-        """Take one step; what it draws depends on the seed and the step's number alone."""
-        batch = draw_batch(
-            self.plan.batch,
-            self.plan.seed * 1_000_003 + self.step,
-            device=self.device,
-            dtype=torch.float32,
-        )
+        """Take one step."""
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.plan, self.step)
-        density, colour = self._losses(batch)
+            group["lr"] = self.rate()
+        losses = self.losses()
         self.optimiser.zero_grad()
-        (density + self.plan.colour_weight * colour).backward()  # type: ignore[no-untyped-call]
+        losses.total.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.step += 1
         self._average()
-        return Losses(float(density.detach()), float(colour.detach()))
+        return losses
 
     def save(self, path: Path) -> None:
         """Write all that `load` needs, in one move."""
@@ -85,7 +103,7 @@ class Fit:
         unfinished = path.with_suffix(".part")
         torch.save(
             {
-                "plan": _plan_data(self.plan),
+                "plan": self.plan_data(),
                 "step": self.step,
                 "network": self.network.state_dict(),
                 "averaged": self.averaged.state_dict(),
@@ -104,25 +122,12 @@ class Fit:
             When the file belongs to another plan.
         """
         saved: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        if saved["plan"] != _plan_data(self.plan):
+        if saved["plan"] != self.plan_data():
             raise SystemExit(f"{path} belongs to a fit with another plan; remove it or move it.")
         self.step = saved["step"]
         self.network.load_state_dict(saved["network"])
         self.averaged.load_state_dict(saved["averaged"])
         self.optimiser.load_state_dict(saved["optimiser"])
-
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
-            density, colour = self.network(
-                batch.points,
-                batch.directions,
-                batch.shape[:, None],
-                batch.appearance[:, None],
-            )
-        tenths = (density.float() - batch.density) / 10
-        error = colour[:, : batch.colour.shape[1]].float().sigmoid() - batch.colour
-        per_point = _smooth_l1(error, 0.05).mean(-1)
-        return _smooth_l1(tenths, 1.0).mean(), (per_point * batch.seen).sum() / batch.seen.sum()
 
     def _average(self) -> None:
         # A short memory at first, so that early weights do not linger.
@@ -133,60 +138,39 @@ class Fit:
             )
 
 
-def learning_rate(plan: FitPlan, step: int) -> float:
-    """One cycle: up to ``plan.rate``, then down to nothing, along cosines."""
-    position = (step + 0.5) / plan.steps
-    if position < plan.warm_up:
-        return plan.rate * 0.5 * (1 - math.cos(math.pi * position / plan.warm_up))
-    return (
-        plan.rate * 0.5 * (1 + math.cos(math.pi * (position - plan.warm_up) / (1 - plan.warm_up)))
-    )
+def point_losses(network: RadianceField, batch: Batch, colour_weight: float) -> Losses:
+    """Compare a network with a batch's answers: density in tenths, colour after the sigmoid."""
+    with torch.autocast(batch.points.device.type, dtype=torch.bfloat16):
+        density, colour = forward(
+            network, batch.points, batch.directions, batch.shape, batch.appearance
+        )
+    density_loss = smooth_l1((density.float() - batch.density) / 10, 1.0).mean()
+    error = smooth_l1(colour.float().sigmoid() - batch.colour, 0.05).mean(-1)
+    colour_loss = (error * batch.seen).sum() / batch.seen.sum()
+    total = density_loss + colour_weight * colour_loss
+    return Losses(total, density_loss, colour_loss)
 
 
-def run_fit(
-    plan: FitPlan,
-    *,
-    out: Path,
-    work: Path,
-    device: torch.device,
-    save_every: int = 250,
-    asset_every: int = 0,
-) -> None:
-    """Fit from where the last run stopped to the end, and write the asset.
+def one_cycle(step: int, steps: int, highest: float, warm_up: float) -> float:
+    """Learning rate: up to ``highest``, then down to nothing, along cosines.
 
     Parameters
     ----------
-    plan
-        What to fit.
-    out
-        The asset, a safetensors file.
-    work
-        Directory of the checkpoint, from which an interrupted fit resumes.
-    device
-        Where to compute.
-    save_every
-        Steps between checkpoints.
-    asset_every
-        Steps between provisional assets at ``out``; 0 for none before the last.
+    step, steps
+        The step, counted from 0, and how many there are.
+    highest
+        The highest rate.
+    warm_up
+        Fraction of the steps in which the rate rises.
     """
-    fit = Fit(plan, device)
-    checkpoint = work / CHECKPOINT
-    if checkpoint.exists():
-        fit.load(checkpoint)
-    with tqdm(total=plan.steps, initial=fit.step, unit="step", disable=None) as bar:
-        while fit.step < plan.steps:
-            losses = fit.advance()
-            bar.set_postfix(density=f"{losses.density:.4f}", colour=f"{losses.colour:.4f}")
-            bar.update()
-            if fit.step % save_every == 0 or fit.step == plan.steps:
-                fit.save(checkpoint)
-                _report(fit, losses)
-            if asset_every and fit.step % asset_every == 0:
-                write_asset(out, fit.averaged)
-    write_asset(out, fit.averaged)
+    position = (step + 0.5) / steps
+    if position < warm_up:
+        return highest * 0.5 * (1 - math.cos(math.pi * position / warm_up))
+    return highest * 0.5 * (1 + math.cos(math.pi * (position - warm_up) / (1 - warm_up)))
 
 
-def _smooth_l1(error: Tensor, knee: float) -> Tensor:
+def smooth_l1(error: Tensor, knee: float) -> Tensor:
+    """Square of small errors, size of large ones; they meet at ``knee``."""
     size = error.abs()
     return torch.where(size < knee, 0.5 * size * size / knee, size - 0.5 * knee)
 
@@ -196,11 +180,40 @@ def new_field(plan: FitPlan, device: torch.device) -> RadianceField:
     return RadianceField(plan.network, plan.latent, device=device, dtype=torch.float32)
 
 
-def _plan_data(plan: FitPlan) -> dict[str, Any]:
-    return asdict(plan) | {"network": repr(plan.network), "latent": repr(plan.latent)}
+def run(fit: Fit, checkpoint: Path, *, out: Path, save_every: int, asset_every: int) -> None:
+    """Take a fit from where its checkpoint left it to its end.
+
+    Parameters
+    ----------
+    fit
+        A fit that has taken no step yet.
+    checkpoint
+        Where its state is kept, and looked for.
+    out
+        Where provisional assets go.
+    save_every, asset_every
+        Steps between checkpoints and between provisional assets; 0 for no such assets.
+    """
+    if checkpoint.exists():
+        fit.load(checkpoint)
+    with tqdm(
+        total=fit.steps, initial=fit.step, unit="step", desc=checkpoint.stem, disable=None
+    ) as bar:
+        while fit.step < fit.steps:
+            losses = fit.advance()
+            bar.update()
+            if fit.step % save_every == 0 or fit.step == fit.steps:
+                fit.save(checkpoint)
+                bar.set_postfix_str(_told(losses))
+                _report(fit, losses)
+            if asset_every and fit.step % asset_every == 0:
+                write_asset(out, fit.averaged)
+
+
+def _told(losses: Losses) -> str:
+    return f"density {losses.density.item():.4f} colour {losses.colour.item():.4f}"
 
 
 def _report(fit: Fit, losses: Losses) -> None:
     if not sys.stderr.isatty():
-        text = f"step {fit.step}/{fit.plan.steps}"
-        print(f"{text} density {losses.density:.4f} colour {losses.colour:.4f}", file=sys.stderr)
+        print(f"step {fit.step}/{fit.steps} {_told(losses)}", file=sys.stderr)

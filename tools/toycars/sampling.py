@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from tools.toycars.codes import DEFAULT_CODE_SIZE
 from tools.toycars.family import Cars, cars
-from tools.toycars.truth import FAR, FIELD_OF_VIEW, NEAR, RADIUS, V_RANGE
+from tools.toycars.truth import FAR, FIELD_OF_VIEW, NEAR, RADIUS, V_RANGE, Rays, trace
 
 BOX = ((-2.5, -1.25, -1.0), (2.5, 1.25, 1.3))
 """Corners of a box that holds every car, world units."""
@@ -21,6 +21,12 @@ EMPTY, SOLID = -15.0, 60.0
 """Bounds of the raw density that is asked for."""
 COLOUR_BAND = (-0.22, 0.02)
 """Signed distances between which a ray still collects colour."""
+SAMPLES = 64
+"""Samples of the renderer along a ray."""
+AHEAD = 2
+"""How many of a ray's samples are taken before it meets the surface."""
+RAY_SEED = 1 << 40
+"""Keeps the draws of rays apart from those of points."""
 VIEWS_TRIED = 3
 """Eyes drawn per point to find one that sees its surface."""
 
@@ -39,6 +45,8 @@ class BatchSize:
     candidates: int = 640
     """Points per code from which those near the surface are chosen."""
     code_size: int = DEFAULT_CODE_SIZE
+    shift: float = 0.0
+    """How far outside the surface density begins, world units."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,33 @@ class Batch:
     points: Tensor
     """World positions, (B, P, 3)."""
     directions: Tensor
-    """Unit viewing directions, (B, P, 3)."""
+    """Unit viewing directions of the coloured points, (B, C, 3)."""
     density: Tensor
     """Raw density wanted, (B, P)."""
     colour: Tensor
     """RGB wanted after the sigmoid, in [0, 1], (B, C, 3)."""
     seen: Tensor
     """1 where that colour counts, else 0, (B, C)."""
+
+
+@dataclass(frozen=True)
+class RayBatch:
+    """B codes with R rays each, W samples a ray."""
+
+    shape: Tensor
+    """(B, S)"""
+    appearance: Tensor
+    """(B, A)"""
+    points: Tensor
+    """Samples around the surface, in order from the eye, (B, R, W, 3)."""
+    directions: Tensor
+    """Unit viewing directions, (B, R, 3)."""
+    interval: Tensor
+    """World units between two samples of a ray, (B, R)."""
+    colour: Tensor
+    """RGB wanted of the pixel, on white, (B, R, 3)."""
+    hit: Tensor
+    """1 where the ray meets the car, else 0, (B, R)."""
 
 
 def draw_batch(size: BatchSize, seed: int, *, device: torch.device, dtype: torch.dtype) -> Batch:
@@ -72,18 +100,57 @@ def draw_batch(size: BatchSize, seed: int, *, device: torch.device, dtype: torch
     points = torch.cat((near, volume), dim=1)
     coloured = near[:, : size.coloured]
     colour, seen, directions = _colours(family, coloured, depth[:, : size.coloured], draw)
-    others = torch.nn.functional.normalize(
-        points[:, size.coloured :] - _eyes(draw, size.codes, 1), dim=-1
-    )
     distance = torch.cat((depth, family.distance(volume)), dim=1)
     return Batch(
         shape=shape,
         appearance=appearance,
         points=points,
-        directions=torch.cat((directions, others), dim=1),
-        density=(-STEEPNESS * distance).clamp(EMPTY, SOLID),
+        directions=directions,
+        density=(STEEPNESS * (size.shift - distance)).clamp(EMPTY, SOLID),
         colour=colour,
         seen=seen,
+    )
+
+
+def draw_rays(
+    size: BatchSize, count: int, window: int, seed: int, *, device: torch.device, dtype: torch.dtype
+) -> RayBatch:
+    """Draw rays of random cameras past and into random cars, with the renderer's own samples.
+
+    Parameters
+    ----------
+    size
+        How many codes, and the candidates from which the rays' aims are chosen.
+    count, window
+        Rays per code, and samples per ray around the surface.
+    seed
+        Seed of all draws.
+    """
+    draw = _Draw(torch.Generator(device=device).manual_seed(seed + RAY_SEED), device, dtype)
+    shape = draw.normal(size.codes, size.code_size)
+    appearance = draw.normal(size.codes, size.code_size)
+    family = cars(shape, appearance)
+    aims, _ = _near_surface(family, replace(size, near=count), draw)
+    eyes = _eyes(draw, size.codes, count)
+    offset = aims - eyes
+    aimed = -(offset * eyes).sum(-1) / RADIUS
+    directions = offset / aimed[..., None]
+    depth, hit = trace(family.distance, Rays(eyes, directions, count))
+    unit = torch.nn.functional.normalize(directions, dim=-1)
+    met = eyes + depth[..., None] * directions
+    colour = family.colour(met, unit)
+    spacing = (FAR - NEAR) / (SAMPLES - 1)
+    first = ((torch.where(hit, depth, aimed) - NEAR) / spacing).floor() - AHEAD
+    taken = torch.arange(window, device=device, dtype=dtype)
+    along = NEAR + spacing * (first[..., None] + taken)
+    return RayBatch(
+        shape=shape,
+        appearance=appearance,
+        points=eyes[:, :, None] + along[..., None] * directions[:, :, None],
+        directions=unit,
+        interval=spacing * directions.norm(dim=-1),
+        colour=torch.where(hit[..., None], colour, torch.ones_like(colour)),
+        hit=hit.to(dtype),
     )
 
 

@@ -8,13 +8,16 @@ import torch
 
 from graf_cli.model.checkpoint import check_weights, read_weights
 from graf_cli.model.spec import LatentSpec, NetworkSpec
-from tools.toycars.fit import CHECKPOINT, Fit, FitPlan, learning_rate, run_fit
+from tools.toycars.fit import Fit, FitPlan, one_cycle
+from tools.toycars.refine import FIRST_STAGE, SECOND_STAGE, Refinement, RefinePlan, run_fit
 from tools.toycars.sampling import BatchSize
 
 CPU = torch.device("cpu")
+POINTS = BatchSize(codes=3, near=24, coloured=16, volume=8, candidates=60, code_size=16)
+REFINE = RefinePlan(steps=3, rays=6, batch=POINTS)
 SMALL = FitPlan(
     steps=4,
-    batch=BatchSize(codes=3, near=24, coloured=16, volume=8, candidates=60, code_size=16),
+    batch=POINTS,
     network=NetworkSpec(width=16),
     latent=LatentSpec(dim=32, dim_appearance=16),
 )
@@ -22,12 +25,12 @@ SMALL = FitPlan(
 
 def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     whole, halves = tmp_path / "whole.safetensors", tmp_path / "halves.safetensors"
-    run_fit(SMALL, out=whole, work=tmp_path / "a", device=CPU)
+    run_fit(SMALL, REFINE, out=whole, work=tmp_path / "whole", device=CPU)
     first = Fit(SMALL, CPU)
     first.advance()
     first.advance()
-    first.save(tmp_path / "b" / CHECKPOINT)
-    run_fit(SMALL, out=halves, work=tmp_path / "b", device=CPU)
+    first.save(tmp_path / "halves" / FIRST_STAGE)
+    run_fit(SMALL, REFINE, out=halves, work=tmp_path / "halves", device=CPU)
     assert whole.read_bytes() == halves.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         "halves.safetensors",
@@ -37,7 +40,7 @@ def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(tmp_path: Path)
 
 def test_the_asset_says_what_it_is_and_is_half_precision(tmp_path: Path) -> None:
     out = tmp_path / "cars.safetensors"
-    run_fit(SMALL, out=out, work=tmp_path / "work", device=CPU, asset_every=2)
+    run_fit(SMALL, REFINE, out=out, work=tmp_path / "work", device=CPU, asset_every=2)
     weights = read_weights(out)
     assert weights.spec is not None
     check_weights(out, weights.spec, weights)
@@ -47,10 +50,27 @@ def test_the_asset_says_what_it_is_and_is_half_precision(tmp_path: Path) -> None
         assert torch.equal(tensor, tensor.half().float())
 
 
+def test_an_interrupted_second_stage_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
+    first = Fit(SMALL, CPU)
+    whole, half = Refinement(first, REFINE), Refinement(first, REFINE)
+    for _ in range(3):
+        whole.advance()
+    half.advance()
+    half.save(tmp_path / SECOND_STAGE)
+    resumed = Refinement(first, REFINE)
+    resumed.load(tmp_path / SECOND_STAGE)
+    resumed.advance()
+    resumed.advance()
+    for ours, theirs in zip(
+        resumed.averaged.parameters(), whole.averaged.parameters(), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+
+
 def test_another_plan_does_not_resume(tmp_path: Path) -> None:
-    Fit(SMALL, CPU).save(tmp_path / CHECKPOINT)
+    Fit(SMALL, CPU).save(tmp_path / FIRST_STAGE)
     with pytest.raises(SystemExit, match="another plan"):
-        Fit(replace(SMALL, seed=8), CPU).load(tmp_path / CHECKPOINT)
+        Fit(replace(SMALL, seed=8), CPU).load(tmp_path / FIRST_STAGE)
 
 
 def test_the_loss_falls() -> None:
@@ -60,8 +80,7 @@ def test_the_loss_falls() -> None:
 
 
 def test_the_rate_rises_and_falls_back_to_nothing() -> None:
-    plan = FitPlan(steps=1000)
-    rates = [learning_rate(plan, step) for step in range(1000)]
+    rates = [one_cycle(step, 1000, 8e-4, 0.06) for step in range(1000)]
     top = rates.index(max(rates))
     assert abs(top - 60) <= 1
     assert rates[0] < 1e-6

@@ -1,7 +1,7 @@
 import torch
 
 from tools.toycars.family import cars
-from tools.toycars.sampling import COLOUR_BAND, EMPTY, SOLID, BatchSize, draw_batch
+from tools.toycars.sampling import COLOUR_BAND, EMPTY, SOLID, BatchSize, draw_batch, draw_rays
 from tools.toycars.truth import FAR, RADIUS
 
 CPU = torch.device("cpu")
@@ -19,7 +19,8 @@ def test_a_seed_gives_one_batch() -> None:
 
 def test_answers_are_the_familys() -> None:
     batch = draw_batch(SMALL, 3, device=CPU, dtype=torch.float32)
-    assert batch.points.shape == batch.directions.shape == (6, 96, 3)
+    assert batch.points.shape == (6, 96, 3)
+    assert batch.directions.shape == batch.colour.shape == (6, 24, 3)
     distance = cars(batch.shape, batch.appearance).distance(batch.points)
     assert torch.allclose(batch.density, (-350 * distance).clamp(EMPTY, SOLID), atol=1e-2)
     coloured = distance[:, :24][batch.seen > 0]
@@ -35,3 +36,17 @@ def test_points_lie_in_view_and_eyes_look_down() -> None:
     lengths = batch.directions.norm(dim=-1)
     assert torch.allclose(lengths, torch.ones_like(lengths), atol=1e-5)
     assert (batch.directions[..., 2] < 0.3).all()
+
+
+def test_rays_take_the_renderers_samples_around_the_surface() -> None:
+    rays = draw_rays(SMALL, 40, 8, 3, device=CPU, dtype=torch.float32)
+    assert rays.points.shape == (6, 40, 8, 3)
+    assert 0.4 < rays.hit.mean() < 0.98
+    assert (rays.colour[rays.hit == 0] == 1).all()
+    steps = (rays.points[:, :, 1:] - rays.points[:, :, :-1]).norm(dim=-1)
+    assert torch.allclose(steps, rays.interval[..., None].expand_as(steps), atol=1e-4)
+    family = cars(rays.shape, rays.appearance)
+    distance = family.distance(rays.points.flatten(1, 2)).reshape(6, 40, 8)
+    met = rays.hit > 0
+    assert (distance[met][:, 0] > -1e-2).all()
+    assert (distance[met].amin(dim=-1) < 0.01).float().mean() > 0.9
