@@ -2,7 +2,8 @@
 
 `fetch` is the whole of it: look in the cache, take the lock, transfer into a part that survives
 interruptions, look at what came, hash it, pin the digest, and only then give the file its name.
-The names within the cache are `graf_cli.model.cache`'s affair.
+The names within the cache are `graf_cli.model.cache`'s affair, and which addresses are allowed is
+`graf_cli.model.address`'s.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from io import FileIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from graf_cli.errors import DownloadError
+from graf_cli.model.address import check_address, is_loopback, is_path
 from graf_cli.model.cache import Entry, Origin, cache_dir, digest_of, is_file, writing
 
 if TYPE_CHECKING:
@@ -84,62 +85,6 @@ class _Job:
     patience: Patience
     progress: Callable[[int, int | None], None]
     notify: Callable[[str], None]
-
-
-def check_address(url: str) -> None:
-    """Refuse an address that a model must not come from.
-
-    Allowed are `https://`, plain `http://` to this machine (`localhost`, 127.0.0.0/8, ::1),
-    `file:///…` and absolute paths.
-
-    Raises
-    ------
-    ValueError
-        The message names the address and its problem.
-    """
-    problem = None if _is_path(url) else _problem_with(url)
-    if problem is not None:
-        raise ValueError(f"The address {url!r} {problem}.")
-
-
-def _is_path(url: str) -> bool:
-    return "\0" not in url and Path(url).is_absolute()
-
-
-def _problem_with(url: str) -> str | None:
-    if "\0" in url or "%00" in url:
-        return "holds a null character"
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError as error:
-        return f"cannot be read ({error})"
-    if parts.scheme in {"https", "http"}:
-        return _problem_with_host(url, parts)
-    if parts.scheme == "file":
-        named = parts.netloc not in {"", "localhost"} or not parts.path.startswith("/")
-        return "names a host: write file:///, with three slashes" if named else None
-    return "is neither https://, file:/// nor an absolute path"
-
-
-def _problem_with_host(url: str, parts: SplitResult) -> str | None:
-    # urlsplit() drops tabs and line ends that other readers of the same address may keep.
-    if re.search(r"[\x00-\x20\x7f\\]", url):
-        return "holds a space, a backslash or a control character: percent-encode it"
-    if "@" in parts.netloc:
-        return "holds credentials: leave them out"
-    if not parts.hostname:
-        return "names no host"
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        return "uses plain http, allowed to this machine only: use https"
-    return None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def cached(source: Source, *, cache: Path | None = None) -> Path | None:
@@ -238,7 +183,7 @@ def _local_path(source: Source) -> Path | None:
         check_address(source.url)
     except ValueError as error:
         raise DownloadError(str(error)) from None
-    if _is_path(source.url):
+    if is_path(source.url):
         return Path(source.url)
     if not source.url.lower().startswith("file:"):
         return None
@@ -322,7 +267,7 @@ def _send(session: Session, url: str, headers: Mapping[str, str], patience: Pati
     from requests import Request  # noqa: PLC0415 - see `_attempt`
 
     # A proxy cannot reach this machine's loopback address, whatever the environment says.
-    session.trust_env = not _is_loopback(urlsplit(url).hostname or "")
+    session.trust_env = not is_loopback(urlsplit(url).hostname or "")
     request = session.prepare_request(Request("GET", url, headers=headers))
     settings = session.merge_environment_settings(url, {}, True, True, None)
     # session.send() would read the bodies of redirects, of any length, even without following.

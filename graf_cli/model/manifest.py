@@ -18,7 +18,8 @@ import msgspec
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError, UsageError
-from graf_cli.model.download import Source, check_address
+from graf_cli.model.address import check_address
+from graf_cli.model.download import Source
 from graf_cli.model.spec import (
     About,
     CameraSpec,
