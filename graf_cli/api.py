@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
 from graf_cli.engine import local
-from graf_cli.errors import UsageError
+from graf_cli.errors import RecipeError, UsageError
 from graf_cli.model import download
 from graf_cli.model.device import pick_device
-from graf_cli.model.generator import Generator, load_checkpoint, load_spec
+from graf_cli.model.generator import Generator, digest, load_checkpoint, load_spec
 from graf_cli.model.manifest import load_manifest
-from graf_cli.recipe import ModelRef, Recipe, SweepOptions, model_ref, sweep
+from graf_cli.model.spec import ModelSpec
+from graf_cli.recipe import ModelRef, Recipe, check_model, model_ref
 from graf_cli.render.renderer import Frame, RenderOptions
+from graf_cli.request import SweepOptions, sweep
 from graf_cli.shots import Shots
 
 DEFAULT_MODEL = "toy-cars"
@@ -73,6 +76,100 @@ def load(
     return load_spec(spec, path, place)
 
 
+def load_for(
+    recipe: Recipe,
+    *,
+    checkpoint: str | Path | None = None,
+    config: str | Path | None = None,
+    device: str = "auto",
+    manifest: str | Path | None = None,
+) -> Generator:
+    """The very model that a recipe names, found by its name and held against its digest.
+
+    A recipe may come from a stranger: it opens no address and no path, so the model is one of
+    the manifest's that is on this machine already, or the `checkpoint` given here.
+
+    Raises
+    ------
+    RecipeError
+        When the model is not here, or is another one.
+    ManifestError, DownloadError, CheckpointError, DeviceError
+        As `load`.
+    """
+    name = recipe.model.name
+    if checkpoint is None:
+        _require_cached(name, manifest)
+    generator = load(
+        name,
+        checkpoint=checkpoint,
+        config=config,
+        device=device,
+        manifest=manifest,
+        offline=True,
+    )
+    check_model(recipe, reference(generator))
+    return generator
+
+
+def _require_cached(name: str, manifest: str | Path | None) -> None:
+    try:
+        spec = load_manifest(Path(manifest) if manifest else None).resolve(name)
+    except UsageError as error:
+        raise RecipeError(
+            f"The recipe's model `{name}` is not one of `graf models`; "
+            "name its file with --checkpoint (and --config)."
+        ) from error
+    assert spec.weights is not None
+    if download.cached(spec.weights) is None:
+        raise RecipeError(
+            f"The recipe's model `{name}` is not on this machine; run `graf download {name}` "
+            "first, or name its file with --checkpoint."
+        )
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A model as far as it is known without making it real.
+
+    Attributes
+    ----------
+    spec : ModelSpec
+    ref : ModelRef
+    here : bool
+        Whether its weights are on this machine.
+    """
+
+    spec: ModelSpec
+    ref: ModelRef
+    here: bool
+
+
+def outline(
+    model: str = DEFAULT_MODEL,
+    *,
+    checkpoint: str | Path | None = None,
+    config: str | Path | None = None,
+    manifest: str | Path | None = None,
+) -> Outline:
+    """What `load` would load: nothing is fetched, and no device is asked for.
+
+    Raises
+    ------
+    UsageError, ManifestError, CheckpointError
+        As `load`.
+    """
+    if checkpoint is not None:
+        generator = load(checkpoint=checkpoint, config=config, device="cpu")
+        return Outline(generator.spec, reference(generator), here=True)
+    if config is not None:
+        raise UsageError("A configuration goes with a checkpoint; give --checkpoint as well.")
+    spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
+    assert spec.weights is not None
+    path = download.cached(spec.weights)
+    sha256 = digest(path) if path else spec.weights.sha256
+    return Outline(spec, model_ref(spec, sha256), here=path is not None)
+
+
 def reference(generator: Generator) -> ModelRef:
     """How a Recipe names this model."""
     return model_ref(generator.spec, generator.sha256)
@@ -80,8 +177,13 @@ def reference(generator: Generator) -> ModelRef:
 
 def draw(
     generator: Generator, recipe: Recipe, options: RenderOptions | None = None
-) -> Iterator[Frame]:
+) -> local.Drawing:
     """The frames of a recipe, one at a time as they are asked for.
+
+    Returns
+    -------
+    iterator of Frame
+        Its `outcome` tells how far the fast path is from the plain one.
 
     Raises
     ------
@@ -90,7 +192,9 @@ def draw(
     DeviceError
         When the device's memory does not hold even the smallest chunk.
     """
-    return local.render(generator, Shots(recipe, generator.spec), options)
+    check_model(recipe, reference(generator))
+    shots = Shots(recipe, generator.spec)
+    return local.render(generator, shots, options, normals="normal" in recipe.show)
 
 
 def frames(
@@ -130,7 +234,8 @@ def render(
         codes, instead. `azimuth`, `elevation` (degrees above the horizon), `fov` (degrees),
         `radius` (world units), or `poses`, rows of a 3 × 4 camera-to-world matrix. `size`
         (pixels, or width and height), `samples` along a ray, `background`. What is missing comes
-        from the model: the middle of its training range, its size and background.
+        from the model: the middle of its training range, its size and background. With
+        ``show=["normal"]`` the frame is a `NormalFrame`, which has `normal` as well.
 
     Returns
     -------

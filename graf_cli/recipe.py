@@ -7,22 +7,22 @@ is not.
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Sequence
-from typing import Annotated, Literal, TypedDict, Unpack
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
-from graf_cli.errors import RecipeError, UsageError
+from graf_cli.errors import RecipeError
 from graf_cli.model.spec import ModelSpec
-from graf_cli.syntax import MAX_SEED, MAX_SIZE, check_seeds, check_size, parse_colour
-from graf_cli.version import __version__
+from graf_cli.syntax import MAX_SEED, MAX_SIZE
 
-DEFAULT_FRAMES = 120
 DEFAULT_FPS = 30.0
 MAX_FRAMES = 1_000_000
+MAX_KEYFRAMES = 4096
+MAX_PIXELS = 1 << 26  # of one picture
 MAX_BYTES = 256 << 20  # of a recipe as JSON; latents and poses of many frames are long
+TRANSPARENT = "transparent"
 
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
@@ -33,8 +33,14 @@ Seeds = Annotated[tuple[Seed, ...], Meta(min_length=1, max_length=4096)]
 Side = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 Frames = Annotated[int, Meta(ge=1, le=MAX_FRAMES)]
 Samples_ = Annotated[int, Meta(ge=1, le=4096)]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Row = tuple[Finite, ...]
+Keyframes = Meta(min_length=1, max_length=MAX_KEYFRAMES)
+Depth = Annotated[float, Meta(ge=0, le=1e6)]
+Ease = Literal["linear", "smooth"]
+NormalFrame = Literal["camera", "world"]
+Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"]
+SCALED: frozenset[Kind] = frozenset({"depth", "depth16", "disparity"})  # by `depth_range`
 
 
 class _Strict(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +53,10 @@ class ModelRef(_Strict, frozen=True, kw_only=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     sha256: Digest | None  # of the weights' file; None while it is not on this machine
     settings: Digest  # of the specification: camera, network, latent, background, size
+
+    def __post_init__(self) -> None:
+        if not self.name.isprintable():
+            raise ValueError("a model's name is printable")
 
 
 class Object(_Strict, frozen=True, kw_only=True):
@@ -61,10 +71,10 @@ class Object(_Strict, frozen=True, kw_only=True):
 class View(_Strict, frozen=True, kw_only=True):
     """Where it is seen from: keyframes in degrees and world units, or poses, one a frame."""
 
-    azimuth: tuple[Finite, ...]
-    elevation: tuple[Elevation, ...]
-    radius: tuple[Positive, ...]
-    fov: tuple[Angle, ...]
+    azimuth: Annotated[tuple[Finite, ...], Keyframes]
+    elevation: Annotated[tuple[Elevation, ...], Keyframes]
+    radius: Annotated[tuple[Positive, ...], Keyframes]
+    fov: Annotated[tuple[Angle, ...], Keyframes]
     poses: tuple[Annotated[Row, Meta(min_length=12, max_length=12)], ...] = ()  # rows of 3 × 4
 
 
@@ -75,6 +85,17 @@ class Sweep(_Strict, frozen=True, kw_only=True, tag="render", tag_field="kind"):
     view: View
     frames: Frames
     fps: Annotated[float, Meta(gt=0, le=1000)] = DEFAULT_FPS
+    ease: Ease = "linear"  # smooth: slow at both ends
+    boomerang: bool = False  # there and back, without repeating a frame
+
+    def __post_init__(self) -> None:
+        for key, rows in (("codes", self.object.codes), ("poses", self.view.poses)):
+            if len(rows) not in (0, 1, self.frames):
+                raise ValueError(
+                    f"`{key}` has {len(rows)} rows for {self.frames} frames; it needs 1 or as many"
+                )
+        if len(set(map(len, self.object.codes))) > 1:
+            raise ValueError("the rows of `codes` differ in length")
 
 
 class Samples(_Strict, frozen=True, kw_only=True, tag="sample", tag_field="kind"):
@@ -100,17 +121,36 @@ Plan = Sweep | Samples | Grid
 class Recipe(_Strict, frozen=True, kw_only=True):
     """Everything that decides a picture, or a whole job of them."""
 
-    graf: str  # version of the program that wrote it
+    graf: Annotated[str, Meta(max_length=100)]  # version of the program that wrote it
     schema: Literal[1] = 1
     model: ModelRef
     plan: Plan
-    width: Side
+    width: Side  # pixels of one view
     height: Side
     samples: Samples_  # along a ray
-    background: Annotated[str, Meta(pattern="^#[0-9a-f]{6}$")]
+    background: Annotated[str, Meta(pattern=r"^(#[0-9a-f]{6}|transparent)\Z")]
+    show: Annotated[tuple[Kind, ...], Meta(min_length=1, max_length=8)] = ("rgb",)  # side by side
+    depth_range: tuple[Depth, Depth] | None = None  # ends of the scale of depths, world units
+    normals: NormalFrame = "camera"  # whose axes normals are told in
+    frame: Annotated[int, Meta(ge=0)] | None = None  # only this one of the plan's pictures
 
-    def __len__(self) -> int:
-        """Number of pictures."""
+    def __post_init__(self) -> None:
+        if not self.graf.isprintable():
+            raise ValueError("a version is printable")
+        if self.frame is not None and self.frame >= self.planned:
+            raise ValueError(f"`frame` is {self.frame}, but there are {self.planned} pictures")
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError(f"a picture has at most {MAX_PIXELS >> 20} megapixels")
+        if self.depth_range is not None and not self.depth_range[0] < self.depth_range[1]:
+            raise ValueError("`depth_range` goes from a nearer depth to a farther one")
+        if SCALED.intersection(self.show) and self.depth_range is None:
+            raise ValueError("`depth_range` is missing, which depths are shown by")
+        if "depth16" in self.show and len(self.show) > 1:
+            raise ValueError("`depth16` is shown alone, since its numbers are no colours")
+
+    @property
+    def planned(self) -> int:
+        """Number of pictures of the whole plan."""
         match self.plan:
             case Sweep():
                 return self.plan.frames
@@ -119,9 +159,32 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             case Grid():
                 return len(self.plan.shapes) * len(self.plan.appearances)
 
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return self.planned if self.frame is None else 1
+
+    @property
+    def fps(self) -> float:
+        """Pictures a second, where they follow each other."""
+        return self.plan.fps if isinstance(self.plan, Sweep) else DEFAULT_FPS
+
+    def only(self, k: int) -> Recipe:
+        """The recipe of picture `k` alone, without the rows that the others are made of."""
+        index = k if self.frame is None else self.frame
+        plan = self.plan
+        if isinstance(plan, Sweep):
+            thing = replace(plan.object, codes=_row(plan.object.codes, index))
+            view = replace(plan.view, poses=_row(plan.view.poses, index))
+            plan = replace(plan, object=thing, view=view)
+        return replace(self, plan=plan, frame=index if self.planned > 1 else None)
+
     def to_json(self) -> str:
         """As one line of JSON."""
         return msgspec.json.encode(self).decode()
+
+
+def _row(rows: tuple[Row, ...], k: int) -> tuple[Row, ...]:
+    return rows[k : k + 1] if len(rows) > 1 else rows
 
 
 def from_json(text: str | bytes) -> Recipe:
@@ -136,8 +199,8 @@ def from_json(text: str | bytes) -> Recipe:
         raise RecipeError("The recipe is larger than a recipe can be.")
     try:
         return msgspec.json.decode(text, type=Recipe)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        message = str(error).replace(" - at `$.", " at `").rstrip(".")
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        message = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "").rstrip(".")
         raise RecipeError(f"The recipe cannot be used: {message}.") from error
 
 
@@ -145,193 +208,42 @@ def model_ref(spec: ModelSpec, sha256: str | None) -> ModelRef:
     """Name a model by its name, its weights and the settings that draw with them."""
     settings = (spec.camera, spec.network, spec.latent, spec.background, spec.size)
     encoded = msgspec.json.encode(settings)
-    return ModelRef(name=spec.name, sha256=sha256, settings=hashlib.sha256(encoded).hexdigest())
+    name = "".join(c if c.isprintable() else "?" for c in spec.name[:200])
+    return ModelRef(name=name, sha256=sha256, settings=hashlib.sha256(encoded).hexdigest())
 
 
-class PictureOptions(TypedDict, total=False):
-    """What every command takes; missing values come from the model."""
-
-    size: int | tuple[int, int] | None  # pixels, or (width, height)
-    samples: int | None  # along a ray
-    background: str | None  # "white", "black", "#rrggbb", or "model"
-
-
-class CameraOptions(PictureOptions, total=False):
-    """Where a picture is taken from: a number, or keyframes to sweep along."""
-
-    azimuth: float | Sequence[float] | None  # degrees
-    elevation: float | Sequence[float] | None  # degrees above the horizon
-    radius: float | Sequence[float] | None  # world units
-    fov: float | Sequence[float] | None  # degrees across the width
-    poses: Sequence[Sequence[float]] | None  # n rows of a 3 × 4 camera-to-world matrix
-
-
-class SweepOptions(CameraOptions, total=False):
-    """What `render` takes."""
-
-    seed: int | Sequence[int]  # of shape and appearance; keyframes to sweep along
-    shape: int | Sequence[int] | None
-    appearance: int | Sequence[int] | None
-    truncation: float
-    latents: Sequence[Sequence[float]] | None  # n rows of a code, in place of seeds
-    frames: int | None
-    fps: float | None
-
-
-def sweep(ref: ModelRef, spec: ModelSpec, **options: Unpack[SweepOptions]) -> Recipe:
-    """A picture, or the frames of a video as soon as something sweeps.
+def check_model(recipe: Recipe, ref: ModelRef) -> None:
+    """Refuse to draw a recipe with a model that is not its own, whatever it is called.
 
     Raises
     ------
-    UsageError
-        When an option's value cannot be meant, or two do not fit together.
+    RecipeError
+        Naming both.
     """
-    seed = options.get("seed", 0)
-    thing = Object(
-        shape=_seeds(options.get("shape"), seed),
-        appearance=_seeds(options.get("appearance"), seed),
-        truncation=options.get("truncation", 1.0),
-        codes=_rows(options.get("latents")),
-    )
-    camera = _view(spec, options)
-    plan = Sweep(
-        object=thing,
-        view=camera,
-        frames=_frames(thing, camera, options.get("frames")),
-        fps=options.get("fps") or DEFAULT_FPS,
-    )
-    return _recipe(ref, spec, plan, options)
-
-
-class SampleOptions(PictureOptions, total=False):
-    """What `sample` takes."""
-
-    truncation: float
-
-
-def sample(
-    ref: ModelRef, spec: ModelSpec, n: int, seed: int = 0, **options: Unpack[SampleOptions]
-) -> Recipe:
-    """Random objects and cameras; picture `k` is the same whatever `n` is.
-
-    Raises
-    ------
-    UsageError
-    """
-    plan = Samples(n=n, seed=check_seeds([seed])[0], truncation=options.get("truncation", 1.0))
-    return _recipe(ref, spec, plan, options)
-
-
-class GridOptions(CameraOptions, total=False):
-    """What `grid` takes."""
-
-    truncation: float
-
-
-def grid(
-    ref: ModelRef,
-    spec: ModelSpec,
-    shapes: Sequence[int],
-    appearances: Sequence[int],
-    **options: Unpack[GridOptions],
-) -> Recipe:
-    """Every shape in every appearance, from one view; the arguments are seeds.
-
-    Raises
-    ------
-    UsageError
-    """
-    plan = Grid(
-        shapes=check_seeds(shapes),
-        appearances=check_seeds(appearances),
-        view=_view(spec, options),
-        truncation=options.get("truncation", 1.0),
-    )
-    if _sweeps(plan.view):
-        raise UsageError("A grid has one view; give numbers, not sweeps.")
-    return _recipe(ref, spec, plan, options)
-
-
-def _recipe(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
-    size = options.get("size") or spec.size
-    width, height = check_size((size, size) if isinstance(size, int) else size)
-    background = options.get("background") or "model"
-    recipe = Recipe(
-        graf=__version__,
-        model=ref,
-        plan=plan,
-        width=width,
-        height=height,
-        samples=options.get("samples") or spec.network.samples,
-        background=parse_colour(spec.background if background == "model" else background),
-    )
-    return _checked(recipe)
-
-
-def _checked(recipe: Recipe) -> Recipe:
-    """Apply the bounds of the format, which only reading does."""
-    try:
-        return msgspec.convert(msgspec.to_builtins(recipe), Recipe)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        option = where.rstrip("`").rstrip("[.]").rpartition(".")[2]
-        raise UsageError(f"{problem} for --{option}." if option else f"{problem}.") from error
-
-
-def _view(spec: ModelSpec, options: CameraOptions) -> View:
-    camera = spec.camera
-    poses = _rows(options.get("poses"))
-    if poses and any(options.get(key) is not None for key in ("azimuth", "elevation", "radius")):
-        raise UsageError(
-            "--poses says where the cameras are; leave out azimuth, elevation, radius."
+    wanted = recipe.model
+    if wanted.sha256 is not None and wanted.sha256 != ref.sha256:
+        raise RecipeError(
+            f"The recipe is of `{wanted.name}` with the SHA-256 {wanted.sha256[:12]}…, but this "
+            f"is `{ref.name}` with {(ref.sha256 or 'none')[:12]}…; name its own model with "
+            "--model or --checkpoint."
         )
-    return View(
-        azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
-        elevation=_keyframes(options.get("elevation"), _middle(camera.elevation)),
-        radius=_keyframes(options.get("radius"), _middle(camera.radius)),
-        fov=_keyframes(options.get("fov"), camera.fov),
-        poses=poses,
-    )
-
-
-def _middle(bounds: tuple[float, float]) -> float:
-    return (bounds[0] + bounds[1]) / 2
-
-
-def _keyframes(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
-    if value is None:
-        return (default,)
-    values = tuple(map(float, value if isinstance(value, Sequence) else (value,)))
-    if not values or not all(map(math.isfinite, values)):
-        raise UsageError("A sweep takes one or more finite numbers.")
-    return values
-
-
-def _seeds(value: int | Sequence[int] | None, default: int | Sequence[int]) -> tuple[int, ...]:
-    chosen = default if value is None else value
-    return check_seeds(chosen if isinstance(chosen, Sequence) else (chosen,))
-
-
-def _rows(rows: Sequence[Sequence[float]] | None) -> tuple[Row, ...]:
-    return tuple(tuple(map(float, row)) for row in rows) if rows is not None else ()
-
-
-def _sweeps(view: View) -> bool:
-    keyframes = (view.azimuth, view.elevation, view.radius, view.fov, view.poses)
-    return any(len(values) > 1 for values in keyframes)
-
-
-def _frames(thing: Object, view: View, frames: int | None) -> int:
-    rows = {len(rows) for rows in (thing.codes, view.poses) if len(rows) > 1}
-    if len(rows) > 1:
-        raise UsageError(
-            f"--latent has {len(thing.codes)} rows and --poses {len(view.poses)}; "
-            "they pair up one to one, or one row serves all."
+    if wanted.settings != ref.settings:
+        raise RecipeError(
+            f"The recipe is of `{wanted.name}` under other settings ({wanted.settings[:12]}…) than "
+            f"this `{ref.name}` ({ref.settings[:12]}…); give the manifest or --config of then."
         )
-    if rows:
-        count = rows.pop()
-        if frames not in (None, count):
-            raise UsageError(f"--frames {frames} does not fit the {count} rows of the file.")
-        return count
-    moves = _sweeps(view) or len(thing.shape) > 1 or len(thing.appearance) > 1
-    return frames or (DEFAULT_FRAMES if moves else 1)
+
+
+def check_codes(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse codes that are not as long as the model's.
+
+    Raises
+    ------
+    RecipeError
+    """
+    codes = recipe.plan.object.codes if isinstance(recipe.plan, Sweep) else ()
+    if codes and len(codes[0]) != spec.latent.dim:
+        raise RecipeError(
+            f"The recipe's codes have {len(codes[0])} numbers, but those of `{spec.name}` have "
+            f"{spec.latent.dim}; name the model that they are of."
+        )

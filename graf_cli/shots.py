@@ -13,7 +13,16 @@ import torch
 from graf_cli.arrays import Array
 from graf_cli.model.latent import Latent, draw, slerp, split
 from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec
-from graf_cli.recipe import Grid, Recipe, Samples, Sweep, View
+from graf_cli.recipe import (
+    TRANSPARENT,
+    Ease,
+    Grid,
+    Recipe,
+    Samples,
+    Sweep,
+    View,
+    check_codes,
+)
 from graf_cli.render.camera import (
     Camera,
     azimuth_of,
@@ -25,6 +34,8 @@ from graf_cli.render.renderer import Shot
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0
+NOTHING = (0.0, 0.0, 0.0)  # behind a transparent picture: colours come multiplied by opacity
+CHECKED_VIEWS = 1000  # of a long sweep, evenly spread
 SLACK = 1e-6  # degrees or world units that rounding may add to a training range
 
 
@@ -56,9 +67,15 @@ class Shots(Sequence[Shot]):
     recipe : Recipe
     spec : ModelSpec
         Of the model that the recipe names.
+
+    Raises
+    ------
+    RecipeError
+        When the recipe's codes are not of this model.
     """
 
     def __init__(self, recipe: Recipe, spec: ModelSpec) -> None:
+        check_codes(recipe, spec)
         self.recipe = recipe
         self.spec = spec
 
@@ -76,11 +93,13 @@ class Shots(Sequence[Shot]):
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
         k = range(len(self))[k]
+        picture = k if self.recipe.frame is None else self.recipe.frame
+        background = self.recipe.background
         return Shot(
-            latent=self._latent(k),
-            camera=self._camera(k),
+            latent=self._latent(picture),
+            camera=self._camera(picture),
             samples=self.recipe.samples,
-            background=rgb_of(self.recipe.background),
+            background=NOTHING if background == TRANSPARENT else rgb_of(background),
         )
 
     def _latent(self, k: int) -> Latent:
@@ -102,25 +121,61 @@ class Shots(Sequence[Shot]):
         plan = self.recipe.plan
         match plan:
             case Sweep():
-                pose, fov = _view_at(plan.view, k, plan.frames)
+                pose, fov = _view_at(plan.view, k, Pace.of(plan))
             case Samples():
                 drawn = sample_draw(plan, self.spec.camera, k)
                 pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius)
                 fov = self.spec.camera.fov
             case Grid():
-                pose, fov = _view_at(plan.view, 0, 1)
+                pose, fov = _view_at(plan.view, 0, Pace(1))
         return camera_for(
             self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
         )
 
 
-def at(keyframes: Sequence[float], k: int, frames: int, *, turns: bool = False) -> float:
+@dataclass(frozen=True)
+class Pace:
+    """How a sweep's frames follow each other.
+
+    Attributes
+    ----------
+    frames : int
+    ease : str
+        ``smooth`` starts and ends slowly, ``3t² − 2t³``.
+    boomerang : bool
+        There and back: the middle frame is the far end, and the last one stops short of the
+        first, so that the whole repeats without a halt.
+    """
+
+    frames: int
+    ease: Ease = "linear"
+    boomerang: bool = False
+
+    @classmethod
+    def of(cls, plan: Sweep) -> Pace:
+        """That of a plan."""
+        return cls(plan.frames, plan.ease, plan.boomerang)
+
+    def segment(self, count: int, k: int, *, closed: bool = False) -> tuple[int, float]:
+        """Which pair of `count` keyframes frame `k` lies between, and how far along."""
+        step, steps = k, self.frames if closed else self.frames - 1
+        if self.boomerang:
+            step, steps = 2 * min(k, self.frames - k), self.frames
+        position = (count - 1) * step / steps if steps else 0.0
+        if self.ease == "smooth" and steps:
+            t = step / steps
+            position = (count - 1) * t * t * (3 - 2 * t)
+        segment = min(int(position), max(count - 2, 0))
+        return segment, position - segment
+
+
+def at(keyframes: Sequence[float], k: int, pace: Pace, *, turns: bool = False) -> float:
     """A sweep's value at frame `k`: piecewise linear, keyframes at equal distances.
 
     A whole turn (`turns`, the ends a multiple of 360° apart) stops one frame short of repeating
     its first; every other sweep includes both ends.
     """
-    segment, t = _segment(len(keyframes), k, frames, closed=turns and _closes(keyframes))
+    segment, t = pace.segment(len(keyframes), k, closed=turns and _closes(keyframes))
     a, b = keyframes[segment], keyframes[min(segment + 1, len(keyframes) - 1)]
     return a + (b - a) * t if t else a
 
@@ -130,21 +185,13 @@ def _closes(keyframes: Sequence[float]) -> bool:
     return travel > 0 and math.isclose(travel % TURN, 0, abs_tol=1e-9)
 
 
-def _segment(count: int, k: int, frames: int, *, closed: bool = False) -> tuple[int, float]:
-    """Which pair of `count` keyframes frame `k` lies between, and how far along."""
-    steps = frames if closed else frames - 1
-    position = (count - 1) * k / steps if steps else 0.0
-    segment = min(int(position), max(count - 2, 0))
-    return segment, position - segment
-
-
 def sweep_latent(plan: Sweep, spec: LatentSpec, k: int) -> Latent:
     """The object at frame `k`, before truncation."""
     if plan.object.codes:
         row = plan.object.codes[k if len(plan.object.codes) > 1 else 0]
         return split(spec, torch.tensor(row, device="cpu", dtype=torch.float32))
-    shape, t = _code_pair(plan.object.shape, spec, k, plan.frames)
-    appearance, s = _code_pair(plan.object.appearance, spec, k, plan.frames)
+    shape, t = _code_pair(plan.object.shape, spec, k, Pace.of(plan))
+    appearance, s = _code_pair(plan.object.appearance, spec, k, Pace.of(plan))
     return Latent(
         slerp(shape[0].shape, shape[1].shape, t),
         slerp(appearance[0].appearance, appearance[1].appearance, s),
@@ -152,9 +199,9 @@ def sweep_latent(plan: Sweep, spec: LatentSpec, k: int) -> Latent:
 
 
 def _code_pair(
-    seeds: Sequence[int], spec: LatentSpec, k: int, frames: int
+    seeds: Sequence[int], spec: LatentSpec, k: int, pace: Pace
 ) -> tuple[tuple[Latent, Latent], float]:
-    segment, t = _segment(len(seeds), k, frames)
+    segment, t = pace.segment(len(seeds), k)
     following = seeds[min(segment + 1, len(seeds) - 1)]
     return (draw(spec, seeds[segment]), draw(spec, following)), t
 
@@ -181,24 +228,22 @@ def _between(bounds: tuple[float, float], t: float) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * t
 
 
-def _view_at(view: View, k: int, frames: int) -> tuple[Array, float]:
-    fov = at(view.fov, k, frames)
+def _view_at(view: View, k: int, pace: Pace) -> tuple[Array, float]:
+    fov = at(view.fov, k, pace)
     if view.poses:
         row = view.poses[k if len(view.poses) > 1 else 0]
         return np.array(row, dtype=np.float64).reshape(3, 4), fov
-    azimuth = at(view.azimuth, k, frames, turns=True)
-    elevation = at(view.elevation, k, frames)
-    return pose_on_sphere(azimuth, elevation, at(view.radius, k, frames)), fov
+    azimuth = at(view.azimuth, k, pace, turns=True)
+    elevation = at(view.elevation, k, pace)
+    return pose_on_sphere(azimuth, elevation, at(view.radius, k, pace)), fov
 
 
 def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     """One sentence when some views lie outside the range that the model was trained on."""
     if isinstance(recipe.plan, Samples):
         return None
-    view = recipe.plan.view
-    frames = len(recipe) if isinstance(recipe.plan, Sweep) else 1
-    eyes = np.array([_view_at(view, k, frames)[0][:, 3] for k in range(frames)])
-    radius = np.linalg.norm(eyes, axis=1)
+    eyes = np.array(list(_eyes(recipe, recipe.plan)))
+    radius = np.maximum(np.linalg.norm(eyes, axis=1), SLACK)
     azimuth = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
     elevation = np.degrees(np.arcsin(np.clip(eyes[:, 2] / radius, -1, 1)))
     checks = (
@@ -212,6 +257,15 @@ def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     if not ranges:
         return None
     return f"Some views lie outside what {spec.name} was trained on: {', '.join(ranges)}."
+
+
+def _eyes(recipe: Recipe, plan: Sweep | Grid) -> Iterator[Array]:
+    pace = Pace.of(plan) if isinstance(plan, Sweep) else Pace(1)
+    picked = isinstance(plan, Sweep) and recipe.frame is not None
+    last = pace.frames - 1
+    every = range(0, last, max(1, last // CHECKED_VIEWS))
+    for k in (recipe.frame or 0,) if picked else (*every, last):
+        yield _view_at(plan.view, k, pace)[0][:, 3]
 
 
 def _range(bounds: tuple[float, float], unit: str) -> str:

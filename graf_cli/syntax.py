@@ -15,6 +15,9 @@ MAX_SEED = 2**63 - 1
 MAX_SIZE = 16384  # pixels along a side
 COLOURS = {"white": "#ffffff", "black": "#000000"}
 
+KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal")
+SIDE_BY_SIDE = ("rgb", "depth", "normal")
+
 Rgb = tuple[float, float, float]
 
 
@@ -98,8 +101,41 @@ def parse_colour(text: str) -> str:
     name = text.strip().lower()
     colour = COLOURS.get(name, name)
     if not re.fullmatch("#[0-9a-f]{6}", colour):
-        raise UsageError(f"`{text}` is no colour; write white, black, #rrggbb or model.")
+        raise UsageError(
+            f"`{text}` is no colour; write white, black, #rrggbb, transparent or model."
+        )
     return colour
+
+
+def parse_show(text: str) -> tuple[str, ...]:
+    """``depth`` is one kind of picture, ``rgb,depth`` two side by side.
+
+    Raises
+    ------
+    UsageError
+    """
+    kinds: list[str] = []
+    for word in re.split("[,+]", text.strip().lower()):
+        kinds.extend(SIDE_BY_SIDE if word.strip() == "side-by-side" else (word.strip(),))
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UsageError(f"There is nothing called `{kind}` to show; use {', '.join(KINDS)}.")
+    if len(kinds) > 8:
+        raise UsageError(f"{len(kinds)} kinds of picture are too many to show; use up to 8.")
+    return tuple(kinds)
+
+
+def parse_depths(text: str) -> tuple[float, float]:
+    """``7.5:12.5`` is a range of depths, the near end first; world units.
+
+    Raises
+    ------
+    UsageError
+    """
+    values = parse_sweep(text)
+    if len(values) != 2 or not 0 <= values[0] < values[1]:
+        raise UsageError(f"`{text}` is no range of depths; write `near:far`, such as `7.5:12.5`.")
+    return values[0], values[1]
 
 
 def rgb_of(colour: str) -> Rgb:

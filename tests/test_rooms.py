@@ -29,6 +29,7 @@ LEVELS = {
     "recipe": 4,
     "shots": 5,
     "output": 5,
+    "request": 5,
     "engine": 6,
     "api": 7,
     "": 8,  # the front door
@@ -43,6 +44,7 @@ HOMES = {
     "imageio": {"output"},
     "imageio_ffmpeg": {"output"},
     "PIL": {"output"},
+    "OpenEXR": {"output"},
     "pickle": {"model.checkpoint"},
     "pickletools": {"model.pickles"},
     "safetensors": {"model.checkpoint"},

@@ -102,5 +102,5 @@ def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
         yield update
 
 
-def _ignore(done: int, total: int | None) -> None:  # noqa: ARG001
+def _ignore(done: int, total: int | None) -> None:
     """No terminal, no bar."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from graf_cli.cli.options import (
+    EngineChoice,
     ModelChoice,
+    OutputChoice,
+    PictureChoice,
+    ViewChoice,
     camera_options,
     common_options,
     engine_options,
@@ -15,6 +19,9 @@ from graf_cli.cli.options import (
     output_options,
     picture_options,
 )
+
+if TYPE_CHECKING:
+    from graf_cli.request import GridOptions
 
 COUNT = click.IntRange(1, 256)
 
@@ -36,39 +43,30 @@ COUNT = click.IntRange(1, 256)
 @output_options
 @click.option("--out", default="grid.png", show_default=True, help="What to write.")
 @common_options
-def grid(  # noqa: PLR0917
-    model: str, checkpoint: Path | None, config: Path | None, device: str,
-    shapes: int, appearances: int, seed: int,
-    azimuth: tuple[float, ...] | None, elevation: tuple[float, ...] | None,
-    radius: tuple[float, ...] | None, fov: tuple[float, ...] | None,
-    size: tuple[int, int] | None, samples: int | None, background: str, truncation: float,
-    exact: bool, chunk: int | None,
-    clobber: bool, metadata: bool, out: str,
-) -> None:  # fmt: skip
+def grid(
+    *,
+    source: ModelChoice,
+    shapes: int,
+    appearances: int,
+    seed: int,
+    view: ViewChoice,
+    picture: PictureChoice,
+    engine: EngineChoice,
+    output: OutputChoice,
+    out: str,
+) -> None:
     """Every shape in every appearance: rows share a shape, columns an appearance.
 
     \b
     graf grid --shapes 5 --appearances 5 --azimuth 30 --out grid.png
     """
-    from graf_cli import api
     from graf_cli.cli import job
     from graf_cli.output.formats import target_of
-    from graf_cli.output.sinks import open_sink
-    from graf_cli.recipe import grid as grid_recipe
-    from graf_cli.render.renderer import RenderOptions
+    from graf_cli.request import grid as grid_recipe
 
-    target = target_of(out)
-    generator = ModelChoice(model, checkpoint, config, device).load()
-    recipe = grid_recipe(
-        api.reference(generator), generator.spec,
-        shapes=range(seed, seed + shapes), appearances=range(seed, seed + appearances),
-        azimuth=azimuth, elevation=elevation, radius=radius, fov=fov,
-        size=size, samples=samples, background=background, truncation=truncation,
-    )  # fmt: skip
-    paths = job.run(
-        generator,
-        recipe,
-        lambda: open_sink(target, recipe, columns=appearances, clobber=clobber, metadata=metadata),
-        RenderOptions(exact=exact, chunk=chunk),
-    )
-    job.print_paths(paths)
+    target = target_of(out, output.form)
+    opened = job.open_model(source, output)
+    rows, columns = range(seed, seed + shapes), range(seed, seed + appearances)
+    asked: GridOptions = {**picture.asked(), **view.asked()}
+    recipe = grid_recipe(opened.ref, opened.spec, rows, columns, **asked)
+    job.Job(opened, recipe, target, engine, output, columns=appearances).run()

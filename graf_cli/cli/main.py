@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -17,16 +20,23 @@ from graf_cli.errors import GrafError
 from graf_cli.version import __version__
 
 INTERRUPTED = 130
+TERMINATED = 143
 BUG = 3
 
 COMMANDS = {
     "render": "render",
     "sample": "sample",
     "grid": "grid",
+    "replay": "replay",
+    "info": "info",
     "models": "models",
     "download": "download",
     "convert": "convert",
 }
+
+
+class Terminated(BaseException):
+    """SIGTERM came: the job ends in order, as on ^C."""
 
 
 class Graf(click.Group):
@@ -49,12 +59,44 @@ class Graf(click.Group):
         """Run and exit: 0 done, 1 failed job, 2 wrong command line, 3 our bug, 130 on ^C."""
         common = Common()
         extra = {**extra, "standalone_mode": False, "obj": common}
-        try:
-            code = super().main(args, *rest, **extra)
-            sys.stdout.flush()
-        except BaseException as error:  # the one place that may catch everything
-            code = _tell(error, debug=common.debug)
+        with _orderly_end():
+            try:
+                code = super().main(args, *rest, **extra)
+                sys.stdout.flush()
+            except BaseException as error:  # the one place that may catch everything
+                _clean_up()
+                code = _tell(error, debug=common.debug)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """While the program runs, SIGTERM is an exception; where nothing else is told apart."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+def _clean_up() -> None:
+    """Remove what an end at an unlucky moment left; a second ^C does not stop it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    place = sys.modules.get("graf_cli.output.place")
+    if place is not None:
+        place.discard_all()
 
 
 def _tell(error: BaseException, *, debug: bool) -> int:
@@ -68,6 +110,9 @@ def _tell(error: BaseException, *, debug: bool) -> int:
         case click.Abort() | KeyboardInterrupt():
             say("Interrupted.")
             code = INTERRUPTED
+        case Terminated():
+            say("Terminated.")
+            code = TERMINATED
         case BrokenPipeError():
             _drop_stdout()
             code = 0

@@ -3,22 +3,221 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from graf_cli.cli import console
 from graf_cli.cli.console import Common
-from graf_cli.cli.types import COLOUR, MODEL, SIZE, SWEEP
+from graf_cli.cli.types import COLOUR, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
 
 if TYPE_CHECKING:
+    from graf_cli.api import Outline
     from graf_cli.model.generator import Generator
+    from graf_cli.model.spec import LatentSpec
+    from graf_cli.output.formats import Encoding
+    from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
+    from graf_cli.render.fast.proof import Precision
+    from graf_cli.render.renderer import RenderOptions
+    from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_MODEL = "toy-cars"
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+FORMAT_NAMES = (
+    "png", "jpg", "webp", "exr", "mp4", "webm", "mov", "gif", "apng", "npz", "tar", "y4m", "raw",
+)  # fmt: skip
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """Which model, and where it runs."""
+
+    model: str | None
+    checkpoint: Path | None
+    config: Path | None
+    device: str
+
+    @property
+    def named(self) -> bool:
+        """Whether the command line itself names a model; the environment does not count."""
+        source = click.get_current_context().get_parameter_source("model")
+        return self.checkpoint is not None or source is ParameterSource.COMMANDLINE
+
+    def load(self) -> Generator:
+        """The generator, fetched if need be.
+
+        Raises
+        ------
+        GrafError
+        """
+        from graf_cli import api
+
+        name, common = self.model or DEFAULT_MODEL, _common_choice()
+        with console.transfer(name) as progress:
+            return api.load(
+                name,
+                checkpoint=self.checkpoint,
+                config=self.config,
+                device=self.device,
+                manifest=common.manifest,
+                offline=common.offline,
+                progress=progress,
+                notify=console.notify,
+            )
+
+    def load_for(self, recipe: Recipe) -> Generator:
+        """The recipe's own model, which is never fetched.
+
+        Raises
+        ------
+        GrafError
+        """
+        from graf_cli import api
+
+        return api.load_for(
+            recipe,
+            checkpoint=self.checkpoint,
+            config=self.config,
+            device=self.device,
+            manifest=_common_choice().manifest,
+        )
+
+    def outline(self) -> Outline:
+        """What is known of the model without fetching it.
+
+        Raises
+        ------
+        GrafError
+        """
+        from graf_cli import api
+
+        return api.outline(
+            self.model or DEFAULT_MODEL,
+            checkpoint=self.checkpoint,
+            config=self.config,
+            manifest=_common_choice().manifest,
+        )
+
+
+@dataclass(frozen=True)
+class PictureChoice:
+    """What pictures show; None leaves it to the model or the recipe."""
+
+    size: tuple[int, int] | None
+    samples: int | None
+    background: str | None
+    truncation: float | None
+    show: tuple[Kind, ...] | None
+    depth_range: tuple[float, float] | None
+    normals: NormalFrame | None
+
+    def asked(self) -> PictureOptions:
+        """For `graf_cli.request`."""
+        return cast("PictureOptions", asdict(self))
+
+
+@dataclass(frozen=True)
+class ViewChoice:
+    """Where pictures are taken from; None leaves it to the model or the recipe."""
+
+    azimuth: tuple[float, ...] | None
+    elevation: tuple[float, ...] | None
+    radius: tuple[float, ...] | None
+    fov: tuple[float, ...] | None
+
+    def asked(self) -> CameraOptions:
+        """For `graf_cli.request`."""
+        return cast("CameraOptions", asdict(self))
+
+
+@dataclass(frozen=True)
+class ObjectChoice:
+    """Which object; None leaves it to the recipe, or to seed 0."""
+
+    seed: tuple[int, ...] | None
+    shape: tuple[int, ...] | None
+    appearance: tuple[int, ...] | None
+    latent: Path | None
+
+    def asked(self, spec: LatentSpec) -> SweepOptions:
+        """For `graf_cli.request`.
+
+        Raises
+        ------
+        UsageError
+            When the file does not hold codes of such a model.
+        """
+        asked: SweepOptions = {
+            "seed": self.seed,
+            "shape": self.shape,
+            "appearance": self.appearance,
+        }
+        if self.latent:
+            from graf_cli.cli.inputs import read_from
+            from graf_cli.model.latent import read_latents
+
+            codes = read_from(self.latent, lambda path: read_latents(path, spec))
+            asked["latents"] = codes.tolist()
+        return asked
+
+
+@dataclass(frozen=True)
+class MotionChoice:
+    """How frames follow each other; None leaves it to the recipe."""
+
+    frames: int | None
+    fps: float | None
+    ease: Ease | None
+    boomerang: bool | None
+
+    def asked(self) -> SweepOptions:
+        """For `graf_cli.request`."""
+        return cast("SweepOptions", asdict(self))
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """How pictures are drawn."""
+
+    exact: bool
+    chunk: int | None
+    precision: Precision
+
+    def options(self) -> RenderOptions:
+        """For the engine."""
+        from graf_cli.render.renderer import RenderOptions
+
+        return RenderOptions(exact=self.exact, chunk=self.chunk, precision=self.precision)
+
+
+@dataclass(frozen=True)
+class OutputChoice:
+    """How results are packed and told of."""
+
+    form: str | None
+    codec: str | None
+    crf: int | None
+    loop: int | None
+    clobber: bool
+    metadata: bool
+    as_json: bool
+    dry_run: bool
+
+    def encoding(self) -> Encoding:
+        """For the sinks."""
+        from graf_cli.output.formats import Encoding
+
+        return Encoding(codec=self.codec, crf=self.crf, loop=self.loop)
+
+
+def _common_choice() -> Common:
+    return click.get_current_context().ensure_object(Common)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -51,6 +250,21 @@ def _common(*names: str, **settings: Any) -> Callable[[F], F]:
     return click.option(*names, expose_value=False, callback=_remember, **settings)
 
 
+def _group(name: str, kind: type[Any], *decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Options that reach the command as one argument `name`, an instance of `kind`."""
+    keys = [field.name for field in fields(kind)]
+
+    def apply(command: F) -> F:
+        @wraps(command)
+        def gathered(*args: Any, **values: Any) -> Any:
+            choice = kind(**{key: values.pop(key) for key in keys})
+            return command(*args, **values, **{name: choice})
+
+        return _options(*decorators)(cast(F, gathered))
+
+    return apply
+
+
 common_options = _options(
     _common("--manifest", type=FILE, envvar="GRAF_MANIFEST",
             help="Models of your own, added to the built-in ones."),
@@ -61,9 +275,10 @@ common_options = _options(
     _common("--debug", is_flag=True, help="Show a traceback with every error."),
 )  # fmt: skip
 
-model_options = _options(
-    click.option("--model", type=MODEL, default=DEFAULT_MODEL, envvar="GRAF_MODEL",
-                 show_default=True, help="NAME or NAME:SIZE; see `graf models`."),
+model_options = _group(
+    "source", ModelChoice,
+    click.option("--model", type=MODEL, envvar="GRAF_MODEL",
+                 help="NAME or NAME:SIZE; see `graf models`.  [default: toy-cars]"),
     click.option("--checkpoint", type=FILE,
                  help="A checkpoint of your own instead: GRAF's model_best.pt with its --config, "
                       "or a file of `graf convert`."),
@@ -72,17 +287,26 @@ model_options = _options(
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip
 
-picture_options = _options(
+picture_options = _group(
+    "picture", PictureChoice,
     click.option("--size", type=SIZE, help="N or WxH, in pixels.  [default: the model's]"),
     click.option("--samples", type=click.IntRange(1, 4096),
                  help="Samples along a ray.  [default: the model's]"),
-    click.option("--background", type=COLOUR, default="model", show_default=True,
-                 help="white, black, #rrggbb, or the model's own."),
-    click.option("--truncation", type=click.FloatRange(0, 100), default=1.0, show_default=True,
-                 help="Scales the codes: below 1 nearer to the average object."),
+    click.option("--background", type=COLOUR,
+                 help="white, black, #rrggbb, transparent, or model.  [default: model]"),
+    click.option("--truncation", type=click.FloatRange(0, 100),
+                 help="Scales the codes: below 1 nearer to the average object.  [default: 1]"),
+    click.option("--show", type=SHOW, metavar="KIND[,KIND...]",
+                 help="rgb, rgba, depth, depth16, disparity, opacity, normal; several stand side "
+                      "by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
+    click.option("--depth-range", type=DEPTHS, metavar="NEAR:FAR",
+                 help="Ends of the scale of depths.  [default: the model's near and far]"),
+    click.option("--normals", type=click.Choice(["camera", "world"]),
+                 help="Whose axes normals are shown in.  [default: camera]"),
 )  # fmt: skip
 
-camera_options = _options(
+camera_options = _group(
+    "view", ViewChoice,
     click.option("--azimuth", type=SWEEP, help="Degrees.  [default: middle of the training range]"),
     click.option("--elevation", type=SWEEP,
                  help="Degrees above the horizon.  [default: likewise]"),
@@ -90,47 +314,53 @@ camera_options = _options(
     click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
 )  # fmt: skip
 
-engine_options = _options(
+object_options = _group(
+    "thing", ObjectChoice,
+    click.option("--seed", type=SEEDS, help="Of shape and appearance.  [default: 0]"),
+    click.option("--shape", type=SEEDS, help="Seed of the shape alone.  [default: --seed]"),
+    click.option("--appearance", type=SEEDS,
+                 help="Seed of the appearance alone.  [default: --seed]"),
+    click.option("--latent", type=click.Path(exists=True, path_type=Path, allow_dash=True),
+                 help="Codes from a .npz (shape, appearance) or .npy (n × dim); - is stdin."),
+)  # fmt: skip
+
+motion_options = _group(
+    "motion", MotionChoice,
+    click.option("--frames", type=click.IntRange(1, 1_000_000),
+                 help="How many.  [default: 120 when something sweeps, else 1]"),
+    click.option("--fps", type=click.FloatRange(0, 1000, min_open=True),
+                 help="Frames a second.  [default: 30]"),
+    click.option("--ease", type=click.Choice(["linear", "smooth"]),
+                 help="Whether a sweep starts and ends slowly.  [default: linear]"),
+    click.option("--boomerang/--no-boomerang", default=None,
+                 help="Sweep there and back within the frames."),
+)  # fmt: skip
+
+engine_options = _group(
+    "engine", EngineChoice,
     click.option("--exact", is_flag=True, help="Use the plain marcher, sample by sample."),
     click.option("--chunk", type=click.IntRange(64, 1 << 24),
                  help="Points that go through the network at once.  [default: what suits]"),
+    click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
+                 help="Of the matrix products; auto is the fastest that keeps the promised error."),
 )  # fmt: skip
 
-output_options = _options(
+output_options = _group(
+    "output", OutputChoice,
+    click.option("--format", "form", type=click.Choice(FORMAT_NAMES), metavar="NAME",
+                 help="What --out holds, whatever its suffix; with --out - what is sent: "
+                      + " ".join(FORMAT_NAMES) + "."),
+    click.option("--codec", type=click.Choice(["h264", "h265", "av1", "vp9", "prores"]),
+                 help="Of a video.  [default: h264 for .mp4, vp9 for .webm, prores for .mov]"),
+    click.option("--crf", type=click.IntRange(0, 63),
+                 help="Quality of a video, 0 the best.  [default: what looks lossless]"),
+    click.option("--loop", type=click.IntRange(0, 65535),
+                 help="How often .gif, .apng and .webp play, 0 for ever.  [default: 0]"),
     click.option("--clobber/--no-clobber", default=True, show_default=True,
                  help="Whether files that are already there are replaced."),
     click.option("--metadata/--no-metadata", default=True, show_default=True,
                  help="Whether files say how they were made, and that they are generated."),
+    click.option("--json", "as_json", is_flag=True, help="Print results as JSON objects."),
+    click.option("--dry-run", is_flag=True,
+                 help="Print the recipe and what it would cost, and do nothing else."),
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, and where it runs."""
-
-    model: str
-    checkpoint: Path | None
-    config: Path | None
-    device: str
-
-    def load(self) -> Generator:
-        """The generator, fetched if need be.
-
-        Raises
-        ------
-        GrafError
-        """
-        from graf_cli import api
-
-        common = click.get_current_context().ensure_object(Common)
-        with console.transfer(self.model) as progress:
-            return api.load(
-                self.model,
-                checkpoint=self.checkpoint,
-                config=self.config,
-                device=self.device,
-                manifest=common.manifest,
-                offline=common.offline,
-                progress=progress,
-                notify=console.notify,
-            )

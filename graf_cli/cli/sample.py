@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from graf_cli.cli.options import (
+    EngineChoice,
     ModelChoice,
+    OutputChoice,
+    PictureChoice,
     common_options,
     engine_options,
     model_options,
@@ -19,7 +22,6 @@ from graf_cli.cli.options import (
 
 if TYPE_CHECKING:
     from graf_cli.model.spec import ModelSpec
-    from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
 
 RECORDS = "samples.jsonl"
@@ -48,45 +50,40 @@ RECORDS = "samples.jsonl"
     "contact sheet as .png.",
 )
 @common_options
-def sample(  # noqa: PLR0917
-    model: str, checkpoint: Path | None, config: Path | None, device: str,
-    n: int, seed: int,
-    size: tuple[int, int] | None, samples: int | None, background: str, truncation: float,
-    exact: bool, chunk: int | None,
-    clobber: bool, metadata: bool, out: str,
-) -> None:  # fmt: skip
+def sample(
+    *,
+    source: ModelChoice,
+    n: int,
+    seed: int,
+    picture: PictureChoice,
+    engine: EngineChoice,
+    output: OutputChoice,
+    out: str,
+) -> None:
     """Random objects seen by random cameras, from the model's own distribution.
 
     \b
     graf sample --n 64
     graf sample --n 64 --out sheet.png
     """
-    from graf_cli import api
     from graf_cli.cli import job
     from graf_cli.output.formats import target_of
-    from graf_cli.output.sinks import open_sink
-    from graf_cli.recipe import sample as sample_recipe
-    from graf_cli.render.renderer import RenderOptions
+    from graf_cli.request import sample as sample_recipe
 
-    target = target_of(out)
-    generator = ModelChoice(model, checkpoint, config, device).load()
-    recipe = sample_recipe(
-        api.reference(generator), generator.spec, n, seed,
-        size=size, samples=samples, background=background, truncation=truncation,
-    )  # fmt: skip
-    columns = math.ceil(math.sqrt(n))
-    paths = job.run(
-        generator,
-        recipe,
-        lambda: open_sink(target, recipe, columns=columns, clobber=clobber, metadata=metadata),
-        RenderOptions(exact=exact, chunk=chunk),
-    )
-    if target.pattern is not None:
-        paths.append(_write_records(target, recipe, generator.spec, paths))
-    job.print_paths(paths)
+    target = target_of(out, output.form)
+    opened = job.open_model(source, output)
+    recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
+
+    def records(paths: list[Path]) -> Path:
+        return _write_records(target.path or Path(), recipe, opened.spec, paths)
+
+    job.Job(
+        opened, recipe, target, engine, output,
+        columns=math.ceil(math.sqrt(n)), records=records if target.pattern else None,
+    ).run()  # fmt: skip
 
 
-def _write_records(target: Target, recipe: Recipe, spec: ModelSpec, paths: list[Path]) -> Path:
+def _write_records(folder: Path, recipe: Recipe, spec: ModelSpec, paths: list[Path]) -> Path:
     """One line a picture: what `render` needs to show it again."""
     import msgspec
 
@@ -95,7 +92,7 @@ def _write_records(target: Target, recipe: Recipe, spec: ModelSpec, paths: list[
     from graf_cli.shots import sample_draw
 
     assert isinstance(recipe.plan, Samples)
-    records = target.path / RECORDS
+    records = folder / RECORDS
     with placed(records) as temporary, temporary.open("wb") as stream:
         for k, path in enumerate(paths):
             drawn = sample_draw(recipe.plan, spec.camera, k)

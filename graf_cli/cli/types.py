@@ -8,7 +8,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from graf_cli.errors import GrafError
-from graf_cli.syntax import parse_colour, parse_seeds, parse_size, parse_sweep
+from graf_cli.syntax import (
+    parse_colour,
+    parse_depths,
+    parse_seeds,
+    parse_show,
+    parse_size,
+    parse_sweep,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +41,15 @@ class Parsed(click.ParamType[Any]):
 
 
 def _colour(text: str) -> str:
-    return text if text == "model" else parse_colour(text)
+    return text if text in ("model", "transparent") else parse_colour(text)
 
 
 SWEEP = Parsed("sweep", parse_sweep)
 SEEDS = Parsed("seeds", parse_seeds)
 SIZE = Parsed("size", parse_size)
 COLOUR = Parsed("colour", _colour)
+SHOW = Parsed("kinds", parse_show)
+DEPTHS = Parsed("depths", parse_depths)
 
 
 class ModelName(click.ParamType[Any]):

@@ -5,82 +5,99 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import ExitStack
+from typing import BinaryIO
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from graf_cli.output.stamp import RECIPE_KEY, Stamp
+from graf_cli.output.look import seen_normals
+from graf_cli.output.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY, Stamp
+from graf_cli.output.writer import Destination, Writer
+from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.render.renderer import Frame
 
-ARRAYS = ("rgb", "depth", "disparity", "opacity")
+UNITS_KEY = "graf.units"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all members: the same frames, the same bytes
 
 
-class ArrayWriter:
-    """Writes the arrays `rgb` (n, H, W, 3), `depth`, `disparity` and `opacity` (n, H, W).
+class ArrayWriter(Writer):
+    """Writes `rgb` (n, H, W, 3), `depth`, `disparity`, `opacity` (n, H, W), `normal` if shown."""
 
-    Parameters
-    ----------
-    path : Path
-        What to write; spools lie beside it until the end.
-    stamp : Stamp or None
-    """
-
-    def __init__(self, path: Path, stamp: Stamp | None) -> None:
-        self.path = path
-        self.stamp = stamp
+    def __init__(self, to: Destination) -> None:
+        self.to = to
         self.count = 0
-        self.size = (0, 0)
-        self._folder = TemporaryDirectory(dir=path.parent, prefix=f"{path.stem}-")
-        self._spools = {name: self._spool(name).open("wb") for name in ARRAYS}
+        names = ["rgb", "depth", "disparity", "opacity"]
+        if "normal" in to.recipe.show:
+            names.append("normal")
+        with ExitStack() as undo:
+            self._spools: dict[str, BinaryIO] = {
+                name: undo.enter_context((to.folder / name).open("wb")) for name in names
+            }
+            self._open = undo.pop_all()
 
     def write(self, frame: Frame) -> None:
         """Append one frame."""
         self.count += 1
-        self.size = frame.opacity.shape
         for name, spool in self._spools.items():
-            values = np.ascontiguousarray(getattr(frame, name), dtype="<f4")
-            spool.write(values.data)
+            values = _values(frame, self.to.recipe, name)
+            spool.write(np.ascontiguousarray(values, dtype="<f4").data)
 
     def close(self) -> None:
         """Gather the spools into one file."""
-        self._close_spools()
-        with zipfile.ZipFile(self.path, "w", zipfile.ZIP_STORED) as archive:
-            for name in ARRAYS:
+        self._open.close()
+        with zipfile.ZipFile(self.to.file, "w", zipfile.ZIP_STORED) as archive:
+            for name in self._spools:
                 self._add(archive, name)
-            if self.stamp:
-                self._add_stamp(archive, self.stamp)
-        self._folder.cleanup()
+            _add_text(archive, UNITS_KEY, msgspec.json.encode(units(self.to.recipe)).decode())
+            if self.to.stamp:
+                _add_stamp(archive, self.to.stamp)
 
     def abort(self) -> None:
-        """Remove the spools."""
-        self._close_spools()
-        self._folder.cleanup()
-
-    def _spool(self, name: str) -> Path:
-        return Path(self._folder.name) / name
-
-    def _close_spools(self) -> None:
-        for spool in self._spools.values():
-            spool.close()
+        """Close the spools; their folder goes with the rest."""
+        self._open.close()
 
     def _add(self, archive: zipfile.ZipFile, name: str) -> None:
-        channels = (3,) if name == "rgb" else ()
-        header = {
-            "descr": "<f4",
-            "fortran_order": False,
-            "shape": (self.count, *self.size, *channels),
-        }
+        channels = (3,) if name in ("rgb", "normal") else ()
+        recipe = self.to.recipe
+        shape = (self.count, recipe.height, recipe.width, *channels)
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         member = zipfile.ZipInfo(f"{name}.npy", EPOCH)
         with (
             archive.open(member, "w", force_zip64=True) as entry,
-            self._spool(name).open("rb") as s,
+            (self.to.folder / name).open("rb") as spool,
         ):
             np.lib.format.write_array_header_1_0(entry, header)
-            shutil.copyfileobj(s, entry, 1 << 20)
+            shutil.copyfileobj(spool, entry, 1 << 20)
+        (self.to.folder / name).unlink()
 
-    def _add_stamp(self, archive: zipfile.ZipFile, stamp: Stamp) -> None:
-        buffer = io.BytesIO()
-        np.save(buffer, np.array(stamp.recipe.to_json()))
-        archive.writestr(zipfile.ZipInfo(f"{RECIPE_KEY}.npy", EPOCH), buffer.getvalue())
+
+def units(recipe: Recipe) -> dict[str, str]:
+    """What the numbers of each array mean."""
+    behind = "on black" if recipe.background == TRANSPARENT else f"on {recipe.background}"
+    return {
+        "rgb": f"sRGB in [0, 1], {behind}",
+        "depth": "world units along the optical axis, times opacity; 0 where nothing is",
+        "disparity": "opacity / depth, per world unit",
+        "opacity": "in [0, 1]",
+        "normal": f"unit vector in the {recipe.normals}'s axes, away from the object",
+    }
+
+
+def _values(frame: Frame, recipe: Recipe, name: str) -> NDArray[np.float32]:
+    if name == "normal":
+        return seen_normals(frame, recipe)
+    values: NDArray[np.float32] = getattr(frame, name)
+    return values
+
+
+def _add_stamp(archive: zipfile.ZipFile, stamp: Stamp) -> None:
+    _add_text(archive, RECIPE_KEY, stamp.recipe.to_json())
+    _add_text(archive, SOURCE_TYPE_KEY, SOURCE_TYPE)
+
+
+def _add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, np.array(text))
+    archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), buffer.getvalue())

@@ -1,4 +1,4 @@
-"""What each suffix means, in one table."""
+"""What each format can carry, in one table, and what is asked of it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 from graf_cli.errors import UsageError
+from graf_cli.output.look import has_alpha
+from graf_cli.output.stamp import Stamp
+from graf_cli.recipe import Recipe
 
-Kind = Literal["picture", "video", "arrays"]
+Holds = Literal["one", "many"]
+
+JPEG_XMP_LIMIT = 65_000  # bytes that one segment of a JPEG file takes, less its head
+STDOUT = "-"
 
 
 @dataclass(frozen=True)
@@ -18,30 +24,84 @@ class Format:
 
     Attributes
     ----------
-    suffix : str
-    kind : str
-        A picture holds one frame, a video any number, arrays keep the numbers.
+    name : str
+        As `--format` takes it; the suffix without its dot.
+    holds : str
+        One picture a file, or any number.
+    alpha : bool
+        Whether transparency survives, be it one bit as in GIF.
+    deep : bool
+        Whether it takes 16-bit depth.
+    numbers : bool
+        Whether it keeps floats, whatever `--show` says.
+    metadata : bool
+        Whether the Recipe travels inside.
+    streams : bool
+        Whether it goes out while frames are made; the others are sent when they are finished.
+    loops : bool
+        Whether it says how often to play.
+    codecs : tuple of str
+        That `--codec` takes; the first by default.
     """
 
-    suffix: str
-    kind: Kind
+    name: str
+    holds: Holds
+    alpha: bool = False
+    deep: bool = False
+    numbers: bool = False
+    metadata: bool = True
+    streams: bool = False
+    loops: bool = False
+    codecs: tuple[str, ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """With its dot."""
+        return f".{self.name}"
 
 
 FORMATS = {
-    known.suffix: known
+    known.name: known
     for known in (
-        Format(".png", "picture"),
-        Format(".jpg", "picture"),
-        Format(".jpeg", "picture"),
-        Format(".webp", "picture"),
-        Format(".mp4", "video"),
-        Format(".webm", "video"),
-        Format(".gif", "video"),
-        Format(".npz", "arrays"),
+        Format("png", "one", alpha=True, deep=True, streams=True),
+        Format("jpg", "one", streams=True),
+        Format("jpeg", "one", streams=True),
+        Format("webp", "one", alpha=True, loops=True),
+        Format("exr", "one", alpha=True, numbers=True),
+        Format("mp4", "many", streams=True, codecs=("h264", "h265", "av1")),
+        Format("webm", "many", alpha=True, streams=True, codecs=("vp9", "av1")),
+        Format("mov", "many", alpha=True, codecs=("prores", "h264", "h265")),
+        Format("gif", "many", alpha=True, loops=True),
+        Format("apng", "many", alpha=True, loops=True),
+        Format("npz", "many", alpha=True, numbers=True),
+        Format("tar", "many", alpha=True, deep=True, streams=True),
+        Format("y4m", "many", metadata=False, streams=True),
+        Format("raw", "many", alpha=True, deep=True, metadata=False, streams=True),
     )
 }
+CRF_CODECS = {"h264", "h265", "av1", "vp9"}
+ALPHA_CODECS = {"vp9", "prores"}
+ANIMATED = {"webp"}  # of one picture, or of many in one file
 NUMBERED = re.compile(r"%0?\d*d")
-DEFAULT_NUMBERED = "%04d.png"
+DEFAULT_NAME = "%04d"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are packed; what they show is the Recipe's affair.
+
+    Attributes
+    ----------
+    codec : str or None
+    crf : int or None
+        Quality of a video, 0 the best.
+    loop : int or None
+        How often an animation plays; 0 for ever.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    loop: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,47 +110,117 @@ class Target:
 
     Attributes
     ----------
-    path : Path
-        The file; for a sequence, its folder.
+    path : Path or None
+        The file; for a sequence, its folder; None is standard output.
     format : Format
     pattern : str or None
         File names of a sequence, such as ``%04d.png``.
     """
 
-    path: Path
+    path: Path | None
     format: Format
     pattern: str | None = None
 
+    def __str__(self) -> str:
+        """As the user wrote it, nearly."""
+        return STDOUT if self.path is None else str(self.path)
 
-def target_of(out: str) -> Target:
-    """Understand `--out`: the suffix decides; a folder, or a ``%04d``, is a sequence.
+
+def target_of(out: str, form: str | None = None) -> Target:
+    """Understand `--out` and `--format`.
+
+    The suffix decides unless the format is named; a folder, or a ``%04d``, is a sequence; ``-``
+    is standard output, as PNG unless the format is named.
 
     Raises
     ------
     UsageError
-        When no format has that suffix.
+        When no format has that suffix, or the format does not suit.
     """
     path = Path(out)
+    if out == STDOUT:
+        return Target(None, FORMATS[form or "png"])
     if NUMBERED.search(path.name):
-        return Target(path.parent, _picture_format(out), path.name)
+        return Target(path.parent, _numbered(out, form), path.name)
     if out.endswith(("/", "\\")) or path.is_dir():
-        return Target(path, FORMATS[".png"], DEFAULT_NUMBERED)
-    return Target(path, _format(out))
+        known = _single(out, FORMATS[form or "png"])
+        return Target(path, known, DEFAULT_NAME + known.suffix)
+    return Target(path, FORMATS[form] if form else _format(out))
 
 
 def _format(out: str) -> Format:
     suffix = Path(out).suffix.lower()
-    if suffix not in FORMATS:
-        known = " ".join(FORMATS)
+    if suffix[1:] not in FORMATS:
+        known = " ".join(form.suffix for form in FORMATS.values())
         what = f"the suffix `{suffix}`" if suffix else "no suffix"
         raise UsageError(f"--out {out} has {what}; use one of {known}, or a folder as `NAME/`.")
-    return FORMATS[suffix]
+    return FORMATS[suffix[1:]]
 
 
-def _picture_format(out: str) -> Format:
+def _numbered(out: str, form: str | None) -> Format:
     if len(NUMBERED.findall(Path(out).name)) != 1 or "%" in NUMBERED.sub("", Path(out).name):
         raise UsageError(f"--out {out} numbers its files wrongly; write NAME/%04d.png.")
-    known = _format(out)
-    if known.kind != "picture":
+    return _single(out, FORMATS[form] if form else _format(out))
+
+
+def _single(out: str, known: Format) -> Format:
+    if known.holds != "one":
         raise UsageError(f"--out {out} numbers files that are no pictures; write NAME/%04d.png.")
     return known
+
+
+def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) -> None:
+    """Refuse, before anything is rendered, what a format cannot carry.
+
+    Raises
+    ------
+    UsageError
+    """
+    known, out = target.format, f"--out {target}"
+    single = known.holds == "one" and target.pattern is None
+    together = sheet and not known.numbers
+    if single and len(recipe) > 1 and not (together or _holds_many(target)):
+        raise UsageError(
+            f"{out} holds one picture, but {len(recipe)} are asked for; "
+            "write a video (.mp4, .webm, .gif), a folder as `NAME/`, or .npz."
+        )
+    if "depth16" in recipe.show and not known.deep and not known.numbers:
+        raise UsageError(f"{out} cannot hold 16-bit depth; use .png, .tar, .npz or .exr.")
+    if has_alpha(recipe) and not known.alpha:
+        raise UsageError(
+            f"{out} cannot be transparent; use .png, .webp, .apng, .gif, .webm, .mov or .exr, "
+            "or a --background colour."
+        )
+    _check_encoding(known, out, encoding, transparent=has_alpha(recipe))
+
+
+def check_stamp(target: Target, recipe: Recipe) -> None:
+    """Refuse a recipe that does not fit into the format's metadata.
+
+    Raises
+    ------
+    UsageError
+    """
+    first = recipe.only(0) if target.pattern else recipe
+    jpeg = target.format.name in ("jpg", "jpeg")
+    if jpeg and len(Stamp(first).xmp().encode()) > JPEG_XMP_LIMIT:
+        raise UsageError(
+            f"--out {target}: the recipe is too long for JPEG; use .png or --no-metadata."
+        )
+
+
+def _holds_many(target: Target) -> bool:
+    return target.format.name in ANIMATED or (target.path is None and target.format.streams)
+
+
+def _check_encoding(known: Format, out: str, encoding: Encoding, *, transparent: bool) -> None:
+    if encoding.codec is not None and encoding.codec not in known.codecs:
+        has = ", ".join(known.codecs) or "none to choose"
+        raise UsageError(f"{out} has no --codec {encoding.codec}; it has {has}.")
+    codec = encoding.codec or next(iter(known.codecs), None)
+    if transparent and codec is not None and codec not in ALPHA_CODECS:
+        raise UsageError(f"{out} cannot be transparent with --codec {codec}; leave it out.")
+    if encoding.crf is not None and codec not in CRF_CODECS:
+        raise UsageError(f"{out} has no quality to set with --crf; leave it out.")
+    if encoding.loop is not None and not known.loops:
+        raise UsageError(f"{out} does not say how often it plays; --loop is for .gif .apng .webp.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +12,7 @@ from graf_cli.output.sinks import Sink
 from graf_cli.render.renderer import Frame
 
 WAITING = 1  # frames held for the writer, beside the one it writes
+PATIENCE = 2.0  # seconds that a writer which was told to stop is waited for
 
 
 class Overlapped:
@@ -24,6 +26,7 @@ class Overlapped:
         self.sink = sink
         self._frames: queue.Queue[Frame | None] = queue.Queue(WAITING)
         self._failure: BaseException | None = None
+        self._given_up = False
         self._thread = threading.Thread(target=self._run, name="graf-writer", daemon=True)
 
     def write(self, frame: Frame) -> None:
@@ -41,15 +44,35 @@ class Overlapped:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._frames.put(None)
-        self._thread.join()
-        if kind is None:
-            self._raise_failure()
+        if kind is not None:
+            self._give_up()
+            return
+        try:
+            self._frames.put(None)
+            self._thread.join()
+        except BaseException:  # ^C while the last frames are written
+            self._give_up()
+            raise
+        self._raise_failure()
+
+    def _give_up(self) -> None:
+        """End the thread: what waits is dropped, what is being written is cut short.
+
+        A write that nothing cuts short, to a pipe whose reader sleeps, is left behind; the thread
+        dies with the program.
+        """
+        self._given_up = True
+        self.sink.interrupt()
+        with suppress(queue.Empty):
+            self._frames.get_nowait()
+        with suppress(queue.Full):
+            self._frames.put_nowait(None)
+        self._thread.join(PATIENCE)
 
     def _run(self) -> None:
         """After a failure frames are still taken, so that nobody waits for ever."""
         while (frame := self._frames.get()) is not None:
-            if self._failure is None:
+            if self._failure is None and not self._given_up:
                 try:
                     self.sink.write(frame)
                 except BaseException as failure:  # raised again on the caller's thread

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import subprocess
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
-import imageio_ffmpeg
 import numpy as np
 
-from graf_cli.errors import OutputError
-from graf_cli.output.pictures import Pixels
+from graf_cli.output import ffmpeg
+from graf_cli.output.ffmpeg import Ffmpeg
+from graf_cli.output.formats import FORMATS, Encoding
+from graf_cli.output.look import has_alpha, pixels
 from graf_cli.output.stamp import Stamp
+from graf_cli.output.writer import Destination, Writer
+from graf_cli.render.renderer import Frame
 
-QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
-BT709 = (
-    "-vf", "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int",
-    "-pix_fmt", "yuv420p",
-    "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
-    "-color_range", "tv",
-)  # fmt: skip
-ENCODERS: dict[str, tuple[str, ...]] = {
-    ".mp4": ("-c:v", "libx264", "-crf", "18", "-preset", "medium", *BT709,
-             "-movflags", "+faststart+use_metadata_tags"),
-    ".webm": ("-c:v", "libvpx-vp9", "-crf", "24", "-b:v", "0", "-row-mt", "1",
-              "-deadline", "good", "-cpu-used", "4", *BT709),
-    ".gif": ("-c:v", "ffv1", "-pix_fmt", "gbrp"),
+_TO_BT709 = "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"
+_TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+         "-color_range", "tv")  # fmt: skip
+_ENCODERS: dict[str, tuple[str, ...]] = {
+    "h264": ("-c:v", "libx264", "-preset", "medium"),
+    "h265": ("-c:v", "libx265", "-preset", "medium", "-tag:v", "hvc1", "-x265-params",
+             "log-level=error"),
+    "av1": ("-c:v", "libaom-av1", "-cpu-used", "6", "-row-mt", "1", "-b:v", "0"),
+    "vp9": ("-c:v", "libvpx-vp9", "-b:v", "0", "-row-mt", "1", "-deadline", "good",
+            "-cpu-used", "4"),
+    "prores": ("-c:v", "prores_ks", "-profile:v", "4444", "-vendor", "apl0"),
 }  # fmt: skip
-EVEN = {".mp4", ".webm"}  # 4:2:0 chroma wants even sides
-GIF_SPOOL = ".mkv"  # lossless; a palette of its own needs all frames, and memory holds one
+_CRF = {"h264": 18, "h265": 20, "av1": 24, "vp9": 24}
+_FILE = ("-movflags", "+faststart+use_metadata_tags")
+_STREAM = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+use_metadata_tags")
+SPOOL = ("-c:v", "ffv1", "-level", "3")  # lossless
 
 
-class Encoder:
-    """One running ffmpeg that takes pictures and writes a file.
-
-    Parameters
-    ----------
-    path : Path
-        What to write; its suffix chooses the codec.
-    width, height : int
-        Of the pictures to come; an odd side is repeated at its edge where the codec needs it.
-    fps : float
-    stamp : Stamp or None
+class VideoWriter(Writer):
+    """mp4, WebM and mov.
 
     Raises
     ------
@@ -52,151 +42,103 @@ class Encoder:
         When ffmpeg cannot start or does not know the codec.
     """
 
-    def __init__(
-        self, path: Path, width: int, height: int, fps: float, stamp: Stamp | None
-    ) -> None:
-        suffix = path.suffix.lower()
-        self.path = path
-        self.fps = fps
-        self.spool = path.with_suffix(GIF_SPOOL) if suffix == ".gif" else None
-        self._pad = (height % 2, width % 2) if suffix in EVEN else (0, 0)
-        size = f"{width + self._pad[1]}x{height + self._pad[0]}"
-        source = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", size, "-r", str(fps), "-i")
-        codec = ENCODERS[suffix]
-        self._probe(size, codec)
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as ffmpeg runs
-        self._process = _start(
-            (*source, "pipe:0", *codec, *_metadata(suffix, stamp), str(self.spool or path)),
-            self._errors.fileno(),
+    def __init__(self, to: Destination, name: str, encoding: Encoding) -> None:
+        self.recipe = to.recipe
+        width, height = to.size
+        codec = encoding.codec or FORMATS[name].codecs[0]
+        even = codec != "prores"  # 4:2:0 chroma wants even sides
+        self._pad = (height % 2 * even, width % 2 * even)
+        size = (width + self._pad[1], height + self._pad[0])
+        words = (*_codec(codec, encoding, alpha=has_alpha(self.recipe)),)
+        _probe(size, words, to)
+        metadata = _metadata(to.folder, to.stamp)
+        if name != "webm":
+            words = (*words, *(_FILE if to.stream is None else _STREAM))
+        sink = "pipe:1" if to.stream is not None else str(to.file)
+        container = {"webm": "webm", "mov": "mov"}.get(name, "mp4")
+        self.process = Ffmpeg(
+            (*source(to, size), *metadata, *words, "-f", container, sink),
+            to.name,
+            None if to.stream is None else to.stream.fileno(),
         )
-        assert self._process.stdin is not None
-        self.input = self._process.stdin
 
-    def write(self, image: Pixels) -> None:
-        """Encode the next picture, shape = (height, width, 3).
-
-        Raises
-        ------
-        OutputError
-            When ffmpeg ended, with what it said.
-        """
+    def write(self, frame: Frame) -> None:
+        """Encode the next frame; an odd side is repeated at its edge where the codec needs it."""
+        image = pixels(frame, self.recipe)
         if any(self._pad):
             image = np.pad(image, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
-        try:
-            self.input.write(np.ascontiguousarray(image).data)
-        except OSError as error:
-            raise self._failure() from error
+        self.process.write(np.ascontiguousarray(image).data)
 
     def close(self) -> None:
-        """Finish the file.
-
-        Raises
-        ------
-        OutputError
-            When ffmpeg failed, with what it said.
-        """
-        try:
-            self.input.close()
-        except OSError as error:
-            raise self._failure() from error
-        if self._process.wait() != 0:
-            raise self._failure()
-        self._errors.close()
-        if self.spool is not None:
-            _make_gif(self.spool, self.path)
-            self.spool.unlink()
+        """Finish the file."""
+        self.process.close()
 
     def abort(self) -> None:
-        """End ffmpeg, whatever it was doing."""
-        self._process.kill()
-        self._process.wait()
-        with suppress(OSError):
-            self.input.close()
-        self._errors.close()
-        if self.spool is not None:
-            self.spool.unlink(missing_ok=True)
-
-    def __enter__(self) -> Encoder:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
-
-    def _probe(self, size: str, codec: Sequence[str]) -> None:
-        """Encode one grey frame to nowhere: a codec that cannot work is found before the job."""
-        picture = ("-f", "lavfi", "-i", f"color=gray:s={size}:r={self.fps}", "-frames:v", "1")
-        _run((*picture, *codec, "-f", "null", "-"), self.path)
-
-    def _failure(self) -> OutputError:
-        self._process.wait()
-        self._errors.seek(0)
-        return _failed(self.path, self._errors.read().decode(errors="replace"))
+        """End ffmpeg."""
+        self.process.abort()
 
 
-def _metadata(suffix: str, stamp: Stamp | None) -> tuple[str, ...]:
-    if stamp is None or suffix == ".gif":
+class SpoolWriter(Writer):
+    """Spools frames to a lossless video, for formats that need all of them twice.
+
+    Subclasses make the file of it when the last frame has come.
+    """
+
+    def __init__(self, to: Destination) -> None:
+        self.to = to
+        self.spool = to.folder / "spool.mkv"
+        form = "gbrap" if has_alpha(to.recipe) else "gbrp"
+        words = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
+        self.process = Ffmpeg(words, to.name)
+
+    def write(self, frame: Frame) -> None:
+        """Spool the next frame."""
+        self.process.write(pixels(frame, self.to.recipe).data)
+
+    def close(self) -> None:
+        """Finish the spool."""
+        self.process.close()
+
+    def abort(self) -> None:
+        """End ffmpeg."""
+        self.process.abort()
+
+
+def source(to: Destination, size: tuple[int, int]) -> tuple[str, ...]:
+    """How ffmpeg understands the raw pictures on its standard input."""
+    form = "rgba" if has_alpha(to.recipe) else "rgb24"
+    shape = f"{size[0]}x{size[1]}"
+    rate = str(to.recipe.fps)
+    return ("-f", "rawvideo", "-pix_fmt", form, "-s", shape, "-r", rate, "-i", "pipe:0")
+
+
+def _codec(codec: str, encoding: Encoding, *, alpha: bool) -> tuple[str, ...]:
+    crf = _CRF.get(codec) if encoding.crf is None else encoding.crf
+    quality = () if crf is None else ("-crf", str(crf))
+    form = {True: "yuva420p", False: "yuv420p"}[alpha]
+    if codec == "prores":
+        form = {True: "yuva444p10le", False: "yuv444p10le"}[alpha]
+        quality = ("-alpha_bits", "16") if alpha else ()
+    return (*_ENCODERS[codec], *quality, "-vf", _TO_BT709, "-pix_fmt", form, *_TAGS)
+
+
+def _probe(size: tuple[int, int], codec: Sequence[str], to: Destination) -> None:
+    """Encode one grey frame to nowhere: a codec that cannot work is found before the job."""
+    grey = f"color=gray:s={size[0]}x{size[1]}:r={to.recipe.fps}"
+    picture = ("-f", "lavfi", "-i", grey, "-frames:v", "1")
+    ffmpeg.run((*picture, *codec, "-f", "null", "-"), to.name)
+
+
+def _metadata(folder: Path, stamp: Stamp | None) -> tuple[str, ...]:
+    """By a file, since a recipe may be longer than a command line."""
+    if stamp is None:
         return ()
-    pairs = [*stamp.entries(), ("comment", stamp.recipe.to_json())]
-    return tuple(word for key, text in pairs for word in ("-metadata", f"{key}={text}"))
+    path = folder / "metadata.txt"
+    pairs = [*stamp.entries(), ("comment", f"{stamp.tool}: generated by the model {stamp.model}")]
+    lines = [f"{_escaped(key)}={_escaped(text)}\n" for key, text in pairs]
+    path.write_text(";FFMETADATA1\n" + "".join(lines), encoding="utf-8")
+    return ("-f", "ffmetadata", "-i", str(path), "-map", "0:v", "-map_metadata", "1")
 
 
-def _make_gif(spool: Path, path: Path) -> None:
-    """Two passes over the lossless spool: a palette made for these frames, then the frames."""
-    palette = spool.with_suffix(".palette.png")
-    try:
-        _run(("-i", str(spool), "-vf", "palettegen=stats_mode=full", str(palette)), path)
-        mapping = "[0:v][1:v]paletteuse=dither=sierra2_4a:diff_mode=rectangle"
-        _run(
-            ("-i", str(spool), "-i", str(palette), "-lavfi", mapping, "-loop", "0", str(path)), path
-        )
-    finally:
-        palette.unlink(missing_ok=True)
-
-
-def _executable() -> str:
-    try:
-        return str(imageio_ffmpeg.get_ffmpeg_exe())
-    except RuntimeError as error:
-        raise OutputError(
-            "No ffmpeg was found; reinstall imageio-ffmpeg, which brings one."
-        ) from error
-
-
-def _start(arguments: Sequence[str], errors: int) -> subprocess.Popen[bytes]:
-    """A session of its own, so that ^C reaches graf alone and ffmpeg ends in order."""
-    try:
-        return subprocess.Popen(
-            (_executable(), *QUIET[:3], "-y", *arguments),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise OutputError(f"ffmpeg cannot start: {error}; reinstall imageio-ffmpeg.") from error
-
-
-def _run(arguments: Sequence[str], path: Path) -> None:
-    try:
-        done = subprocess.run((_executable(), *QUIET, *arguments), capture_output=True, check=False)
-    except OSError as error:
-        raise OutputError(f"ffmpeg cannot start: {error}; reinstall imageio-ffmpeg.") from error
-    if done.returncode != 0:
-        raise _failed(path, done.stderr.decode(errors="replace"))
-
-
-def _failed(path: Path, said: str) -> OutputError:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    full = any("No space left" in line for line in lines)
-    reason = "No space left on device" if full else (lines[0] if lines else "ffmpeg ended early")
-    return OutputError(
-        f"{path} cannot be encoded: {reason.rstrip('.')}; free the place or name another --out."
-    )
+def _escaped(text: str) -> str:
+    return "".join(f"\\{c}" if c in "=;#\\\n" else c for c in text)

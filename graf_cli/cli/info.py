@@ -1,0 +1,79 @@
+"""`graf info`: what a file says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graf_cli.cli.options import common_options
+
+if TYPE_CHECKING:
+    from graf_cli.recipe import Recipe
+
+
+@click.command(short_help="What a file says of itself.")
+@click.argument("file", type=click.Path(exists=True, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As one JSON object, with the whole recipe.")
+@common_options
+def info(file: Path, as_json: bool) -> None:
+    """Print what FILE says of itself: whether it is generated, by which model, showing what.
+
+    \b
+    graf info spin.mp4
+    graf info --json samples/0003.png
+    """
+    import msgspec
+
+    from graf_cli.cli.job import print_json
+    from graf_cli.output import reading
+
+    found = reading.read(file)
+    recipe = found.recipe(str(file))
+    facts = {"file": str(file), "format": found.kind, "generated": found.generated}
+    if as_json:
+        print_json({**facts, "recipe": msgspec.to_builtins(recipe)})
+        return
+    for key, value in {**facts, **_facts(recipe)}.items():
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        click.echo(f"{key:<12}{text}")
+
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    from graf_cli.recipe import Grid, Samples, Sweep
+
+    plan = recipe.plan
+    facts: dict[str, Any] = {
+        "program": f"graf {recipe.graf}",
+        "model": recipe.model.name,
+        "sha256": recipe.model.sha256 or "not known",
+        "pictures": len(recipe),
+        "size": f"{recipe.width} × {recipe.height}",
+        "samples": recipe.samples,
+        "background": recipe.background,
+        "shows": ", ".join(recipe.show),
+    }
+    match plan:
+        case Sweep():
+            facts |= _view(plan.view)
+            facts["shape"] = _path(plan.object.shape)
+            facts["appearance"] = _path(plan.object.appearance)
+            if plan.object.codes:
+                facts["codes"] = f"{len(plan.object.codes)} of {len(plan.object.codes[0])} numbers"
+        case Samples():
+            facts["seed"] = plan.seed
+        case Grid():
+            facts |= _view(plan.view)
+            facts["shapes"], facts["appearances"] = len(plan.shapes), len(plan.appearances)
+    return facts if recipe.frame is None else {**facts, "frame": recipe.frame}
+
+
+def _view(view: Any) -> dict[str, Any]:
+    if view.poses:
+        return {"poses": len(view.poses), "fov": _path(view.fov)}
+    return {key: _path(getattr(view, key)) for key in ("azimuth", "elevation", "radius", "fov")}
+
+
+def _path(values: tuple[float, ...]) -> str:
+    return " → ".join(f"{value:g}" for value in values)

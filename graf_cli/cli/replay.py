@@ -1,0 +1,82 @@
+"""`graf replay`: what a file says of itself is drawn again."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from graf_cli.cli.options import (
+    EngineChoice,
+    ModelChoice,
+    OutputChoice,
+    common_options,
+    engine_options,
+    model_options,
+    output_options,
+)
+
+if TYPE_CHECKING:
+    from graf_cli.recipe import Recipe
+
+
+@click.command(short_help="Draw again what a file says that it shows.")
+@click.argument("file", type=click.Path(exists=True, path_type=Path, allow_dash=True))
+@model_options
+@engine_options
+@output_options
+@click.option(
+    "--out", help="What to write, - for standard output.  [default: NAME-replay with its suffix]"
+)
+@common_options
+def replay(
+    *,
+    file: Path,
+    source: ModelChoice,
+    engine: EngineChoice,
+    output: OutputChoice,
+    out: str | None,
+) -> None:
+    """Draw again what FILE says that it shows: a picture, a video, .npz, recipe.json, a folder.
+
+    On the same machine the pixels are the same. The model must be the very one, by its digest;
+    a recipe never fetches anything. For a model of your own name its --checkpoint again.
+
+    \b
+    graf replay spin.mp4 --out again.mp4
+    graf replay samples/0003.png
+    """
+    from graf_cli.cli import inputs, job
+    from graf_cli.output.formats import target_of
+    from graf_cli.recipe import check_model
+
+    recipe = job.read_recipe(None if file == inputs.STDIN else file)
+    opened = job.open_model(source, output, recipe)
+    check_model(recipe, opened.ref)
+    target = target_of(out or _default_name(file, recipe), output.form)
+    job.Job(opened, recipe, target, engine, output, columns=_columns(recipe)).run()
+
+
+def _default_name(file: Path, recipe: Recipe) -> str:
+    """In the current folder; a folder's or a JSON's recipe becomes a picture or a video."""
+    from graf_cli.output.formats import FORMATS
+
+    suffix = file.suffix.lower()
+    if suffix[1:] not in FORMATS:
+        suffix = ".mp4" if len(recipe) > 1 else ".png"
+    return f"{file.stem.strip('-') or 'recipe'}-replay{suffix}"
+
+
+def _columns(recipe: Recipe) -> int | None:
+    """As many as the contact sheet of that kind has; a sweep makes none."""
+    from graf_cli.recipe import Grid, Samples
+
+    match recipe.plan:
+        case Grid() if recipe.frame is None:
+            return len(recipe.plan.appearances)
+        case Samples() if recipe.frame is None:
+            return math.ceil(math.sqrt(recipe.plan.n))
+        case _:
+            return None

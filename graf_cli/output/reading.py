@@ -1,0 +1,234 @@
+"""What a file says of itself: the Recipe comes back out of everything that carries one.
+
+Files come from strangers. The kind is told by the first bytes, sizes are bounded before anything
+is read, and no name or address inside a file is ever followed.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from xml.sax.saxutils import unescape
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from graf_cli.errors import RecipeError
+from graf_cli.output.sinks import RECIPE_FILE
+from graf_cli.output.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY
+from graf_cli.recipe import MAX_BYTES, Recipe, from_json
+
+MAX_TEXT = MAX_BYTES  # of all the words in one file
+
+Entries = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    kind : str
+        Format, as told by the first bytes.
+    entries : mapping
+        Names and words.
+    """
+
+    kind: str
+    entries: Entries
+
+    @property
+    def generated(self) -> bool:
+        """Whether it says that a trained model made it."""
+        return self.entries.get(SOURCE_TYPE_KEY) == SOURCE_TYPE
+
+    def recipe(self, name: str) -> Recipe:
+        """The Recipe of a file called `name`.
+
+        Raises
+        ------
+        RecipeError
+            When there is none, or none that can be used.
+        """
+        text = self.entries.get(RECIPE_KEY)
+        if text is None:
+            raise RecipeError(f"{name} carries no recipe; name a file that graf wrote.")
+        return from_json(text)
+
+
+def read(path: Path) -> Found:
+    """Read what a file, or the folder of a sequence, says of itself.
+
+    Raises
+    ------
+    RecipeError
+        When it cannot be read, or is of no format that carries words.
+    """
+    if path.is_dir():
+        path = path / RECIPE_FILE
+    try:
+        with path.open("rb") as stream:
+            kind = _kind(stream.read(512))
+            stream.seek(0)
+            entries = _READERS[kind](path, stream)
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except RecipeError:
+        raise
+    except Exception as error:  # decoders raise nearly anything on a damaged file
+        raise RecipeError(f"{path} is damaged; name a file that graf wrote.") from error
+    return Found(kind, entries)
+
+
+def _kind(head: bytes) -> str:
+    for kind, magic in _MAGIC.items():
+        if re.match(magic, head, re.DOTALL):
+            return kind
+    raise RecipeError("The file is of no format that graf writes a recipe into.")
+
+
+_MAGIC = {
+    "png": rb"\x89PNG\r\n\x1a\n",
+    "jpeg": rb"\xff\xd8\xff",
+    "webp": rb"RIFF....WEBP",
+    "gif": rb"GIF8[79]a",
+    "mp4": rb"....ftyp",
+    "webm": rb"\x1a\x45\xdf\xa3",
+    "npz": rb"PK\x03\x04",
+    "exr": rb"\x76\x2f\x31\x01",
+    "tar": rb".{257}ustar",
+    "json": rb"\s*\{",
+}
+
+
+def _bounded(stream: BinaryIO) -> bytes:
+    data = stream.read(MAX_TEXT + 1)
+    if len(data) > MAX_TEXT:
+        raise RecipeError("The recipe is larger than a recipe can be.")
+    return data
+
+
+def _json(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    return {RECIPE_KEY: _bounded(stream).decode()}
+
+
+def _picture(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """Pillow's account, without decoding a pixel."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(stream, formats=("PNG", "JPEG", "WEBP", "GIF")) as image:
+            info = dict(image.info)
+    if "comment" in info and isinstance(info["comment"], bytes) and image.format == "GIF":
+        return _from_comment(info["comment"])
+    words = {str(key): str(text) for key, text in info.items() if isinstance(text, str)}
+    if RECIPE_KEY not in words and isinstance(info.get("xmp"), bytes):
+        return _from_xmp(info["xmp"].decode())
+    return words
+
+
+def _from_comment(comment: bytes) -> Entries:
+    try:
+        document = msgspec.json.decode(comment, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError):
+        return {"comment": comment.decode(errors="replace")}
+    return {
+        key: bytes(raw).decode() if key == RECIPE_KEY else str(msgspec.json.decode(raw))
+        for key, raw in document.items()
+    }
+
+
+def _from_xmp(xmp: str) -> Entries:
+    """By pattern, since graf wrote it; an XML parser would believe more than is wanted."""
+    names = {
+        "graf:recipe": RECIPE_KEY,
+        "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE_KEY,
+        "xmp:CreatorTool": "Software",
+        "dc:source": "Source",
+    }
+    found = {}
+    for element, key in names.items():
+        match = re.search(f"<{element}>([^<]*)</{element}>", xmp)
+        if match:
+            found[key] = unescape(match[1])
+    return found
+
+
+def _video(path: Path, stream: BinaryIO) -> Entries:
+    """Ask ffmpeg about the container alone: it opens this one file, as no other format."""
+    from graf_cli.output import ffmpeg  # noqa: PLC0415 - for videos only
+
+    demuxer = "matroska" if stream.read(4) == b"\x1a\x45\xdf\xa3" else "mov"
+    words = ("-protocol_whitelist", "file", "-f", demuxer, "-i", f"file:{path.resolve()}")
+    done = ffmpeg.capture((*words, "-map_metadata", "0", "-f", "ffmetadata", "pipe:1"))
+    if done.returncode != 0:
+        raise RecipeError(f"{path} is no video that can be read.")
+    return _from_ffmetadata(done.stdout[: MAX_TEXT * 2].decode())
+
+
+def _from_ffmetadata(text: str) -> Entries:
+    """Lines of ``key=value``; a backslash makes the next character stand for itself."""
+    found: dict[str, str] = {}
+    for line in re.split(r"(?<!\\)\n", text):
+        key, equals, value = line.partition("=")
+        if equals and not line.startswith((";", "#", "[")):
+            name = re.sub(r"\\(.)", r"\1", key, flags=re.DOTALL)
+            found.setdefault(_NAMES.get(name.lower(), name), _plain(value))
+    return found
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL)
+
+
+_NAMES = {key.lower(): key for key in (RECIPE_KEY, SOURCE_TYPE_KEY, "Software", "Source")}
+
+
+def _arrays(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    found = {}
+    with zipfile.ZipFile(stream) as archive:
+        for key in (RECIPE_KEY, SOURCE_TYPE_KEY):
+            if f"{key}.npy" in archive.namelist():
+                with archive.open(f"{key}.npy") as member:
+                    data = member.read(4 * MAX_TEXT)
+                found[key] = str(np.load(io.BytesIO(data), allow_pickle=False))
+    return found
+
+
+def _exr(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    from graf_cli.output.exr import require  # noqa: PLC0415 - an optional dependency
+
+    header = require().File(str(path), header_only=True).header()
+    return {key: text for key, text in header.items() if isinstance(text, str)}
+
+
+def _tar(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    with tarfile.open(fileobj=stream, mode="r|") as archive:
+        member = archive.next()
+        if member is None or member.name != RECIPE_FILE or not member.isreg():
+            return {}
+        content = archive.extractfile(member)
+        assert content is not None
+        return {RECIPE_KEY: content.read(MAX_TEXT).decode()}
+
+
+_READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
+    "png": _picture,
+    "jpeg": _picture,
+    "webp": _picture,
+    "gif": _picture,
+    "mp4": _video,
+    "webm": _video,
+    "npz": _arrays,
+    "exr": _exr,
+    "tar": _tar,
+    "json": _json,
+}
