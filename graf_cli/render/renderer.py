@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,22 +19,23 @@ from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.render.camera import Camera, Rays, rays
 from graf_cli.render.fast.march import Audit, Count, GridBrokenError
-from graf_cli.render.fast.objects import Job, Objects
+from graf_cli.render.fast.objects import Job, Objects, Tightness, key_of, remember
 from graf_cli.render.fast.proof import (
     AUDIT,
     AUDIT_FIRST,
     DTYPES,
+    LADDER,
     PROBES,
     PROBES_FIRST,
     PROMISE,
     Outcome,
     Precision,
-    Rung,
+    Used,
     after_broken_grid,
     difference,
     matrix_products,
+    precisions,
     probes,
-    rungs,
 )
 from graf_cli.render.march import RAY_BLOCK_POINTS, Composite, disparity, march
 
@@ -123,8 +125,8 @@ class Renderer:
     """Renders the shots of one generator; one renderer is one job.
 
     Each picture is rendered the fast way and held against the plain marcher on some of its rays
-    (`graf_cli.render.fast.proof`). Where the promise is broken the job goes on more carefully, in
-    the end plainly, and the picture is made again.
+    (`graf_cli.render.fast.proof`). Where the promise is broken the picture is made again more
+    carefully, in the end plainly, and so are those that follow.
 
     Parameters
     ----------
@@ -144,7 +146,8 @@ class Renderer:
         self.chunk = self.options.chunk or (CPU_CHUNK if on_cpu else GPU_CHUNK)
         self.outcome = Outcome()
         self._objects = Objects(generator)
-        self._rungs = [] if self.options.exact else rungs(self.options.precision, generator.device)
+        self._precisions = precisions(self.options.precision, generator.device)
+        self._rungs: OrderedDict[bytes, int] = OrderedDict()  # of the ladder, by shape
         self._pictures = 0
 
     @torch.inference_mode()
@@ -156,32 +159,42 @@ class Renderer:
         DeviceError
             When the device's memory does not hold even the smallest chunk.
         """
-        picture = self._proven(shot)
+        picture = None if self.options.exact else self._proven(shot)
         if picture is None:
             picture = self._plain(shot)
         self._pictures += 1
         return _frame(shot, picture)
 
     def _proven(self, shot: Shot) -> Tensor | None:
-        """The picture by the first way that keeps the promise, which the job then stays with."""
-        while self._rungs:
+        """The picture by the first way that keeps the promise, if there is one.
+
+        A grid that fails one shape fails it for good; a precision that fails fails the job.
+        """
+        shape = key_of(shot.latent.shape)
+        rung = self._rungs.get(shape, 0)
+        while rung < len(LADDER):
             try:
-                attempt = self._attempt(shot, self._rungs[0])
+                attempt = self._attempt(shot, LADDER[rung], self._precisions[0])
             except GridBrokenError as broken:
                 log.info("picture %d: %s; %s", self._pictures + 1, broken, CAREFULLY)
-                self._rungs = after_broken_grid(self._rungs, broken.share)
+                rung = after_broken_grid(rung, broken.share)
                 continue
             kept = attempt.honest <= PROMISE
             self._tell(attempt, kept=kept)
             if kept:
+                remember(self._rungs, shape, rung)
                 self.outcome = attempt.outcome
                 return attempt.picture
-            self._rungs.pop(0)
+            if len(self._precisions) > 1:
+                self._precisions.pop(0)
+            else:
+                rung += 1
+        remember(self._rungs, shape, rung)
         return None
 
-    def _attempt(self, shot: Shot, rung: Rung) -> _Attempt:
-        with matrix_products(rung.precision):
-            picture, outcome = self._fast(shot, rung)
+    def _attempt(self, shot: Shot, tightness: Tightness, precision: Used) -> _Attempt:
+        with matrix_products(precision):
+            picture, outcome = self._fast(shot, tightness, precision)
         pixels = probes(
             picture[:, 3].view(shot.camera.height, shot.camera.width),
             PROBES if self._pictures else PROBES_FIRST,
@@ -194,7 +207,7 @@ class Renderer:
         honest = measured
         if self.options.precision not in ("auto", "float32"):
             # A precision asked for by name may err; the grid may not.
-            exact = self._fast_rays(shot, Rung(rung.tightness, "float32"), through)
+            exact = self._fast_rays(shot, tightness, through)
             honest = difference(exact, truth, shot.background)
         before = self.outcome
         outcome = dataclasses.replace(
@@ -204,8 +217,8 @@ class Renderer:
         )
         return _Attempt(picture, outcome, measured, honest)
 
-    def _fast(self, shot: Shot, rung: Rung) -> tuple[Tensor, Outcome]:
-        opened = self._objects.open(_job(shot, rung), self.chunk)
+    def _fast(self, shot: Shot, tightness: Tightness, precision: Used) -> tuple[Tensor, Outcome]:
+        opened = self._objects.open(_job(shot, tightness, precision), self.chunk)
         before, count = self.outcome, Count()
 
         def march_some(through: Rays) -> Composite:
@@ -218,7 +231,7 @@ class Renderer:
         return picture, dataclasses.replace(
             before,
             path="fast" if opened.resolution else "folded",
-            precision=rung.precision,
+            precision=precision,
             resolution=opened.resolution,
             evaluated=before.evaluated + count.evaluated,
             possible=before.possible + count.possible,
@@ -234,8 +247,9 @@ class Renderer:
         source = torch.Generator(device="cpu").manual_seed(self._pictures)
         return Audit(max(count // blocks, 8), source, expect=new)
 
-    def _fast_rays(self, shot: Shot, rung: Rung, through: Rays) -> Tensor:
-        opened = self._objects.open(_job(shot, rung), self.chunk)
+    def _fast_rays(self, shot: Shot, tightness: Tightness, through: Rays) -> Tensor:
+        """In float32, by the grid as the picture left it."""
+        opened = self._objects.open(_job(shot, tightness, "float32"), self.chunk)
         seen, _ = self._within_memory(lambda chunk: opened.march(through, chunk))
         return _columns(seen)
 
@@ -328,8 +342,8 @@ class _Attempt:
     honest: float
 
 
-def _job(shot: Shot, rung: Rung) -> Job:
-    return Job(shot.latent, shot.camera, shot.samples, rung.tightness, DTYPES[rung.precision])
+def _job(shot: Shot, tightness: Tightness, precision: Used) -> Job:
+    return Job(shot.latent, shot.camera, shot.samples, tightness, DTYPES[precision])
 
 
 def _through(camera: Camera, pixels: Tensor, like: Tensor) -> Rays:

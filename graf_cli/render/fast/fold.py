@@ -7,7 +7,7 @@ its product is made once a ray. What is left is the part that depends on the poi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -20,34 +20,61 @@ from graf_cli.model.spec import SKIP_LAYER
 ALIGN = 16  # the matrix kernels like a multiple of this many inputs
 
 
-@dataclass(frozen=True, eq=False)
 class Affine:
-    """``x @ weight.T + bias``; weight of shape (outputs, inputs)."""
+    """``x @ weight.T + bias``.
 
-    weight: Tensor
-    bias: Tensor
+    Parameters
+    ----------
+    weight : Tensor, shape = (outputs, inputs)
+    bias : Tensor, shape = (outputs,)
+    dtype : torch.dtype
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        self.weight, self.bias = weight.to(dtype).contiguous(), bias.to(dtype)
+        self.fused = _has_fused_product(weight.device, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Shape (n, inputs) to (n, outputs)."""
-        return functional.linear(x, self.weight, self.bias)
+        return self._product(x, "none") if self.fused else self._plain(x)
 
     def rectified(self, x: Tensor) -> Tensor:
         """The same, followed by the rectifier."""
-        if _has_fused_product(x):
-            return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
-                x, self.weight, self.bias, "relu", [], ""
-            )
-        return self(x).relu_()
+        return self._product(x, "relu") if self.fused else self._plain(x).relu_()
+
+    def _plain(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.weight, self.bias)
+
+    def _product(self, x: Tensor, then: str) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
+            x, self.weight, self.bias, then, [], ""
+        )
 
 
-def _has_fused_product(x: Tensor) -> bool:
-    """Whether oneDNN takes the product: with AVX-512 twice as fast as the default library."""
+def _has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN takes the product, with the rectifier in it.
+
+    It uses AVX-512 wherever there is some; the library that PyTorch multiplies float32 with by
+    default does so on one maker's processors only, and is half as fast on the others.
+    """
     return (
-        x.device.type == "cpu"
+        device.type == "cpu"
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and x.dtype in (torch.float32, torch.bfloat16)
+        and dtype in (torch.float32, torch.bfloat16)
     )
+
+
+def scouting_dtype(device: torch.device) -> torch.dtype:
+    """What is good enough to look for emptiness: bfloat16 where it is fast, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu" and _has_fused_product(device, torch.bfloat16):
+        ask: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+        capabilities = ask()
+        if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
+            return torch.bfloat16
+    return torch.float32
 
 
 class FoldedDensity:
@@ -86,7 +113,7 @@ class FoldedDensity:
             entry, rest = weight[:, : self.encoded], weight[:, self.encoded :]
             bias = bias + rest[:, : len(code)] @ code
             weight = torch.cat((rest[:, len(code) :], self._reordered(entry)), dim=-1)
-        return Affine(weight.to(self.dtype).contiguous(), bias.to(self.dtype))
+        return Affine(weight, bias, self.dtype)
 
     def _reordered(self, entry: Tensor) -> Tensor:
         """Columns in the order of `encode`: all sines, all cosines, the point, zeros."""
@@ -107,6 +134,12 @@ class FoldedDensity:
         for layer, affine in enumerate(self.layers[1:], 1):
             h = affine.rectified(torch.cat((h, entry), -1) if layer == SKIP_LAYER + 1 else h)
         return h
+
+    def at(self, points: Tensor, chunk: int) -> Tensor:
+        """Raw density, shape = (n,), of points, some at a time."""
+        parts = [points[start : start + chunk] for start in range(0, len(points), chunk)]
+        made = [self.density(self.features(part)) for part in parts]
+        return torch.cat(made) if made else points.new_zeros(0)
 
     def density(self, features: Tensor) -> Tensor:
         """Raw density, shape = (n,), float32."""
@@ -159,7 +192,7 @@ class FoldedColour:
         self.view = _folded_view(field, latent, dtype) if field.has_view_branch else None
         self.directions = _of_directions(field)
         out = field.rgb_linear if field.has_view_branch else field.output_linear
-        self.out = Affine(out.weight[:3].to(dtype).contiguous(), out.bias[:3].to(dtype))
+        self.out = Affine(out.weight[:3], out.bias[:3], dtype)
 
     def per_ray(self, directions: Tensor) -> Tensor | None:
         """What a ray's unit direction, shape = (n, 3), adds to each of its samples' view layer."""
@@ -201,4 +234,4 @@ def _folded_view(field: RadianceField, latent: Latent, dtype: torch.dtype) -> Af
     code = latent.appearance.to(device=weight.device, dtype=torch.float64)
     bias = bias + weight[:, :width] @ feature_bias + weight[:, weight.shape[1] - codes :] @ code
     folded = weight[:, :width] @ feature_weight
-    return Affine(folded.to(dtype).contiguous(), bias.to(dtype))
+    return Affine(folded, bias, dtype)

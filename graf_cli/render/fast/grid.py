@@ -23,6 +23,7 @@ Density = Callable[[Tensor], Tensor]  # points, shape = (m, 3), to raw density, 
 # for a ray's last sample, perhaps not empty, filled with all around it.
 UNKNOWN, FAR, EMPTY, DOUBTFUL, OCCUPIED, SOLID = range(6)
 DRAWS = 16  # samples drawn for each that is audited, to find those of every kind
+MUCH = 64  # times as many cells in a lattice as in a list make sorting the list cheaper
 DENSE = 0.5  # share of cells that may hold something from which dividing them does not pay
 
 
@@ -57,11 +58,6 @@ class Lattice:
         return self.cells << (self.levels - 1)
 
 
-def in_chunks(points: Tensor, chunk: int) -> list[Tensor]:
-    """Views of at most `chunk` rows each."""
-    return [points[at : at + chunk] for at in range(0, len(points), chunk)]
-
-
 class Level:
     """Raw densities at the centres of a cubic lattice, evaluated when first asked for.
 
@@ -80,16 +76,19 @@ class Level:
 
     def ensure(self, cells: Tensor, density: Density) -> int:
         """Evaluate those of the cells that are not known yet; how many those were."""
-        new = self.distinct(cells, ~self.known)
+        new = self.distinct(cells[~self.known[cells]])
         self.value[new] = density(self.centres(new))
         self.known[new] = True
         return len(new)
 
-    def distinct(self, cells: Tensor, among: Tensor | None = None) -> Tensor:
-        """The cells in ascending order, each once; with `among`, those that are marked there."""
+    def distinct(self, cells: Tensor) -> Tensor:
+        """The cells in ascending order, each once."""
+        if len(cells) * MUCH < len(self.known):
+            order = cells.to(torch.int64).sort().values
+            return torch.unique_consecutive(order)
         wanted = torch.zeros_like(self.known)
-        wanted[cells.flatten()] = True
-        return (wanted if among is None else wanted & among).nonzero()[:, 0]
+        wanted[cells] = True
+        return wanted.nonzero()[:, 0]
 
     def index(self, cells: Tensor) -> Tensor:
         """Counted along each axis, shape = (n, 3)."""
@@ -113,8 +112,8 @@ class OccupancyGrid:
     Parameters
     ----------
     lattice : Lattice
-    density : callable
-        Of the field of one shape.
+    density, exact : callable
+        Of the field of one shape: good enough to look for emptiness with, and to judge with.
     device : torch.device
     levels : sequence of Level
         Those that are known already, coarsest first.
@@ -124,10 +123,12 @@ class OccupancyGrid:
         self,
         lattice: Lattice,
         density: Density,
+        exact: Density,
         device: torch.device,
         levels: Sequence[Level] = (),
     ) -> None:
-        self.lattice, self.density, self.device = lattice, density, device
+        self.lattice, self.device = lattice, device
+        self.density, self.exact = density, exact
         size = 2 * lattice.half / lattice.cells
         self.levels = [
             *levels,
@@ -146,7 +147,7 @@ class OccupancyGrid:
     def divided(self, levels: int) -> OccupancyGrid:
         """The same with further levels; what is known already stays known."""
         lattice = dataclasses.replace(self.lattice, levels=levels)
-        return OccupancyGrid(lattice, self.density, self.device, self.levels)
+        return OccupancyGrid(lattice, self.density, self.exact, self.device, self.levels)
 
     def occupied(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
         """Which samples may have a density.
@@ -209,7 +210,7 @@ class OccupancyGrid:
         ]
         chosen = torch.cat(kinds)
         points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
-        parts = torch.split(self.density(points), [len(kind) for kind in kinds])
+        parts = torch.split(self.exact(points), [len(kind) for kind in kinds])
         return [part for part in parts if len(part)]
 
     def _cells(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
@@ -252,8 +253,8 @@ class OccupancyGrid:
         highest = values.amax(dim=-1)
         lowest = values.amin(dim=-1)
         spread = highest - lowest
-        state = torch.full_like(highest, empty, dtype=torch.uint8)
-        state[highest + self.lattice.doubt * spread >= 0] = DOUBTFUL
-        state[highest + self.lattice.margin * spread >= 0] = OCCUPIED
+        state = torch.full_like(highest, OCCUPIED, dtype=torch.uint8)  # what is no number, too
+        state[highest + self.lattice.margin * spread < 0] = DOUBTFUL
+        state[highest + self.lattice.doubt * spread < 0] = empty
         state[lowest > 0] = SOLID
         return state

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from graf_cli.render.camera import Rays
 from graf_cli.render.fast.fold import FoldedColour, FoldedDensity, UnfoldedDensity
-from graf_cli.render.fast.grid import DENSE, OccupancyGrid, in_chunks
+from graf_cli.render.fast.grid import DENSE, OccupancyGrid
 from graf_cli.render.march import EPSILON, INFINITE, Composite
 
 CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up to no more
@@ -206,7 +206,9 @@ class _Block:
         live = (at < end).nonzero()[:, 0]
         while len(live):
             step = min(max(chunk // FULL // len(live), 1), MOST_AT_ONCE)
-            for some in in_chunks(live, max(chunk // step, 1)):
+            rays = max(chunk // step, 1)
+            for first in range(0, len(live), rays):
+                some = live[first : first + rays]
                 self._advance(some, at[some], step)
             at += step
             live = live[(at[live] < end[live]) & (self.clear[live] > clear)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -13,15 +15,20 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.render.camera import Camera, Rays, rays
-from graf_cli.render.fast.fold import FoldedColour, FoldedDensity, UnfoldedDensity
-from graf_cli.render.fast.grid import Density, Lattice, OccupancyGrid, in_chunks
+from graf_cli.render.fast.fold import (
+    FoldedColour,
+    FoldedDensity,
+    UnfoldedDensity,
+    scouting_dtype,
+)
+from graf_cli.render.fast.grid import Lattice, OccupancyGrid
 from graf_cli.render.fast.march import Audit, Count, Marcher
 from graf_cli.render.march import Composite, depths, resample
 
 KEPT = 4  # shapes whose grids are kept
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
-WORTH_DIVIDING = 1 << 21  # samples of a single picture below which its third level does
-LEVELS_ONCE, LEVELS = 2, 3
+WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
+WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a shape from which a further level is worth it
 SLACK = 1.01  # of a grid's size over what the first camera needs
 LOOSE = 2.0  # how many times larger than a camera needs a grid may be
 
@@ -46,12 +53,20 @@ NO_GRID = Tightness(cells=0, margin=0.0)
 
 
 class Pass:
-    """One of the networks under one shape code, at one precision: its density and its grid."""
+    """One of the networks under one shape code: its densities and its grid."""
 
-    def __init__(self, field: RadianceField, shape: Tensor, dtype: torch.dtype) -> None:
-        self.density = FoldedDensity(field, shape, dtype)
+    def __init__(self, field: RadianceField, shape: Tensor) -> None:
+        self.field, self.shape = field, shape
+        self.densities: dict[torch.dtype, FoldedDensity] = {}
         self.grid: OccupancyGrid | None = None
         self.tightness = NO_GRID
+        self.pictures = 0  # rendered of this shape
+
+    def density(self, dtype: torch.dtype) -> FoldedDensity:
+        """At one precision of the matrix products."""
+        if dtype not in self.densities:
+            self.densities[dtype] = FoldedDensity(self.field, self.shape, dtype)
+        return self.densities[dtype]
 
     def grid_for(
         self, tightness: Tightness, reach: float, samples: int, chunk: int
@@ -72,23 +87,30 @@ class Pass:
             return None
         present = self.grid if tightness == self.tightness else None
         if present is None or not reach <= present.lattice.half <= LOOSE * reach:
-            levels = LEVELS_ONCE if samples < WORTH_DIVIDING else LEVELS
-            margin = tightness.margin
-            lattice = Lattice(SLACK * reach, tightness.cells, levels, margin, 2 * margin)
-            self.grid = OccupancyGrid(lattice, self._chunked(chunk), self.density.device)
-        elif present.lattice.levels < LEVELS:
-            # A shape that is looked at again is worth a finer grid.
-            self.grid = present.divided(LEVELS)
+            self.grid = self._new_grid(tightness, reach, samples, chunk)
+        elif present.lattice.levels < self._levels(samples):
+            self.grid = present.divided(self._levels(samples))
         self.tightness = tightness
+        self.pictures += 1
         return self.grid
 
-    def _chunked(self, chunk: int) -> Density:
-        def density(points: Tensor) -> Tensor:
-            parts = in_chunks(points, chunk)
-            made = [self.density.density(self.density.features(part)) for part in parts]
-            return torch.cat(made) if made else points.new_zeros(0)
+    def _levels(self, samples: int) -> int:
+        """The more often a shape is looked at, the finer a grid it is worth."""
+        return bisect_right(WORTH_DIVIDING, (1 + self.pictures) * samples) + 1
 
-        return density
+    def _new_grid(
+        self, tightness: Tightness, reach: float, samples: int, chunk: int
+    ) -> OccupancyGrid:
+        cells = tightness.cells if samples >= WORTH_ALL_CELLS else tightness.cells // 2
+        levels, margin = self._levels(samples), tightness.margin
+        exact = self.density(torch.float32)
+        scout = self.density(scouting_dtype(exact.device))
+        return OccupancyGrid(
+            Lattice(SLACK * reach, cells, levels, margin, 2 * margin),
+            partial(scout.at, chunk=chunk),
+            partial(exact.at, chunk=chunk),
+            exact.device,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +145,7 @@ class Objects:
 
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
-        self._passes: OrderedDict[tuple[bytes, bool, torch.dtype], Pass] = OrderedDict()
+        self._passes: OrderedDict[tuple[bytes, bool], Pass] = OrderedDict()
         self._colours: OrderedDict[tuple[bytes, bool, torch.dtype], FoldedColour] = OrderedDict()
 
     def open(self, job: Job, chunk: int) -> Opened:
@@ -138,7 +160,8 @@ class Objects:
             samples = along * job.camera.width * job.camera.height
             grid = one.grid_for(job.tightness, reach, samples, chunk)
             if last is passes[-1]:
-                marchers.append(Marcher(one.density, self._colour(job, fine=last), grid))
+                density = one.density(job.dtype)
+                marchers.append(Marcher(density, self._colour(job, fine=last), grid))
             else:
                 exact = UnfoldedDensity(self._field(fine=False), job.latent.shape)
                 marchers.append(Marcher(exact, None, grid))
@@ -149,19 +172,17 @@ class Objects:
         return second if fine and second is not None else self.generator.coarse
 
     def _pass(self, job: Job, *, fine: bool) -> Pass:
-        own = fine and self.generator.fine is not None
-        key = (_key(job.latent.shape), own, job.dtype)
+        key = (key_of(job.latent.shape), fine and self.generator.fine is not None)
         if key not in self._passes:
-            made = Pass(self._field(fine=fine), job.latent.shape, job.dtype)
-            _remember(self._passes, key, made)
+            remember(self._passes, key, Pass(self._field(fine=fine), job.latent.shape))
         self._passes.move_to_end(key)
         return self._passes[key]
 
     def _colour(self, job: Job, *, fine: bool) -> FoldedColour:
-        key = (_key(job.latent.appearance), fine, job.dtype)
+        key = (key_of(job.latent.appearance), fine, job.dtype)
         if key not in self._colours:
             made = FoldedColour(self._field(fine=fine), job.latent, job.dtype)
-            _remember(self._colours, key, made)
+            remember(self._colours, key, made)
         return self._colours[key]
 
 
@@ -169,13 +190,15 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value, and forget the oldest when there are more than `KEPT`."""
     kept[key] = value
     while len(kept) > KEPT:
         kept.popitem(last=False)
 
 
-def _key(code: Tensor) -> bytes:
+def key_of(code: Tensor) -> bytes:
+    """A code to look things up by."""
     return code.to(device="cpu", dtype=torch.float32).numpy().tobytes()
 
 

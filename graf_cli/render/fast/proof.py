@@ -71,36 +71,23 @@ class Outcome:
     cells: int = 0
 
 
-@dataclass(frozen=True)
-class Rung:
-    """One way to render, faster than those after it."""
-
-    tightness: Tightness
-    precision: Used
+LADDER = (Tightness(cells=64, margin=2.0), Tightness(cells=96, margin=4.0), NO_GRID)
 
 
-LADDER = (Tightness(cells=32, margin=0.5), Tightness(cells=64, margin=2.0), NO_GRID)
-
-
-def rungs(precision: Precision, device: torch.device) -> list[Rung]:
-    """The ways to try one after the other before the plain marcher.
+def precisions(asked: Precision, device: torch.device) -> list[Used]:
+    """Those to try one after the other.
 
     Where nothing is asked for, reduced precision is tried on CUDA and given up when it does not
     keep the promise. A precision asked for by name is used.
     """
-    if precision != "auto":
-        return [Rung(tightness, precision) for tightness in LADDER]
-    exact = [Rung(tightness, "float32") for tightness in LADDER]
-    if device.type != "cuda":
-        return exact
-    return [Rung(LADDER[0], "float16"), Rung(LADDER[0], "tf32"), *exact]
+    if asked != "auto":
+        return [asked]
+    return ["float16", "tf32", "float32"] if device.type == "cuda" else ["float32"]
 
 
-def after_broken_grid(left: list[Rung], share: float) -> list[Rung]:
-    """The ways that are left when `share` of the samples called empty are not."""
-    if share < OFTEN and left[0].tightness == LADDER[0]:
-        return [rung for rung in left if rung.tightness != LADDER[0]]
-    return [rung for rung in left if rung.tightness == NO_GRID]
+def after_broken_grid(rung: int, share: float) -> int:
+    """The next rung of the ladder when `share` of the samples called empty are not."""
+    return rung + 1 if share < OFTEN else len(LADDER) - 1
 
 
 @contextmanager
