@@ -74,6 +74,11 @@ def notify(text: str) -> None:
         say(text)
 
 
+def warn(text: str) -> None:
+    """What the user should know, unless -q was given."""
+    logging.getLogger(LOGGER).warning(text)
+
+
 def progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
     """Pass items on, with a bar when standard error is a terminal and there are several."""
     if not sys.stderr.isatty() or quiet() or total < 2:

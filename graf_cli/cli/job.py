@@ -53,10 +53,7 @@ def open_model(source: ModelChoice, output: OutputChoice, base: Recipe | None = 
         return Opened(known.spec, known.ref, None, known.here)
     else:
         generator = source.load()
-    opened = Opened(generator.spec, api.reference(generator), generator, here=True)
-    if base is not None and opened.ref != base.model:
-        log.warning(f"The recipe is of {base.model.name}; this draws it with {opened.ref.name}.")
-    return opened
+    return Opened(generator.spec, api.reference(generator), generator, here=True)
 
 
 def read_recipe(path: Path | None) -> Recipe:

@@ -39,6 +39,10 @@ class Terminated(BaseException):
     """SIGTERM came: the job ends in order, as on ^C."""
 
 
+class ReaderGone(Exception):  # noqa: N818 - it is none
+    """Whoever read standard output has gone, which click would make a failure of."""
+
+
 class Graf(click.Group):
     """Finds its commands in modules of this folder, imported when named."""
 
@@ -54,6 +58,13 @@ class Graf(click.Group):
         command = getattr(module, cmd_name)
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         """Run and exit: 0 done, 1 failed job, 2 wrong command line, 3 our bug, 130 on ^C."""
@@ -113,7 +124,7 @@ def _tell(error: BaseException, *, debug: bool) -> int:
         case Terminated():
             say("Terminated.")
             code = TERMINATED
-        case BrokenPipeError():
+        case ReaderGone() | BrokenPipeError():
             _drop_stdout()
             code = 0
         case click.ClickException():

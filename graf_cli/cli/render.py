@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graf_cli.cli import console
 from graf_cli.cli.options import (
     EngineChoice,
     ModelChoice,
@@ -121,4 +122,6 @@ def _recipe(opened: Opened, base: Recipe | None, asked: SweepOptions) -> Recipe:
 
     if base is None:
         return sweep(opened.ref, opened.spec, **asked)
+    if opened.ref != base.model:
+        console.warn(f"The recipe is of {base.model.name}; this draws it with {opened.ref.name}.")
     return override(base, opened.ref, opened.spec, **asked)

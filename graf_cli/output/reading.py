@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 from xml.sax.saxutils import unescape
 
 import msgspec
@@ -210,14 +210,23 @@ def _exr(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     return {key: text for key, text in header.items() if isinstance(text, str)}
 
 
-def _tar(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+def _tar(path: Path, stream: BinaryIO) -> Entries:
+    """The recipe comes first, and the picture behind it says the rest."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        member = archive.next()
-        if member is None or member.name != RECIPE_FILE or not member.isreg():
-            return {}
-        content = archive.extractfile(member)
-        assert content is not None
-        return {RECIPE_KEY: content.read(MAX_TEXT).decode()}
+        recipe = _member(archive, RECIPE_FILE)
+        picture = _member(archive, "0000.png")
+    entries = dict(_picture(path, io.BytesIO(picture))) if picture else {}
+    return {**entries, RECIPE_KEY: recipe.decode()} if recipe else entries
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    """What the next member holds, if it is the one that is due."""
+    member = archive.next()
+    if member is None or member.name != name or not member.isreg():
+        return b""
+    content = archive.extractfile(member)
+    assert content is not None
+    return _bounded(cast("BinaryIO", content))
 
 
 _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {

@@ -10,12 +10,14 @@ from torch import Tensor
 from graf_cli.model.field import Field
 from graf_cli.model.generator import Generator
 from graf_cli.render.camera import Rays, rays
-from graf_cli.render.march import depths, resample, weights
+from graf_cli.render.march import weights
 from graf_cli.render.renderer import Frame, Image, Shot
 
-BLOCK_POINTS = 1 << 17  # samples held at once
+BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
-FAINT = 1e-3  # weight below which a sample does not turn a normal that is seen
+REACH = 3  # samples before the surface and behind it
+FAINTEST = 1e-3  # opacity below which a ray met nothing
+LEAST = 1e-6  # weight of a sample, so that a surface between two samples has a normal too
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,74 +35,68 @@ class NormalFrame(Frame):
 
 def with_normals(generator: Generator, frame: Frame) -> NormalFrame:
     """Add to a frame the normals of what it shows."""
-    normal = normals(generator, frame.shot)
+    normal = normals(generator, frame)
     return NormalFrame(frame.rgb, frame.depth, frame.opacity, frame.shot, normal)
 
 
-def normals(generator: Generator, shot: Shot) -> Image:
-    """Normals of what a shot sees.
+def normals(generator: Generator, frame: Frame) -> Image:
+    """Normals of the surface that a frame shows at the depth ``depth / opacity``.
 
-    At each sample the normal is ``−∇density / |∇density|``; along a ray these are summed with the
-    weights that the samples have in the picture, and brought to unit length.
+    At samples around it, as far apart as those of the picture, the normal is
+    ``−∇density / |∇density|``; these are summed with the weights of volume rendering there, and
+    brought to unit length.
 
     Returns
     -------
     ndarray, shape = (H, W, 3)
         World frame; 0 where nothing is.
     """
-    camera, network = shot.camera, generator.spec.network
-    pixels = camera.width * camera.height
-    block = max(1, BLOCK_POINTS // (shot.samples + network.importance))
-    picture = torch.zeros((pixels, 3), device=generator.device, dtype=torch.float32)
-    for start in range(0, pixels, block):
-        stop = min(start + block, pixels)
-        through = rays(camera, device=picture.device, dtype=picture.dtype, start=start, stop=stop)
-        picture[start:stop] = _along(generator, shot, through)
+    camera, device = frame.shot.camera, generator.device
+    opacity = torch.from_numpy(frame.opacity).to(device=device).reshape(-1)
+    depth = torch.from_numpy(frame.depth).to(device=device).reshape(-1)
+    picture = torch.zeros((len(opacity), 3), device=device, dtype=torch.float32)
+    for start in range(0, len(opacity), BLOCK_RAYS):
+        stop = min(start + BLOCK_RAYS, len(opacity))
+        through = rays(camera, device=device, dtype=picture.dtype, start=start, stop=stop)
+        met = torch.nonzero(opacity[start:stop] > FAINTEST)[:, 0]
+        surface = (depth[start:stop] / opacity[start:stop])[met, None]
+        picture[start + met] = _at(generator, frame.shot, through[met], surface)
     host: Image = picture.to(device="cpu").numpy()
     return host.reshape(camera.height, camera.width, 3)
 
 
-def _along(generator: Generator, shot: Shot, through: Rays) -> Tensor:
-    """Normals of rays, shape = (n, 3)."""
-    importance = generator.spec.network.importance
-    field = generator.conditioned(shot.latent)
-    z = depths(through.near, through.far, shot.samples)
-    weight = _weights(field, through, z)
-    if importance:
-        field = generator.conditioned(shot.latent, fine=True)
-        z = torch.cat((z, resample(z, weight, importance)), dim=-1).sort(dim=-1).values
-        weight = _weights(field, through, z)
-    ray, sample = torch.nonzero(weight > FAINT, as_tuple=True)
-    points = through.origins[ray] + through.directions[ray] * z[ray, sample, None]
-    facing = -_unit(_gradient(field, points, through.directions[ray]))
-    total = torch.zeros_like(through.directions)
-    total.index_add_(0, ray, facing * weight[ray, sample, None])
-    return _unit(total)
+def _at(generator: Generator, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
+    """Normals of rays at depths, shapes (n, 3) and (n, 1)."""
+    field = generator.conditioned(shot.latent, fine=generator.spec.network.importance > 0)
+    count = 2 * REACH + 1
+    steps = torch.linspace(-REACH, REACH, count, device=surface.device, dtype=surface.dtype)
+    z = surface + steps * (through.far - through.near) / max(shot.samples - 1, 1)
+    points = through.origins[:, None] + through.directions[:, None] * z[..., None]
+    length = through.directions.norm(dim=-1, keepdim=True)
+    directions = (through.directions / length)[:, None].expand_as(points)
+    density, gradient = _gradient(field, points.reshape(-1, 3), directions.reshape(-1, 3))
+    # One sample more, of nothing: the last interval of a ray is infinite, this one is not.
+    beyond = torch.zeros_like(surface)
+    weight = weights(
+        torch.cat((density.reshape(z.shape), beyond), dim=-1),
+        torch.cat((z, 2 * z[:, -1:] - z[:, -2:-1]), dim=-1),
+        length,
+    )[:, :-1]
+    facing = -_unit(gradient).reshape(points.shape)
+    return _unit((facing * (weight[..., None] + LEAST)).sum(dim=1))
 
 
-def _weights(field: Field, through: Rays, z: Tensor) -> Tensor:
-    points = (through.origins[:, None] + through.directions[:, None] * z[..., None]).reshape(-1, 3)
-    directions = _unit(through.directions)[:, None].expand(*z.shape, 3).reshape(-1, 3)
-    with torch.inference_mode():
-        parts = [field(p, d)[0] for p, d in zip(_chunks(points), _chunks(directions), strict=True)]
-        density = torch.cat(parts).reshape(z.shape)
-        return weights(density, z, through.directions.norm(dim=-1, keepdim=True)).clone()
-
-
-def _gradient(field: Field, points: Tensor, directions: Tensor) -> Tensor:
-    """Gradient of the raw density, shape = (n, 3), per world unit."""
-    parts = [torch.zeros_like(points[:0])]
-    for p, d in zip(_chunks(points), _chunks(_unit(directions)), strict=True):
+def _gradient(field: Field, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+    """Raw density, shape = (n,), and its gradient per world unit, shape = (n, 3)."""
+    densities, gradients = [torch.zeros_like(points[:0, 0])], [torch.zeros_like(points[:0])]
+    for p, d in zip(torch.split(points, CHUNK), torch.split(directions, CHUNK), strict=True):
         with torch.enable_grad():
             at = p.detach().clone().requires_grad_(True)
             density, _ = field(at, d)
             [gradient] = torch.autograd.grad(density.sum(), at)
-        parts.append(gradient)
-    return torch.cat(parts)
-
-
-def _chunks(rows: Tensor) -> tuple[Tensor, ...]:
-    return torch.split(rows, CHUNK)
+        densities.append(density.detach())
+        gradients.append(gradient)
+    return torch.cat(densities), torch.cat(gradients)
 
 
 def _unit(vectors: Tensor) -> Tensor:
