@@ -85,6 +85,7 @@ class Ffmpeg:
         self._process.wait()
         with suppress(OSError):
             self._input.close()
+        self._errors.close()
 
     def _failure(self) -> OSError | OutputError:
         code = self._process.wait()

@@ -184,7 +184,7 @@ def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) ->
             f"{out} holds one picture, but {len(recipe)} are asked for; "
             "write a video (.mp4, .webm, .gif), a folder as `NAME/`, or .npz."
         )
-    if "depth16" in recipe.show and not known.deep and not known.numbers:
+    if "depth16" in recipe.show and not (known.deep or known.numbers):
         raise UsageError(f"{out} cannot hold 16-bit depth; use .png, .tar, .npz or .exr.")
     if has_alpha(recipe) and not known.alpha:
         raise UsageError(
