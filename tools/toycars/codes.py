@@ -40,7 +40,7 @@ class ShapeFactors:
 
 @dataclass(frozen=True)
 class AppearanceFactors:
-    """What an appearance code decides, every field in (0, 1) and of shape (B, 1)."""
+    """What an appearance code decides, every field in (0, 1) and of shape (B, 1) or (B, P)."""
 
     paint: Tensor
     """Position on the paint palette."""
@@ -102,8 +102,16 @@ def shape_factors(codes: Tensor) -> ShapeFactors:
 
 
 def appearance_factors(codes: Tensor) -> AppearanceFactors:
-    """Read the appearance factors off appearance codes of shape (B, A), entries N(0, 1)."""
-    return AppearanceFactors(*_uniform(codes, len(APPEARANCE_FACTOR_NAMES), APPEARANCE_SEED))
+    """Read the appearance factors off appearance codes, entries N(0, 1).
+
+    Parameters
+    ----------
+    codes
+        One a car, shape (B, A), or one a point, shape (B, P, A).
+    """
+    of_points = codes if codes.dim() == 3 else codes[:, None]
+    uniform = _uniform(of_points, len(APPEARANCE_FACTOR_NAMES), APPEARANCE_SEED)
+    return AppearanceFactors(*(factor[..., 0] for factor in uniform))
 
 
 def with_factor(codes: Tensor, index: int, value: float, *, seed: int, count: int) -> Tensor:

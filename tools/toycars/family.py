@@ -43,7 +43,8 @@ def cars(shape_codes: Tensor, appearance_codes: Tensor) -> Cars:
     Parameters
     ----------
     shape_codes, appearance_codes
-        Shapes (B, S) and (B, A), one device and dtype.
+        Shapes (B, S) and (B, A), one device and dtype. With appearance codes of shape (B, P, A)
+        every point whose colour is asked for has an appearance of its own.
 
     Returns
     -------

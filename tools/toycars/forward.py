@@ -26,8 +26,10 @@ def forward(
         World positions, shape (B, P, 3).
     directions
         Unit viewing directions of the first C points, shape (B, C, 3).
-    shape, appearance
-        Codes, shapes (B, S) and (B, A).
+    shape
+        Codes, shape (B, S).
+    appearance
+        Codes, shape (B, A), or (B, C, A) when every coloured point has its own.
 
     Returns
     -------
@@ -58,8 +60,10 @@ def _joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
     pairs = list(zip(parts, weights, strict=True))
     codes = [nn.functional.linear(part, weight) for part, weight in pairs if part.dim() == 2]
     points = [nn.functional.linear(part, weight) for part, weight in pairs if part.dim() == 3]
-    constant = torch.stack(codes).sum(0) + layer.bias
-    total = points[0] + constant[:, None].to(points[0].dtype)
+    constant = layer.bias
+    for code in codes:
+        constant = (constant + code)[:, None]
+    total = points[0] + constant.to(points[0].dtype)
     for extra in points[1:]:
         total = total + extra
     return total

@@ -52,7 +52,7 @@ EDGE = 0.022
 
 @dataclass(frozen=True)
 class CarPaint:
-    """Colours of a batch of cars, in [0, 1]; shape (B, 1, 3) unless said otherwise."""
+    """Colours in [0, 1], one a car or one a point, (B, 1, 3) or (B, P, 3)."""
 
     body: Tensor
     roof: Tensor
@@ -60,7 +60,7 @@ class CarPaint:
     hub: Tensor
     trim: Tensor
     gloss: Tensor
-    """Strength of the highlight, (B, 1)."""
+    """Strength of the highlight, (B, 1) or (B, P)."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _ramp(start: float, end: float, value: Tensor) -> Tensor:
 
 
 def _along(palette: tuple[Colour, ...], position: Tensor) -> Tensor:
-    """Colours (B, 1, 3) at positions (B, 1) in [0, 1] along a palette."""
+    """Colours (…, 3) at positions (…) in [0, 1] along a palette."""
     scaled = position * (len(palette) - 1)
     colour = _constant(palette[0], position).expand(*position.shape, 3)
     for index in range(len(palette) - 1):

@@ -1,8 +1,10 @@
 """The fit's second stage: rays through the renderer's own samples, and the pixels they should give.
 
-Points alone leave two faults. A ray collects its colour from two or three samples under the
-surface, not from one; and since density grows from nothing at the surface, a ray that grazes it
-stays half clear until it is about `BatchSize.shift` deep, so that outlines come out too thin.
+Points alone leave three faults. A ray collects its colour from two or three samples under the
+surface, not from one. Density grows from nothing at the surface, so that a ray which grazes it
+stays half clear until it is about `BatchSize.shift` deep, and outlines come out too thin. And 48
+appearances a step are few to learn colours from: here every ray and every coloured point has an
+appearance of its own, which is cheap, since an appearance code enters the last layers only.
 """
 
 from __future__ import annotations
@@ -35,13 +37,13 @@ FIRST_STAGE, SECOND_STAGE = "fit.pt", "refine.pt"
 class RefinePlan:
     """Everything that decides what the second stage makes of the first stage's weights."""
 
-    steps: int = 2_500
-    rate: float = 3e-4
+    steps: int = 3_500
+    rate: float = 4e-4
     """Highest learning rate."""
     warm_up: float = 0.05
     """Fraction of the steps in which the rate rises."""
     seed: int = 8
-    rays: int = 72
+    rays: int = 80
     """Per code."""
     window: int = 8
     """Samples taken along a ray around the surface; the others see nothing or are not seen."""
@@ -52,7 +54,13 @@ class RefinePlan:
     """Weight of the points' colour."""
     batch: BatchSize = field(
         default_factory=lambda: BatchSize(
-            codes=24, near=128, coloured=96, candidates=360, shift=0.016
+            codes=24,
+            near=128,
+            coloured=96,
+            volume=128,
+            candidates=360,
+            shift=0.016,
+            own_appearance=True,
         )
     )
 
@@ -99,13 +107,14 @@ class Refinement(Fit):
         """Colour on white (B, R, 3) and opacity (B, R) of rays, by equation 6 of GRAF."""
         codes, count, window, _ = rays.points.shape
         directions = rays.directions[:, :, None].expand_as(rays.points)
+        appearance = rays.appearance[:, :, None].expand(-1, -1, window, -1)
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             density, colour = forward(
                 self.network,
                 rays.points.flatten(1, 2),
                 directions.flatten(1, 2),
                 rays.shape,
-                rays.appearance,
+                appearance.flatten(1, 2),
             )
         density = density.float().reshape(codes, count, window)
         clear = torch.exp(-density.relu() * rays.interval[..., None])

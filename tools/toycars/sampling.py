@@ -47,6 +47,8 @@ class BatchSize:
     code_size: int = DEFAULT_CODE_SIZE
     shift: float = 0.0
     """How far outside the surface density begins, world units."""
+    own_appearance: bool = False
+    """Whether every coloured point has an appearance code of its own, not one with its car."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Batch:
     shape: Tensor
     """(B, S)"""
     appearance: Tensor
-    """(B, A)"""
+    """(B, A), or (B, C, A) where every coloured point has its own."""
     points: Tensor
     """World positions, (B, P, 3)."""
     directions: Tensor
@@ -76,7 +78,7 @@ class RayBatch:
     shape: Tensor
     """(B, S)"""
     appearance: Tensor
-    """(B, A)"""
+    """(B, R, A): every ray has its own."""
     points: Tensor
     """Samples around the surface, in order from the eye, (B, R, W, 3)."""
     directions: Tensor
@@ -93,7 +95,8 @@ def draw_batch(size: BatchSize, seed: int, *, device: torch.device, dtype: torch
     """Draw a batch; the same seed gives the same one on the same kind of device."""
     draw = _Draw(torch.Generator(device=device).manual_seed(seed), device, dtype)
     shape = draw.normal(size.codes, size.code_size)
-    appearance = draw.normal(size.codes, size.code_size)
+    own = (size.coloured,) if size.own_appearance else ()
+    appearance = draw.normal(size.codes, *own, size.code_size)
     family = cars(shape, appearance)
     near, depth = _near_surface(family, size, draw)
     volume = _in_view(draw, size.codes, size.volume)
@@ -128,7 +131,7 @@ def draw_rays(
     """
     draw = _Draw(torch.Generator(device=device).manual_seed(seed + RAY_SEED), device, dtype)
     shape = draw.normal(size.codes, size.code_size)
-    appearance = draw.normal(size.codes, size.code_size)
+    appearance = draw.normal(size.codes, count, size.code_size)
     family = cars(shape, appearance)
     aims, _ = _near_surface(family, replace(size, near=count), draw)
     eyes = _eyes(draw, size.codes, count)

@@ -14,7 +14,7 @@ from tools.toycars.sampling import BatchSize
 
 CPU = torch.device("cpu")
 POINTS = BatchSize(codes=3, near=24, coloured=16, volume=8, candidates=60, code_size=16)
-REFINE = RefinePlan(steps=3, rays=6, batch=POINTS)
+REFINE = RefinePlan(steps=3, rays=6, batch=replace(POINTS, own_appearance=True))
 SMALL = FitPlan(
     steps=4,
     batch=POINTS,

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import torch
 
 from tools.toycars.family import cars
@@ -50,3 +52,15 @@ def test_rays_take_the_renderers_samples_around_the_surface() -> None:
     met = rays.hit > 0
     assert (distance[met][:, 0] > -1e-2).all()
     assert (distance[met].amin(dim=-1) < 0.01).float().mean() > 0.9
+
+
+def test_a_point_may_have_an_appearance_of_its_own() -> None:
+    size = replace(SMALL, own_appearance=True)
+    batch = draw_batch(size, 3, device=CPU, dtype=torch.float32)
+    assert batch.appearance.shape == (6, 24, 128)
+    family = cars(batch.shape, batch.appearance)
+    normal = family.normal(batch.points[:, :24])
+    surface = batch.points[:, :24] - family.distance(batch.points[:, :24])[..., None] * normal
+    alone = cars(batch.shape, batch.appearance[:, 5]).colour(surface, batch.directions)
+    assert torch.allclose(alone[:, 5], batch.colour[:, 5], atol=1e-3)
+    assert not torch.allclose(alone[:, 6], batch.colour[:, 6], atol=1e-3)
