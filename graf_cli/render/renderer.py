@@ -18,7 +18,8 @@ from graf_cli.errors import DeviceError
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.render.camera import Camera, Rays, rays
-from graf_cli.render.fast.march import Audit, Count, GridBrokenError
+from graf_cli.render.fast.audit import Audit, GridBrokenError
+from graf_cli.render.fast.march import Count
 from graf_cli.render.fast.objects import Job, Objects, Tightness, key_of, remember
 from graf_cli.render.fast.proof import (
     AUDIT,

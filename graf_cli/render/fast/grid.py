@@ -85,7 +85,9 @@ class Level:
         """The cells in ascending order, each once."""
         if len(cells) * MUCH < len(self.known):
             order = cells.to(torch.int64).sort().values
-            return torch.unique_consecutive(order)
+            first = torch.ones_like(order, dtype=torch.bool)
+            first[1:] = order[1:] != order[:-1]
+            return order[first]
         wanted = torch.zeros_like(self.known)
         wanted[cells] = True
         return wanted.nonzero()[:, 0]

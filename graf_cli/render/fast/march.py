@@ -7,15 +7,14 @@ longer be seen. `graf_cli.render.march` is the naive twin.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from graf_cli.render.camera import Rays
-from graf_cli.render.fast.fold import FoldedColour, FoldedDensity, UnfoldedDensity
+from graf_cli.render.fast.audit import Audit
 from graf_cli.render.fast.grid import DENSE, OccupancyGrid
 from graf_cli.render.march import EPSILON, INFINITE, Composite
 
@@ -23,8 +22,27 @@ CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up
 CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace
 UNSEEN = 4e-4  # weights whose colours are left out may add up to this along one ray
 FULL = 4  # part of a chunk from which a round is worth its fixed cost
-TAIL = 8  # values that tell how a distribution ends
 MOST_AT_ONCE = 16  # samples of a ray in one round
+
+
+class Trunk(Protocol):
+    """A density that keeps what its colour is made from; see `FoldedDensity`."""
+
+    def features(self, points: Tensor, /) -> Tensor:
+        """Of points, shape (n, 3) to (n, width)."""
+
+    def density(self, features: Tensor, /) -> Tensor:
+        """Raw, shape (n, width) to (n,)."""
+
+
+class Branch(Protocol):
+    """A colour; see `FoldedColour`."""
+
+    def per_ray(self, directions: Tensor, /) -> Tensor | None:
+        """What unit directions, shape (n, 3), add to their samples."""
+
+    def __call__(self, features: Tensor, per_ray: Tensor | None, /) -> Tensor:
+        """Raw, shape (n, 3)."""
 
 
 @dataclass
@@ -72,68 +90,13 @@ def intervals(z: Tensor, length: Tensor) -> Tensor:
     return torch.cat((z[:, 1:] - z[:, :-1], last), dim=-1) * length
 
 
-class GridBrokenError(Exception):
-    """The grid calls samples empty that are not, or can be expected to.
-
-    Attributes
-    ----------
-    share : float
-        Of the samples audited that are not empty.
-    """
-
-    def __init__(self, message: str, share: float) -> None:
-        super().__init__(message)
-        self.share = share
-
-
-@dataclass(frozen=True, eq=False)
-class Audit:
-    """How many of the samples called empty are looked at, of each block of rays, and how hard.
-
-    Attributes
-    ----------
-    count : int
-    source : torch.Generator
-        On the CPU.
-    expect : bool
-        Judge also the highest density to be expected among all the samples called empty, from
-        how the highest ones of those audited are spread.
-    """
-
-    count: int
-    source: torch.Generator
-    expect: bool
-
-    def judge(self, densities: Sequence[Tensor], occupied: Tensor) -> None:
-        """Raise GridBrokenError unless the densities audited are those of emptiness."""
-        audited = sum(len(kind) for kind in densities)
-        wrong = sum(int((kind > 0).sum()) for kind in densities)
-        if wrong:
-            share = wrong / audited
-            raise GridBrokenError(f"{share:.2%} of the samples called empty are not", share)
-        empty = int((~occupied).sum())
-        if self.expect and any(expected_highest(kind, empty) > 0 for kind in densities):
-            raise GridBrokenError("samples called empty come too close to what is not", 0.0)
-
-
-def expected_highest(values: Tensor, of: int) -> float:
-    """Highest of `of` values, of which some are given, if their upper tail is exponential.
-
-    The mean excess of the highest few over the lowest of them is the tail's scale; of k times as
-    many values the highest is expected to be higher by that times log k.
-    """
-    tail = values.topk(min(max(TAIL, len(values) // 50), len(values))).values
-    scale = tail.mean() - tail[-1]
-    return float(tail[0] + scale * math.log(max(of / len(values), 1)))
-
-
 class Marcher:
     """One conditioned field, ready to be marched through.
 
     Parameters
     ----------
-    density : FoldedDensity or UnfoldedDensity
-    colour : FoldedColour or None
+    density : Trunk
+    colour : Branch or None
         None makes weights only.
     grid : OccupancyGrid or None
         None evaluates every sample that a ray comes to.
@@ -141,8 +104,8 @@ class Marcher:
 
     def __init__(
         self,
-        density: FoldedDensity | UnfoldedDensity,
-        colour: FoldedColour | None,
+        density: Trunk,
+        colour: Branch | None,
         grid: OccupancyGrid | None,
     ) -> None:
         self.density, self.colour, self.grid = density, colour, grid
@@ -158,7 +121,7 @@ class Marcher:
             When the audit finds the grid wrong.
         """
         block = _Block(self, rays, z, count, audit)
-        block.run(chunk, CLEAR)
+        block.run(chunk)
         return Composite(block.rgb, block.opacity, block.depth)
 
     def weights(
@@ -166,8 +129,9 @@ class Marcher:
     ) -> Tensor:
         """Weights alone, shape = (n, samples). Raises as `march`."""
         block = _Block(self, rays, z, count, audit)
+        block.end = CLEAR_DENSITY
         block.kept = torch.zeros(z.numel(), device=z.device, dtype=z.dtype)
-        block.run(chunk, CLEAR_DENSITY)
+        block.run(chunk)
         return block.kept.view(z.shape)
 
 
@@ -185,7 +149,8 @@ class _Block:
         self.opacity = torch.zeros_like(self.clear)
         self.depth = torch.zeros_like(self.clear)
         self.rgb = torch.zeros_like(rays.origins)
-        self.kept: Tensor | None = None
+        self.end = CLEAR  # transmittance below which a ray ends
+        self.kept: Tensor | None = None  # weights, where these are wanted
         self.walk = walk(self._occupied(z, audit))
         count.possible += z.numel()
 
@@ -201,7 +166,7 @@ class _Block:
             audit.judge(grid.audit(origins, directions, z, audit.count, audit.source), occupied)
         return occupied
 
-    def run(self, chunk: int, clear: float) -> None:
+    def run(self, chunk: int) -> None:
         at, end = self.walk.start.clone(), self.walk.end
         live = (at < end).nonzero()[:, 0]
         while len(live):
@@ -211,7 +176,7 @@ class _Block:
                 some = live[first : first + rays]
                 self._advance(some, at[some], step)
             at += step
-            live = live[(at[live] < end[live]) & (self.clear[live] > clear)]
+            live = live[(at[live] < end[live]) & (self.clear[live] > self.end)]
 
     def _advance(self, ray: Tensor, at: Tensor, step: int) -> None:
         """The next `step` occupied samples of some rays."""
@@ -223,7 +188,8 @@ class _Block:
         features, density = self._look(ray[taken.div(step, rounding_mode="floor")], sample, taken)
         alpha = 1 - torch.exp(-density.relu() * self.interval[sample])
         clear = torch.cat((self.clear[ray, None], 1 - alpha + EPSILON), dim=-1).cumprod(dim=-1)
-        weight = alpha * clear[:, :-1]
+        # Nothing behind the end of a ray, so that a picture does not depend on who steps with whom.
+        weight = torch.where(clear[:, :-1] > self.end, alpha * clear[:, :-1], 0)
         self.clear[ray] = clear[:, -1]
         if self.kept is not None:
             self.kept.index_add_(0, sample.flatten(), weight.flatten())
@@ -246,9 +212,7 @@ class _Block:
         self.count.evaluated += len(points)
         return features, density.view(sample.shape)
 
-    def _add_colour(
-        self, colour: FoldedColour, ray: Tensor, features: Tensor, weight: Tensor
-    ) -> None:
+    def _add_colour(self, colour: Branch, ray: Tensor, features: Tensor, weight: Tensor) -> None:
         unit = self.rays.directions[ray] / self.length[ray]
         raw = colour(features, colour.per_ray(unit))
         self.rgb.index_add_(0, ray, weight[:, None] * raw.sigmoid())

@@ -15,6 +15,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.render.camera import Camera, Rays, rays
+from graf_cli.render.fast.audit import Audit
 from graf_cli.render.fast.fold import (
     FoldedColour,
     FoldedDensity,
@@ -22,7 +23,7 @@ from graf_cli.render.fast.fold import (
     scouting_dtype,
 )
 from graf_cli.render.fast.grid import Lattice, OccupancyGrid
-from graf_cli.render.fast.march import Audit, Count, Marcher
+from graf_cli.render.fast.march import Count, Marcher
 from graf_cli.render.march import Composite, depths, resample
 
 KEPT = 4  # shapes whose grids are kept

@@ -1,0 +1,102 @@
+"""The fast marcher on fields that are plain functions, against the plain marcher."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from graf_cli.render.camera import Camera, Rays, pose_on_sphere, rays
+from graf_cli.render.fast.grid import Lattice, OccupancyGrid
+from graf_cli.render.fast.march import Count, Marcher, walk
+from graf_cli.render.march import depths, march, weights
+from tests.conftest import CPU
+from tests.render.fast.twins import seeded
+
+SAMPLES = 32
+
+
+def cloud(points: Tensor) -> Tensor:
+    density: Tensor = (15 * (0.8 - points.norm(dim=-1))).clamp(-8, 4)
+    density = density + torch.sin(9 * points[:, 0])
+    return density
+
+
+class Points:
+    """A trunk whose features are the points themselves."""
+
+    def features(self, points: Tensor) -> Tensor:
+        return points
+
+    def density(self, features: Tensor) -> Tensor:
+        return cloud(features)
+
+
+class Paint:
+    """A colour that depends on where, and from where."""
+
+    def per_ray(self, directions: Tensor) -> Tensor:
+        return directions
+
+    def __call__(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        assert per_ray is not None
+        return features - 2 * per_ray
+
+
+def field(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
+    assert directions is not None
+    return cloud(points), points - 2 * directions
+
+
+def through(size: int = 24) -> Rays:
+    camera = Camera(pose_on_sphere(30, 20, 4), size, size, fov=50, near=2, far=6)
+    return rays(camera, device=CPU, dtype=torch.float32)
+
+
+def grid() -> OccupancyGrid:
+    return OccupancyGrid(Lattice(6.0, 64, 2, 1.0, 2.0), cloud, cloud, CPU)
+
+
+@pytest.mark.parametrize("gridded", [False, True])
+@pytest.mark.parametrize("chunk", [7, 100, 4096])
+def test_same_as_the_plain_marcher(chunk: int, *, gridded: bool) -> None:
+    seen = through()
+    z = depths(seen.near, seen.far, SAMPLES)
+    count = Count()
+    marcher = Marcher(Points(), Paint(), grid() if gridded else None)
+    found = marcher.march(seen, z, chunk=chunk, count=count)
+    truth = march(field, seen, SAMPLES, chunk=4096)
+    assert (found.colour - truth.colour).abs().max() <= 5e-4
+    assert (found.opacity - truth.opacity).abs().max() <= 2e-4
+    assert (found.depth - truth.depth).abs().max() <= 2e-3
+    assert count.coloured <= count.evaluated <= count.possible == z.numel()
+    assert not gridded or count.evaluated < 0.5 * count.possible
+
+
+def test_weights_are_exact_enough_to_resample_by() -> None:
+    seen = through()
+    z = depths(seen.near, seen.far, SAMPLES)
+    found = Marcher(Points(), None, grid()).weights(seen, z, chunk=300, count=Count())
+    points = seen.origins[:, None] + seen.directions[:, None] * z[..., None]
+    density = cloud(points.view(-1, 3)).view(z.shape)
+    truth = weights(density, z, seen.directions.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(found, truth, rtol=1e-5, atol=1e-7)
+
+
+def test_walk_lists_what_is_occupied() -> None:
+    mask = torch.rand((9, 7), generator=seeded(0), device="cpu", dtype=torch.float32) > 0.6
+    mask[4] = False
+    lists = walk(mask)
+    for ray in range(9):
+        found = lists.sample[lists.start[ray] : lists.end[ray]] - 7 * ray
+        assert found.tolist() == mask[ray].nonzero()[:, 0].tolist()
+
+
+def test_a_ray_does_not_depend_on_its_neighbours() -> None:
+    seen = through()
+    z = depths(seen.near, seen.far, SAMPLES)
+    marcher = Marcher(Points(), Paint(), None)
+    together = marcher.march(seen, z, chunk=4096, count=Count())
+    one = slice(300, 301)
+    alone = marcher.march(seen[one], z[one], chunk=4096, count=Count())
+    torch.testing.assert_close(alone.colour, together.colour[one], rtol=0, atol=1e-6)
