@@ -54,6 +54,8 @@ class VideoWriter(Writer):
         metadata = _metadata(to.folder, to.stamp)
         if name != "webm":
             words = (*words, *(_FILE if to.stream is None else _STREAM))
+        if to.stream is not None:  # a second at a time goes out
+            words = (*words, "-g", str(max(1, round(self.recipe.fps))))
         sink = "pipe:1" if to.stream is not None else str(to.file)
         container = {"webm": "webm", "mov": "mov"}.get(name, "mp4")
         self.process = Ffmpeg(

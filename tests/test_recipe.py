@@ -1,0 +1,210 @@
+"""The Recipe: both ways through JSON, bounded, and never more than data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graf_cli.errors import RecipeError, UsageError
+from graf_cli.model.spec import CameraSpec
+from graf_cli.recipe import (
+    Grid,
+    Recipe,
+    Samples,
+    Sweep,
+    check_codes,
+    check_model,
+    from_json,
+    model_ref,
+)
+from graf_cli.request import grid, override, sample, sweep
+from tests.conftest import small_spec
+
+SPEC = small_spec()
+REF = model_ref(SPEC, "0" * 64)
+FINITE = st.floats(-1e6, 1e6)
+KEYFRAMES = st.lists(FINITE, min_size=1, max_size=4)
+SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3)
+
+
+def document(**options: Any) -> dict[str, Any]:
+    built: dict[str, Any] = msgspec.to_builtins(sweep(REF, SPEC, **options))
+    return built
+
+
+def read(changed: dict[str, Any]) -> Recipe:
+    return from_json(json.dumps(changed))
+
+
+@given(KEYFRAMES, SEEDS, SEEDS, st.integers(1, 500), st.sampled_from(["linear", "smooth"]))
+def test_sweeps_round_trip(
+    azimuth: list[float], shape: list[int], appearance: list[int], frames: int, ease: Any
+) -> None:
+    recipe = sweep(
+        REF, SPEC, azimuth=azimuth, shape=shape, appearance=appearance, frames=frames, ease=ease
+    )
+    assert from_json(recipe.to_json()) == recipe
+    assert from_json(recipe.only(0).to_json()) == recipe.only(0)
+
+
+def test_other_plans_round_trip() -> None:
+    for recipe in (sample(REF, SPEC, 7, 3), grid(REF, SPEC, [1, 2], [3], azimuth=4)):
+        assert from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("width", 0),
+        ("width", 10**9),
+        ("width", 8.5),
+        ("samples", 10**6),
+        ("schema", 2),
+        ("background", "mauve"),
+        ("background", "#ffffff\n"),
+        ("show", []),
+        ("show", ["rgb"] * 9),
+        ("show", ["soul"]),
+        ("show", ["depth"]),
+        ("depth_range", [3, 1]),
+        ("frame", 1),
+        ("frame", -1),
+        ("graf", "\x1b[2J"),
+        ("model.name", "\x1b[2J"),
+        ("model.name", ""),
+        ("model.name", "a" * 300),
+        ("model.sha256", "../" * 22),
+        ("model.url", "https://127.0.0.1/"),
+        ("plan.kind", "shell"),
+        ("plan.frames", 10**12),
+        ("plan.fps", 0),
+        ("plan.view.azimuth", []),
+        ("plan.view.azimuth", [1e300]),
+        ("plan.view.azimuth", [0.0] * 5000),
+        ("plan.view.fov", [180]),
+        ("plan.view.poses", [[0.0] * 11]),
+        ("plan.view.poses", [[0.0] * 12] * 3),
+        ("plan.object.codes", [[0.0] * 6] * 2),
+        ("plan.object.shape", [2**63]),
+        ("plan.object.shape", [-1]),
+        ("plan.object.truncation", -1),
+    ],
+)
+def test_what_a_recipe_cannot_hold(path: str, value: Any) -> None:
+    changed = document()
+    *parents, key = path.split(".")
+    inside = changed
+    for parent in parents:
+        inside = inside[parent]
+    inside[key] = value
+    with pytest.raises(RecipeError) as told:
+        read(changed)
+    assert "\n" not in str(told.value)
+
+
+def test_rows_that_differ_in_length() -> None:
+    changed = document(frames=2)
+    changed["plan"]["object"]["codes"] = [[0.0] * 6, [0.0] * 5]
+    with pytest.raises(RecipeError, match="differ in length"):
+        read(changed)
+
+
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "1e999", "-1e999", "9" * 5000])
+def test_numbers_that_are_none(text: str) -> None:
+    whole = json.dumps(document(azimuth=12345.5)).replace("12345.5", text)
+    with pytest.raises(RecipeError):
+        from_json(whole)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 10**6, '{"a":' * 10**5, "\xff", '"\\ud800"'])
+def test_what_is_no_json(text: str) -> None:
+    with pytest.raises(RecipeError):
+        from_json(text.encode("latin-1"))
+
+
+@given(st.binary(max_size=200))
+def test_bytes_are_no_recipe(data: bytes) -> None:
+    with pytest.raises(RecipeError):
+        from_json(data)
+
+
+def test_one_of_many() -> None:
+    codes = [[float(k)] * 6 for k in range(3)]
+    recipe = sweep(REF, SPEC, latents=codes)
+    one = recipe.only(2)
+    assert len(one) == 1
+    assert one.frame == 2
+    assert isinstance(one.plan, Sweep)
+    assert one.plan.object.codes == ((2.0,) * 6,)
+    assert one.only(0) == one
+    still = sweep(REF, SPEC, seed=3)
+    assert still.only(0) == still
+
+
+def test_another_model_is_named_with_both_digests() -> None:
+    recipe = sweep(REF, SPEC)
+    check_model(recipe, REF)
+    with pytest.raises(RecipeError, match="111111111111"):
+        check_model(recipe, model_ref(SPEC, "1" * 64))
+    farther = small_spec(camera=CameraSpec(near=2.0, far=7.0, radius=(4.0, 4.0), fov=40.0))
+    with pytest.raises(RecipeError, match="settings"):
+        check_model(recipe, model_ref(farther, "0" * 64))
+
+
+def test_codes_of_another_length() -> None:
+    changed = document()
+    changed["plan"]["object"]["codes"] = [[0.0] * 9]
+    with pytest.raises(RecipeError, match="9 numbers"):
+        check_codes(read(changed), SPEC)
+
+
+@given(KEYFRAMES, SEEDS, st.integers(1, 50))
+def test_a_recipe_overridden_by_nothing_stays(
+    azimuth: list[float], shape: list[int], frames: int
+) -> None:
+    recipe = sweep(REF, SPEC, azimuth=azimuth, shape=shape, frames=frames, show=["rgb", "depth"])
+    assert override(recipe, REF, SPEC, size=None, seed=None) == recipe
+    other = override(recipe, REF, SPEC, samples=recipe.samples)
+    assert other == recipe
+
+
+def test_overriding_other_plans() -> None:
+    recipe = override(sample(REF, SPEC, 3), REF, SPEC, truncation=0.5, size=5)
+    assert isinstance(recipe.plan, Samples)
+    assert (recipe.plan.truncation, recipe.width) == (0.5, 5)
+    with pytest.raises(UsageError, match="--fov"):
+        override(grid(REF, SPEC, [1], [2]), REF, SPEC, fov=3)
+
+
+def test_wishes_that_do_not_fit() -> None:
+    pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4]
+    for options, says in (
+        ({"latents": [[0.0] * 6], "seed": 3}, "--latent"),
+        ({"latents": [[0.0] * 5]}, "6 numbers"),
+        ({"poses": [pose], "azimuth": 3}, "--poses"),
+        ({"poses": [pose] * 2, "boomerang": True}, "--boomerang"),
+        ({"poses": [pose] * 2, "frames": 3}, "2 rows"),
+        ({"azimuth": []}, "numbers"),
+        ({"azimuth": float("nan")}, "finite"),
+        ({"elevation": 91}, "elevation"),
+        ({"size": (16384, 16384)}, "megapixels"),
+        ({"show": ["depth16", "rgb"]}, "depth16"),
+    ):
+        with pytest.raises(UsageError, match=says):
+            sweep(REF, SPEC, **options)
+    with pytest.raises(UsageError, match="one view"):
+        grid(REF, SPEC, [1], [1], azimuth=(0, 90))
+
+
+def test_lengths() -> None:
+    assert len(sweep(REF, SPEC)) == 1
+    assert len(sweep(REF, SPEC, azimuth=(0, 360))) == 120
+    assert len(sample(REF, SPEC, 9)) == 9
+    whole = grid(REF, SPEC, [1, 2], [1, 2, 3])
+    assert isinstance(whole.plan, Grid)
+    assert len(whole) == 6

@@ -1,0 +1,160 @@
+"""A Recipe becomes Shots: sweeps, turns, easing, boomerangs, samples, grids."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from graf_cli.errors import RecipeError
+from graf_cli.model.latent import draw, slerp
+from graf_cli.recipe import Recipe, from_json, model_ref
+from graf_cli.request import grid, sample, sweep
+from graf_cli.shots import Pace, Shots, at, outside_training
+from tests.conftest import small_spec
+
+SPEC = small_spec()
+REF = model_ref(SPEC, None)
+KEYFRAMES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5)
+FRAMES = st.integers(2, 60)
+
+
+def shots(**options: Any) -> Shots:
+    return Shots(sweep(REF, SPEC, **options), SPEC)
+
+
+@given(KEYFRAMES, FRAMES, st.sampled_from(["linear", "smooth"]))
+def test_sweeps_include_both_ends_and_stay_between(
+    keyframes: list[float], frames: int, ease: Any
+) -> None:
+    pace = Pace(frames, ease)
+    values = [at(keyframes, k, pace) for k in range(frames)]
+    assert values[0] == keyframes[0]
+    assert values[-1] == pytest.approx(keyframes[-1], abs=1e-6)
+    assert min(keyframes) - 1e-6 <= min(values)
+    assert max(values) <= max(keyframes) + 1e-6
+
+
+@given(st.floats(-720, 720), st.integers(1, 3), FRAMES)
+def test_whole_turns_never_repeat_their_first_frame(start: float, turns: int, frames: int) -> None:
+    ends = (start, start + 360 * turns)
+    values = [at(ends, k, Pace(frames), turns=True) for k in range(frames)]
+    assert values[-1] + 360 * turns / frames == pytest.approx(ends[1])
+
+
+@given(KEYFRAMES, st.integers(1, 30))
+def test_boomerangs_mirror_themselves(keyframes: list[float], half: int) -> None:
+    frames = 2 * half
+    values = [at(keyframes, k, Pace(frames, boomerang=True)) for k in range(frames)]
+    assert values[0] == keyframes[0]
+    assert values[half] == pytest.approx(keyframes[-1], abs=1e-6)
+    assert values[1:half] == values[:half:-1]
+
+
+def test_smooth_starts_and_ends_slowly() -> None:
+    values = [at((0, 1), k, Pace(11, "smooth")) for k in range(11)]
+    steps = np.diff(values)
+    assert (steps > 0).all()
+    assert steps.argmax() in (4, 5)
+    assert steps[0] < steps[5] / 4
+    assert values[5] == pytest.approx(0.5)
+
+
+def test_a_keyframe_at_equal_distances() -> None:
+    assert [at((0, 10, 0), k, Pace(5)) for k in range(5)] == [0, 5, 10, 5, 0]
+
+
+def test_objects_go_along_great_circles() -> None:
+    found = shots(shape=(1, 2), appearance=7, frames=3)
+    a, b = draw(SPEC.latent, 1), draw(SPEC.latent, 2)
+    assert torch.equal(found[0].latent.shape, a.shape)
+    assert torch.equal(found[2].latent.shape, b.shape)
+    assert torch.allclose(found[1].latent.shape, slerp(a.shape, b.shape, 0.5))
+    same = draw(SPEC.latent, 7).appearance
+    assert all(torch.equal(shot.latent.appearance, same) for shot in found)
+
+
+def test_truncation_scales_codes() -> None:
+    whole, half = shots(seed=3)[0], shots(seed=3, truncation=0.5)[0]
+    assert torch.allclose(whole.latent.shape, 2 * half.latent.shape)
+
+
+def test_one_of_many_is_the_same_shot() -> None:
+    poses = [[1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4 + k] for k in range(3)]
+    codes = [[float(k)] * 6 for k in range(3)]
+    recipes = (
+        sweep(REF, SPEC, azimuth=(0, 360), elevation=(10, 40, 5), shape=(1, 2), frames=5),
+        sweep(REF, SPEC, latents=codes, poses=poses, fov=(30, 50)),
+        sample(REF, SPEC, 4, 9),
+        grid(REF, SPEC, [1, 2], [3, 4]),
+    )
+    for recipe in recipes:
+        for k in range(len(recipe)):
+            [alone] = Shots(from_json(recipe.only(k).to_json()), SPEC)
+            shot = Shots(recipe, SPEC)[k]
+            assert np.array_equal(alone.camera.pose, shot.camera.pose)
+            assert alone.camera.fov == shot.camera.fov
+            assert torch.equal(alone.latent.shape, shot.latent.shape)
+            assert torch.equal(alone.latent.appearance, shot.latent.appearance)
+
+
+def test_a_sample_is_the_same_whatever_n_is() -> None:
+    few, many = (Shots(sample(REF, SPEC, n, 5), SPEC) for n in (2, 9))
+    for a, b in zip(few, many, strict=False):
+        assert np.array_equal(a.camera.pose, b.camera.pose)
+        assert torch.equal(a.latent.shape, b.latent.shape)
+
+
+def test_rows_share_a_shape_columns_an_appearance() -> None:
+    found = list(Shots(grid(REF, SPEC, [1, 2], [3, 4, 5]), SPEC))
+    rows = list(itertools.batched(found, 3)) if hasattr(itertools, "batched") else None
+    rows = rows or [tuple(found[:3]), tuple(found[3:])]
+    for row in rows:
+        assert all(torch.equal(shot.latent.shape, row[0].latent.shape) for shot in row)
+    for above, below in zip(*rows, strict=True):
+        assert torch.equal(above.latent.appearance, below.latent.appearance)
+
+
+def test_slices_and_bounds() -> None:
+    found = shots(azimuth=(0, 90), frames=4)
+    assert len(found[1:3]) == 2
+    assert np.array_equal(found[-1].camera.pose, found[3].camera.pose)
+    with pytest.raises(IndexError):
+        found[4]
+
+
+def test_transparent_pictures_stand_on_nothing() -> None:
+    assert shots(background="transparent")[0].background == (0, 0, 0)
+    assert shots(background="#ff0080")[0].background == (1, 0, 128 / 255)
+
+
+def test_codes_of_another_model() -> None:
+    recipe = sweep(REF, SPEC)
+    text = recipe.to_json().replace('"codes":[]', '"codes":[[1,2]]')
+    with pytest.raises(RecipeError, match="2 numbers"):
+        Shots(from_json(text), SPEC)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({}, None),
+        ({"radius": (4, 5)}, "radius"),
+        ({"azimuth": (-400, 900)}, None),
+        ({"poses": [[1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]]}, "radius"),
+    ],
+)
+def test_views_outside_the_training_range(options: dict[str, Any], named: str | None) -> None:
+    said = outside_training(sweep(REF, SPEC, **options), SPEC)
+    assert (said is None) == (named is None)
+    assert named is None or named in str(said)
+
+
+def test_a_long_sweep_is_looked_over_quickly() -> None:
+    recipe: Recipe = sweep(REF, SPEC, radius=(4, 9), frames=1_000_000)
+    assert "radius" in str(outside_training(recipe, SPEC))
