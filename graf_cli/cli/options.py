@@ -46,8 +46,7 @@ class ModelChoice:
     @property
     def named(self) -> bool:
         """Whether the command line itself names a model; the environment does not count."""
-        source = click.get_current_context().get_parameter_source("model")
-        return self.checkpoint is not None or source is ParameterSource.COMMANDLINE
+        return self.checkpoint is not None or from_command_line("model")
 
     def load(self) -> Generator:
         """The generator, fetched if need be.
@@ -214,6 +213,12 @@ class OutputChoice:
         from graf_cli.output.formats import Encoding
 
         return Encoding(codec=self.codec, crf=self.crf, loop=self.loop)
+
+
+def from_command_line(name: str) -> bool:
+    """Whether a parameter was given there, and not by the environment or a default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
 
 
 def _common_choice() -> Common:

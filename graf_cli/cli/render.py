@@ -19,6 +19,7 @@ from graf_cli.cli.options import (
     camera_options,
     common_options,
     engine_options,
+    from_command_line,
     model_options,
     motion_options,
     object_options,
@@ -124,4 +125,14 @@ def _recipe(opened: Opened, base: Recipe | None, asked: SweepOptions) -> Recipe:
         return sweep(opened.ref, opened.spec, **asked)
     if opened.ref != base.model:
         console.warn(f"The recipe is of {base.model.name}; this draws it with {opened.ref.name}.")
-    return override(base, opened.ref, opened.spec, **asked)
+    return override(base, opened.ref, opened.spec, **_on_the_command_line(asked))
+
+
+def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
+    """Less what comes from GRAF_RENDER_… variables, which set defaults and not this job."""
+    given: SweepOptions = {**asked}
+    for key in asked:
+        sources = {"latents": ("latent",), "fov": ("fov", "poses")}.get(key, (key,))
+        if not any(map(from_command_line, sources)):
+            given.pop(key)  # type: ignore[misc]
+    return given

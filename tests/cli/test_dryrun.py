@@ -76,6 +76,14 @@ def test_options_override_it(run: Run, tmp_path: Path) -> None:
     assert planned(run, *base, "--seed", 1)["plan"]["object"]["shape"] == [1]
 
 
+def test_the_environment_overrides_no_recipe(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text(json.dumps(planned(run, *SMALL)))
+    env = {"GRAF_RENDER_SIZE": "5", "GRAF_RENDER_SEED": "9", "GRAF_MODEL": "faces"}
+    found = planned(run, *CARS, "--recipe", "job.json", env=env)
+    assert found == json.loads((tmp_path / "job.json").read_text())
+    assert planned(run, *CARS, env=env)["width"] == 5
+
+
 def test_files_override_seeds_and_sweeps(run: Run, tmp_path: Path) -> None:
     case = read_case("cars")
     np.save(tmp_path / "z.npy", case.z)
