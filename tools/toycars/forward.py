@@ -60,7 +60,7 @@ def _joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:
     pairs = list(zip(parts, weights, strict=True))
     codes = [nn.functional.linear(part, weight) for part, weight in pairs if part.dim() == 2]
     points = [nn.functional.linear(part, weight) for part, weight in pairs if part.dim() == 3]
-    constant = layer.bias
+    constant: Tensor = layer.bias
     for code in codes:
         constant = (constant + code)[:, None]
     total = points[0] + constant.to(points[0].dtype)

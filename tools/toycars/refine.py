@@ -29,6 +29,7 @@ from tools.toycars.fit import (
 )
 from tools.toycars.forward import forward
 from tools.toycars.sampling import BatchSize, RayBatch, draw_batch, draw_rays
+from tools.toycars.settle import settle
 
 FIRST_STAGE, SECOND_STAGE = "fit.pt", "refine.pt"
 
@@ -156,4 +157,5 @@ def run_fit(
     run(first, work / FIRST_STAGE, out=out, save_every=save_every, asset_every=asset_every)
     second = Refinement(first, refine)
     run(second, work / SECOND_STAGE, out=out, save_every=save_every, asset_every=asset_every)
+    settle(second.averaged)
     write_asset(out, second.averaged)
