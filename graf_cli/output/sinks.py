@@ -6,10 +6,7 @@ publishes its files and `paths` names them, else nothing is left under a final n
 
 from __future__ import annotations
 
-import io
 import math
-import os
-import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -20,11 +17,12 @@ from typing import Self
 
 import numpy as np
 
-from graf_cli.errors import OutputError, UsageError
+from graf_cli.errors import OutputError
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
 from graf_cli.output.look import has_alpha, size_of
 from graf_cli.output.place import Place, explained, placed, refuse_present
 from graf_cli.output.stamp import Stamp
+from graf_cli.output.stdout import standard_output
 from graf_cli.output.stills import encode, shown, write_still
 from graf_cli.output.writer import Destination, Writer, write_all
 from graf_cli.recipe import Recipe
@@ -239,7 +237,8 @@ class StreamSink(Sink):
                         write_all(self.stdout, part)
 
     def interrupt(self) -> None:
-        """Stop the writer."""
+        """Stop the writer, also while it waits for its reader."""
+        self.stdout.stop()
         with suppress(OSError):
             self.writer.abort()
 
@@ -249,20 +248,6 @@ class StreamSink(Sink):
         self.place.discard()
         with suppress(OSError):
             self.stdout.close()
-
-
-def standard_output() -> io.RawIOBase:
-    """Standard output as a raw stream, which nothing waits for at the end.
-
-    Raises
-    ------
-    UsageError
-        When it is a terminal.
-    """
-    if sys.stdout.isatty():
-        raise UsageError("--out - writes media, which a terminal cannot show; send it to a pipe.")
-    sys.stdout.flush()
-    return io.FileIO(os.dup(sys.stdout.fileno()), "wb")
 
 
 def open_sink(

@@ -1,0 +1,86 @@
+"""Normals from the density's gradient, held against a field whose surface is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from graf_cli.model.generator import Generator
+from graf_cli.model.latent import draw
+from graf_cli.render import normals as module
+from graf_cli.render.camera import camera_for, pose_on_sphere
+from graf_cli.render.normals import normals, with_normals
+from graf_cli.render.renderer import Frame, Renderer, RenderOptions, Shot
+from tests.conftest import small_generator
+
+SHARPNESS = 30.0
+
+
+def sphere(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
+    """A ball of radius 1, dense within."""
+    density = SHARPNESS * torch.sigmoid(8 * (1 - points.norm(dim=-1)))
+    return density, torch.zeros_like(points)
+
+
+@pytest.fixture
+def ball(monkeypatch: pytest.MonkeyPatch) -> Generator:
+    generator = small_generator()
+    monkeypatch.setattr(Generator, "conditioned", lambda *_, **__: sphere)
+    return generator
+
+
+def picture(generator: Generator, samples: int = 64) -> Frame:
+    spec = generator.spec
+    camera = camera_for(spec.camera, pose_on_sphere(40, 20, 4), width=16, height=12)
+    shot = Shot(draw(spec.latent, 0), camera, samples, (0.0, 0.0, 0.0))
+    return Renderer(generator, RenderOptions(exact=True)).render(shot)
+
+
+def test_a_ball_has_the_normals_of_a_ball(ball: Generator) -> None:
+    frame = picture(ball)
+    found = normals(ball, frame)
+    camera = frame.shot.camera
+    i, j = np.meshgrid(np.arange(16) - 8, np.arange(12) - 6)
+    local = np.stack((i / camera.focal, -j / camera.focal, -np.ones_like(i, float)), axis=-1)
+    depth = frame.depth / np.maximum(frame.opacity, 1e-9)
+    points = camera.eye + local @ camera.pose[:, :3].T * depth[..., None]
+    expected = points / np.linalg.norm(points, axis=-1, keepdims=True)
+    solid = frame.opacity > 0.99
+    assert solid.sum() > 20
+    assert (found * expected).sum(axis=-1)[solid].min() > 0.999
+
+
+def test_unit_length_and_nothing_where_nothing_is(ball: Generator) -> None:
+    frame = picture(ball)
+    frame.opacity[0] = 0
+    length = np.linalg.norm(normals(ball, frame), axis=-1)
+    assert (length[0] == 0).all()
+    assert np.allclose(length[frame.opacity > 1e-3], 1, atol=1e-5)
+
+
+def test_blocks_and_chunks_change_nothing(ball: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = picture(ball)
+    whole = normals(ball, frame)
+    monkeypatch.setattr(module, "BLOCK_RAYS", 17)
+    monkeypatch.setattr(module, "CHUNK", 5)
+    assert np.allclose(normals(ball, frame), whole, atol=1e-6)
+
+
+def test_one_sample_and_an_empty_picture(ball: Generator) -> None:
+    frame = picture(ball)
+    one = replace(frame, shot=replace(frame.shot, samples=1))
+    assert np.isfinite(normals(ball, one)).all()
+    frame.opacity[:] = 0
+    assert (normals(ball, frame) == 0).all()
+
+
+def test_of_a_network() -> None:
+    generator = small_generator()
+    frame = with_normals(generator, picture(generator, samples=6))
+    length = np.linalg.norm(frame.normal, axis=-1)
+    assert np.allclose(length[frame.opacity > 1e-2], 1, atol=1e-5)
+    assert frame.normal.dtype == np.float32
