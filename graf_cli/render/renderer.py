@@ -46,6 +46,7 @@ SMALLEST_CHUNK = 64
 
 FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits
 
+BLOCK_RAYS = 1 << 16
 CAREFULLY = "rendering more carefully from here on"
 
 log = logging.getLogger("graf")
@@ -235,15 +236,16 @@ class Renderer:
             precision=precision,
             resolution=opened.resolution,
             evaluated=before.evaluated + count.evaluated,
+            coloured=before.coloured + count.coloured,
             possible=before.possible + count.possible,
             cells=before.cells + opened.cells,
         )
 
     def _audit(self, shot: Shot, *, new: bool) -> Audit:
         """Of each block of rays as much as makes a fixed number a picture; more of a new grid."""
-        along = shot.samples + self.generator.spec.network.importance
-        samples = along * shot.camera.width * shot.camera.height
-        blocks = -(-samples // FAST_BLOCK_POINTS)
+        pixels = shot.camera.width * shot.camera.height
+        samples = (shot.samples + self.generator.spec.network.importance) * pixels
+        blocks = max(-(-samples // FAST_BLOCK_POINTS), -(-pixels // BLOCK_RAYS))
         count = AUDIT_FIRST if new else AUDIT
         source = torch.Generator(device="cpu").manual_seed(self._pictures)
         return Audit(max(count // blocks, 8), source, expect=new)
@@ -271,7 +273,7 @@ class Renderer:
         )
 
     def _plain(self, shot: Shot) -> Tensor:
-        samples = shot.samples * shot.camera.width * shot.camera.height
+        samples = self._samples(shot)
         before = self.outcome
         self.outcome = dataclasses.replace(
             before,
@@ -279,16 +281,23 @@ class Renderer:
             precision="float32",
             resolution=0,
             evaluated=before.evaluated + samples,
+            coloured=before.coloured + samples,
             possible=before.possible + samples,
         )
         return self._fill(shot, lambda through: self._march(shot, through), RAY_BLOCK_POINTS)
+
+    def _samples(self, shot: Shot) -> int:
+        """Of a whole picture, all passes together."""
+        more = self.generator.spec.network.importance
+        along = 2 * shot.samples + more if more else shot.samples
+        return along * shot.camera.width * shot.camera.height
 
     def _fill(self, shot: Shot, march_some: Callable[[Rays], Composite], points: int) -> Tensor:
         """Colour, opacity, depth of every pixel, shape = (H·W, 5), some rays at a time."""
         camera = shot.camera
         pixels = camera.width * camera.height
         along = shot.samples + self.generator.spec.network.importance
-        block = max(1, points // along)
+        block = max(1, min(points // along, BLOCK_RAYS))
         picture = torch.empty((pixels, 5), device=self.generator.device, dtype=torch.float32)
         for start in range(0, pixels, block):
             stop = min(start + block, pixels)

@@ -17,6 +17,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.latent import Latent
 from graf_cli.model.spec import SKIP_LAYER
 
+ROWS = 128  # points come to the matrix kernels in multiples of this
 ALIGN = 16  # the matrix kernels like a multiple of this many inputs
 
 
@@ -77,6 +78,15 @@ def scouting_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
+def _padded(rows: Tensor) -> Tensor:
+    """As many rows as a multiple of `ROWS`, the further ones 0.
+
+    The matrix kernels are compiled for each number of rows they meet, which takes longer than the
+    product itself: let them meet few.
+    """
+    return functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))
+
+
 class FoldedDensity:
     """The density trunk of one shape.
 
@@ -129,11 +139,11 @@ class FoldedDensity:
 
     def features(self, points: Tensor) -> Tensor:
         """What density and colour are read from, shape = (n, width)."""
-        entry = self.encode(points)
+        entry = self.encode(_padded(points))
         h = self.layers[0].rectified(entry)
         for layer, affine in enumerate(self.layers[1:], 1):
             h = affine.rectified(torch.cat((h, entry), -1) if layer == SKIP_LAYER + 1 else h)
-        return h
+        return h[: len(points)]
 
     def at(self, points: Tensor, chunk: int) -> Tensor:
         """Raw density, shape = (n,), of points, some at a time."""
@@ -203,11 +213,14 @@ class FoldedColour:
 
     def __call__(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
         """Raw colour, shape = (n, 3), float32, of features and their rays' `per_ray`."""
+        return self._raw(_padded(features), per_ray)[: len(features)].to(torch.float32)
+
+    def _raw(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
         if self.view is None:
-            return self.out(features).to(torch.float32)
+            return self.out(features)
         if per_ray is None:
-            return self.out(self.view.rectified(features)).to(torch.float32)
-        return self.out(self.view(features).add_(per_ray).relu_()).to(torch.float32)
+            return self.out(self.view.rectified(features))
+        return self.out(self.view(features).add_(_padded(per_ray)).relu_())
 
 
 def _exact(linear: nn.Module) -> tuple[Tensor, Tensor]:

@@ -152,6 +152,8 @@ class _Block:
         self.end = CLEAR  # transmittance below which a ray ends
         self.kept: Tensor | None = None  # weights, where these are wanted
         self.walk = walk(self._occupied(z, audit))
+        self.row = torch.zeros_like(self.walk.start)  # of each ray in `facing`
+        self.facing: Tensor | None = None
         count.possible += z.numel()
 
     def _occupied(self, z: Tensor, audit: Audit | None) -> Tensor:
@@ -169,6 +171,7 @@ class _Block:
     def run(self, chunk: int) -> None:
         at, end = self.walk.start.clone(), self.walk.end
         live = (at < end).nonzero()[:, 0]
+        self._face(live)
         while len(live):
             step = min(max(chunk // FULL // len(live), 1), MOST_AT_ONCE)
             rays = max(chunk // step, 1)
@@ -177,6 +180,12 @@ class _Block:
                 self._advance(some, at[some], step)
             at += step
             live = live[(at[live] < end[live]) & (self.clear[live] > self.end)]
+
+    def _face(self, ray: Tensor) -> None:
+        """Make what directions add to colours, once for each ray that may see something."""
+        if self.marcher.colour is not None:
+            self.row[ray] = torch.arange(len(ray), device=ray.device, dtype=ray.dtype)
+            self.facing = self.marcher.colour.per_ray(self.rays.directions[ray] / self.length[ray])
 
     def _advance(self, ray: Tensor, at: Tensor, step: int) -> None:
         """The next `step` occupied samples of some rays."""
@@ -213,7 +222,7 @@ class _Block:
         return features, density.view(sample.shape)
 
     def _add_colour(self, colour: Branch, ray: Tensor, features: Tensor, weight: Tensor) -> None:
-        unit = self.rays.directions[ray] / self.length[ray]
-        raw = colour(features, colour.per_ray(unit))
+        facing = None if self.facing is None else self.facing[self.row[ray]]
+        raw = colour(features, facing)
         self.rgb.index_add_(0, ray, weight[:, None] * raw.sigmoid())
         self.count.coloured += len(ray)

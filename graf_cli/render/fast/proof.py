@@ -20,7 +20,7 @@ from torch.nn import functional
 from graf_cli.render.fast.objects import NO_GRID, Tightness
 
 PROMISE = 1e-3
-PROBES_FIRST, PROBES = 128, 16  # rays of a job's first picture, and of each later one
+PROBES_FIRST, PROBES = 128, 8  # rays of a job's first picture, and of each later one
 AUDIT_FIRST, AUDIT = 2048, 512  # samples called empty whose density is looked at, of a new shape
 # and in each later picture of it
 OFTEN = 0.01  # share of these that are not empty from which no grid will do
@@ -55,8 +55,9 @@ class Outcome:
         Rays marched both ways.
     difference : float
         Largest one of a colour or an opacity, over the pictures that were kept.
-    evaluated, possible : int
-        Samples whose density was evaluated, of how many there are; both of kept pictures.
+    evaluated, coloured, possible : int
+        Samples whose density and whose colour was evaluated, of how many there are; of kept
+        pictures.
     cells : int
         Evaluations that the grids took.
     """
@@ -67,6 +68,7 @@ class Outcome:
     probed: int = 0
     difference: float = 0.0
     evaluated: int = 0
+    coloured: int = 0
     possible: int = 0
     cells: int = 0
 
@@ -139,8 +141,9 @@ def _outline(opacity: Tensor) -> Tensor:
 def _outside(opacity: Tensor) -> Tensor:
     """Background within a few pixels of something."""
     reach = max(2, max(opacity.shape) // 32)
-    near = functional.max_pool2d(opacity[None, None], 2 * reach + 1, stride=1, padding=reach)
-    return (near[0, 0] > NOTHING) & (opacity <= NOTHING)
+    wide = functional.max_pool2d(opacity[None], (1, 2 * reach + 1), stride=1, padding=(0, reach))
+    near = functional.max_pool2d(wide, (2 * reach + 1, 1), stride=1, padding=(reach, 0))
+    return (near[0] > NOTHING) & (opacity <= NOTHING)
 
 
 def _draw(stratum: Tensor, count: int, source: torch.Generator) -> Tensor:

@@ -17,8 +17,8 @@ SAMPLES = 32
 
 
 def cloud(points: Tensor) -> Tensor:
-    density: Tensor = (15 * (0.8 - points.norm(dim=-1))).clamp(-8, 4)
-    density = density + torch.sin(9 * points[:, 0])
+    ball = (15 * (0.8 - points.norm(dim=-1))).clamp(-8, 4)
+    density: Tensor = ball + torch.sin(9 * points[:, 0])
     return density
 
 

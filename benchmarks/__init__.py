@@ -1,0 +1,1 @@
+"""Programs that measure graf; run them with `python -m benchmarks.NAME`."""
