@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graf_cli.errors import UsageError
+from graf_cli.errors import OutputError, UsageError
 from graf_cli.output.formats import FORMATS, Encoding, target_of
 from graf_cli.output.look import pixels
 from graf_cli.output.sinks import open_sink
@@ -30,7 +31,12 @@ STAMPED = [name for name, form in FORMATS.items() if form.metadata]
 LOSSY = {"jpg", "jpeg", "webp", "mp4", "webm", "mov", "gif", "y4m"}
 TABLE = Path(__file__).parents[2] / "docs" / "formats.md"
 
-pytest.importorskip("OpenEXR", reason="the extra `exr` is not installed")
+
+@pytest.fixture(autouse=True)
+def _openexr(request: pytest.FixtureRequest) -> None:
+    """Tests of `.exr` need the extra."""
+    if "exr" in request.node.name:
+        pytest.importorskip("OpenEXR", reason="the extra `exr` is not installed")
 
 
 def shot(name: str) -> int:
@@ -284,6 +290,16 @@ def test_depth_in_16_bits_with_its_scale(tmp_path: Path, name: str) -> None:
 def test_16_bits_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="16-bit"):
         open_sink(target_of(str(tmp_path / f"a.{name}")), recipe_of(shot(name), show=("depth16",)))
+
+
+def test_a_missing_library_is_found_before_rendering(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    for out in (tmp_path / "a.exr", f"{tmp_path}/%04d.exr"):
+        with pytest.raises(OutputError, match="install graf"):
+            open_sink(target_of(str(out)), recipe_of())
+    assert list(tmp_path.iterdir()) == []
 
 
 # encodings

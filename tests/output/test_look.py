@@ -58,12 +58,8 @@ def test_one_scale_for_the_whole_job() -> None:
     near, far = frame_of(recipe, 0, opaque=True), frame_of(recipe, 1, opaque=True)
     far.depth[:] = 4
     near.depth[:] = 3
-    assert np.array_equal(
-        pixels(near, recipe)[0, 0], _byte(0.75)
-    )
-    assert np.array_equal(
-        pixels(far, recipe)[0, 0], _byte(0.5)
-    )
+    assert np.array_equal(pixels(near, recipe)[0, 0], _byte(0.75))
+    assert np.array_equal(pixels(far, recipe)[0, 0], _byte(0.5))
 
 
 def _byte(value: float) -> np.ndarray:
