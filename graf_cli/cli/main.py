@@ -32,6 +32,7 @@ COMMANDS = {
     "models": "models",
     "download": "download",
     "convert": "convert",
+    "bench": "bench",
 }
 
 
