@@ -25,8 +25,8 @@ from graf_cli.model.checkpoint import Weights
 from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.model.spec import ModelSpec
-from graf_cli.render.measure import matrix_floor, seconds, turntable_shot
-from graf_cli.render.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.rendering.measure import matrix_floor, seconds, turntable_shot
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
 
 ASSET = Path(__file__).parents[1] / "graf_cli" / "assets" / "toy-cars.safetensors"
 SIZE, LARGE = 128, 512

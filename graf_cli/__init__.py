@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from graf_cli.model.latent import Latent as Latent
     from graf_cli.model.spec import ModelSpec as ModelSpec
     from graf_cli.recipe import Recipe as Recipe
-    from graf_cli.render.camera import Camera as Camera
-    from graf_cli.render.renderer import Frame as Frame
-    from graf_cli.render.renderer import RenderOptions as RenderOptions
-    from graf_cli.render.renderer import Shot as Shot
+    from graf_cli.rendering.camera import Camera as Camera
+    from graf_cli.rendering.renderer import Frame as Frame
+    from graf_cli.rendering.renderer import RenderOptions as RenderOptions
+    from graf_cli.rendering.renderer import Shot as Shot
 
 _HOMES = {
     "draw": "graf_cli.api",
@@ -40,10 +40,10 @@ _HOMES = {
     "Latent": "graf_cli.model.latent",
     "ModelSpec": "graf_cli.model.spec",
     "Recipe": "graf_cli.recipe",
-    "Camera": "graf_cli.render.camera",
-    "Frame": "graf_cli.render.renderer",
-    "RenderOptions": "graf_cli.render.renderer",
-    "Shot": "graf_cli.render.renderer",
+    "Camera": "graf_cli.rendering.camera",
+    "Frame": "graf_cli.rendering.renderer",
+    "RenderOptions": "graf_cli.rendering.renderer",
+    "Shot": "graf_cli.rendering.renderer",
 }
 
 __all__ = ["GrafError", "__version__", *_HOMES]  # noqa: PLE0604

@@ -15,7 +15,7 @@ from graf_cli.model.generator import Generator, digest, load_checkpoint, load_sp
 from graf_cli.model.manifest import load_manifest
 from graf_cli.model.spec import ModelSpec
 from graf_cli.recipe import ModelRef, Recipe, check_model, model_ref
-from graf_cli.render.renderer import Frame, RenderOptions
+from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.request import SweepOptions, sweep
 from graf_cli.shots import Shots
 

@@ -23,14 +23,14 @@ from graf_cli.recipe import (
     View,
     check_codes,
 )
-from graf_cli.render.camera import (
+from graf_cli.rendering.camera import (
     Camera,
     azimuth_of,
     camera_for,
     elevation_of,
     pose_on_sphere,
 )
-from graf_cli.render.renderer import Shot
+from graf_cli.rendering.renderer import Shot
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0

@@ -25,7 +25,7 @@ LEVELS = {
     "arrays": 1,
     "syntax": 1,
     "model": 2,
-    "render": 3,
+    "rendering": 3,
     "recipe": 4,
     "shots": 5,
     "output": 5,

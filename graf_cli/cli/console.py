@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -109,3 +109,10 @@ def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _ignore(done: int, total: int | None) -> None:
     """No terminal, no bar."""
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """One result on standard output, as one line of JSON."""
+    import msgspec
+
+    click.echo(msgspec.json.encode(result).decode())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from graf_cli.cli.console import print_json
 from graf_cli.cli.options import FILE, common_options
 
 
@@ -20,8 +21,11 @@ from graf_cli.cli.options import FILE, common_options
     show_default=True,
     help="Whether a file that is already there is replaced.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
 @common_options
-def convert(file: Path, config: Path | None, out: Path, half: bool, clobber: bool) -> None:
+def convert(  # noqa: PLR0917 - click calls it by name
+    file: Path, config: Path | None, out: Path, half: bool, clobber: bool, as_json: bool
+) -> None:
     """Keep the averaged generator of FILE and its specification, which --checkpoint takes alone.
 
     \b
@@ -32,10 +36,13 @@ def convert(file: Path, config: Path | None, out: Path, half: bool, clobber: boo
     import torch
 
     from graf_cli.model.checkpoint import write_weights
-    from graf_cli.model.generator import open_checkpoint
+    from graf_cli.model.generator import digest, open_checkpoint
     from graf_cli.output.place import placed
 
     spec, weights = open_checkpoint(file, config)
     with placed(out, clobber=clobber) as temporary:
         write_weights(temporary, spec, weights, torch.float16 if half else torch.float32)
-    click.echo(out)
+    if as_json:
+        print_json({"path": str(out), "bytes": out.stat().st_size, "sha256": digest(out)})
+    else:
+        click.echo(out)

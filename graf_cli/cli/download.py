@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @click.command(short_help="Fetch models into the cache.")
 @click.argument("names", nargs=-1, type=MODEL, metavar="[NAME[:SIZE]]...")
 @click.option("--all", "everything", is_flag=True, help="Every checkpoint of every model.")
+@click.option("--json", "as_json", is_flag=True, help="Print results as JSON objects.")
 @common_options
-def download(names: tuple[str, ...], everything: bool) -> None:
+def download(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Fetch models into the cache, resuming what was interrupted, and print where they are.
 
     \b
@@ -35,7 +36,11 @@ def download(names: tuple[str, ...], everything: bool) -> None:
 
     common = click.get_current_context().ensure_object(Common)
     for spec in _chosen(load_manifest(common.manifest), names):
-        click.echo(_fetch(spec, common))
+        path = _fetch(spec, common)
+        if as_json:
+            console.print_json({"model": spec.name, "path": str(path)})
+        else:
+            click.echo(path)
 
 
 def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[ModelSpec]:

@@ -26,7 +26,7 @@ def info(file: Path, as_json: bool) -> None:
     """
     import msgspec
 
-    from graf_cli.cli.job import print_json
+    from graf_cli.cli.console import print_json
     from graf_cli.output import reading
 
     found = reading.read(file)

@@ -23,7 +23,7 @@ from graf_cli.output.formats import Target, target_of
 from graf_cli.output.overlap import Overlapped
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
-from graf_cli.render.fast.proof import PROMISE, Outcome
+from graf_cli.rendering.fast.proof import PROMISE, Outcome
 from graf_cli.shots import outside_training
 
 log = logging.getLogger("graf")
@@ -145,12 +145,12 @@ class Job:
         }
         if self.records is not None:
             result["records"] = str(paths[-1])
-        print_json(result)
+        console.print_json(result)
 
     def _outline(self) -> None:
         cost = cost_of(self.recipe, self.opened)
         if self.output.as_json:
-            print_json({"recipe": msgspec.to_builtins(self.recipe), "cost": cost})
+            console.print_json({"recipe": msgspec.to_builtins(self.recipe), "cost": cost})
             return
         click.echo(self.recipe.to_json())
         sent = "nothing" if self.opened.here else f"`{self.recipe.model.name}`, size not known"
@@ -185,8 +185,3 @@ def print_paths(paths: list[Path]) -> None:
     """Results on standard output, one a line."""
     for path in paths:
         click.echo(path)
-
-
-def print_json(result: dict[str, Any]) -> None:
-    """One result on standard output, as one line of JSON."""
-    click.echo(msgspec.json.encode(result).decode())

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from graf_cli.cli.console import Common
+from graf_cli.cli.console import Common, print_json
 from graf_cli.cli.options import common_options
 from graf_cli.cli.types import MODEL
 from graf_cli.errors import GrafError
@@ -28,7 +28,8 @@ def models(ctx: click.Context, as_json: bool) -> None:
         return
     rows = list(_rows())
     if as_json:
-        _print_json(*rows)
+        for row in rows:
+            print_json(row)
     else:
         _print_table(rows)
 
@@ -41,7 +42,7 @@ def show(name: str, as_json: bool) -> None:
     """Print all about one model: training ranges, network, source, licence, citation."""
     facts = _facts(name)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
         return
     width = max(map(len, facts)) + 2
     for key, value in facts.items():
@@ -76,13 +77,6 @@ def _path(source: Any) -> str | None:
     except GrafError:  # a cache that cannot be read holds nothing
         return None
     return str(path) if path else None
-
-
-def _print_json(*objects: dict[str, Any]) -> None:
-    import msgspec
-
-    for item in objects:
-        click.echo(msgspec.json.encode(item).decode())
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

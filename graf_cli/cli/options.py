@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from graf_cli.model.spec import LatentSpec
     from graf_cli.output.formats import Encoding
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
-    from graf_cli.render.fast.proof import Precision
-    from graf_cli.render.renderer import RenderOptions
+    from graf_cli.rendering.fast.proof import Precision
+    from graf_cli.rendering.renderer import RenderOptions
     from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -190,7 +190,7 @@ class EngineChoice:
 
     def options(self) -> RenderOptions:
         """For the engine."""
-        from graf_cli.render.renderer import RenderOptions
+        from graf_cli.rendering.renderer import RenderOptions
 
         return RenderOptions(exact=self.exact, chunk=self.chunk, precision=self.precision)
 

@@ -108,7 +108,7 @@ def _asked(
 ) -> SweepOptions:
     """Which object, seen from where; files are read now."""
     from graf_cli.cli.inputs import read_from
-    from graf_cli.render.poses import Poses, read_poses
+    from graf_cli.rendering.poses import Poses, read_poses
 
     asked: SweepOptions = {**thing.asked(opened.spec.latent), **view.asked()}
     cameras = read_from(poses, read_poses) if poses else Poses(rows=())

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from typing import Self
 
 from graf_cli.model.generator import Generator
-from graf_cli.render.fast.proof import Outcome
-from graf_cli.render.normals import with_normals
-from graf_cli.render.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.rendering.fast.proof import Outcome
+from graf_cli.rendering.normals import with_normals
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
 
 
 class Drawing(Iterator[Frame]):

@@ -17,7 +17,7 @@ from graf_cli.output.stamp import XMP_KEY, Stamp
 from graf_cli.output.stills import encode
 from graf_cli.output.video import SpoolWriter, source
 from graf_cli.output.writer import Destination, Writer
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 PNG_HEAD = 33  # bytes of signature and IHDR
 GIF_HEAD = 13  # bytes before the global palette

@@ -16,7 +16,7 @@ from graf_cli.output.look import seen_normals
 from graf_cli.output.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY, Stamp
 from graf_cli.output.writer import Destination, Writer
 from graf_cli.recipe import TRANSPARENT, Recipe
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 UNITS_KEY = "graf.units"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all members: the same frames, the same bytes

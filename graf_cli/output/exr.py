@@ -11,8 +11,8 @@ from graf_cli.errors import OutputError
 from graf_cli.output.look import seen_normals
 from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
-from graf_cli.render.normals import NormalFrame
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.normals import NormalFrame
+from graf_cli.rendering.renderer import Frame
 
 UNITS = {
     "graf.units.RGBA": "sRGB-encoded in [0, 1], multiplied by A; without A on the background",

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from graf_cli.output.colours import coloured
 from graf_cli.recipe import SCALED, TRANSPARENT, Kind, Recipe
-from graf_cli.render.normals import NormalFrame
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.normals import NormalFrame
+from graf_cli.rendering.renderer import Frame
 from graf_cli.syntax import rgb_of
 
 Pixels = NDArray[np.uint8]

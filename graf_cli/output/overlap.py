@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from graf_cli.output.sinks import Sink
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 WAITING = 1  # frames held for the writer, beside the one it writes
 PATIENCE = 2.0  # seconds that a writer which was told to stop is waited for

@@ -26,7 +26,7 @@ from graf_cli.output.stdout import standard_output
 from graf_cli.output.stills import encode, shown, write_still
 from graf_cli.output.writer import Destination, Writer, write_all
 from graf_cli.recipe import Recipe
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 SHEET_LIMIT = 1 << 30  # bytes of a contact sheet
 RECIPE_FILE = "recipe.json"

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 from graf_cli.output.look import deep_pixels, pixels
 from graf_cli.output.stamp import XMP_KEY, Stamp
 from graf_cli.recipe import Recipe
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 JPEG_QUALITY = 95
 WEBP_QUALITY = 95

@@ -13,7 +13,7 @@ from graf_cli.output.look import pixels
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.stills import encode, shown
 from graf_cli.output.writer import Destination, Writer, write_all
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 RECORD = 10_240  # bytes that a tar's length is a multiple of
 

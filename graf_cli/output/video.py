@@ -13,7 +13,7 @@ from graf_cli.output.formats import FORMATS, Encoding
 from graf_cli.output.look import has_alpha, pixels
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.writer import Destination, Writer
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 _TO_BT709 = "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"
 _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",

@@ -10,7 +10,7 @@ from typing import Any
 from graf_cli.output.look import size_of
 from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import Recipe
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 
 
 class Writer(ABC):

@@ -18,7 +18,7 @@ _SERVE = """
 import json, os, signal, sys
 import graf_cli.api, graf_cli.cli.job, graf_cli.cli.render, graf_cli.cli.replay
 import graf_cli.output.animation, graf_cli.output.arrays, graf_cli.output.streams
-import graf_cli.output.video, graf_cli.render.poses
+import graf_cli.output.video, graf_cli.rendering.poses
 from graf_cli.cli.main import cli
 
 def child(job):

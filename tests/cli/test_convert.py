@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,15 @@ def test_it_is_small_and_the_same_each_time(run: Run, tmp_path: Path) -> None:
     one = (tmp_path / "one.safetensors").read_bytes()
     assert one == (tmp_path / "two.safetensors").read_bytes()
     assert len(one) < Path(CHECKPOINT).stat().st_size / 4
+
+
+def test_json_tells_what_was_written(run: Run, tmp_path: Path) -> None:
+    words = ("--config", CONFIG, "--out", "cars.safetensors", "--json")
+    result = json.loads(run("convert", CHECKPOINT, *words).stdout)
+    data = (tmp_path / "cars.safetensors").read_bytes()
+    assert result["path"] == "cars.safetensors"
+    assert result["bytes"] == len(data)
+    assert result["sha256"] == hashlib.sha256(data).hexdigest()
 
 
 def test_without_its_configuration_it_says_what_is_missing(run: Run, tmp_path: Path) -> None:

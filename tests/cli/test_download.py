@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,8 @@ def test_a_file_beside_the_manifest_is_used_where_it_is(run: Run, tmp_path: Path
     manifest = manifest_for(tmp_path, "weights.pt", DIGEST)
     stdout = run("download", "own", "--manifest", manifest).stdout
     assert stdout.strip() == str(tmp_path / "weights.pt")
+    result = json.loads(run("download", "own", "--manifest", manifest, "--json").stdout)
+    assert result == {"model": "own:24", "path": stdout.strip()}
     (tmp_path / "weights.pt").write_bytes(WEIGHTS[:-1] + b"?")
     assert "SHA-256" in run("render", "--model", "own", "--manifest", manifest, code=1).stderr
 

@@ -20,7 +20,7 @@ from graf_cli.output.overlap import Overlapped
 from graf_cli.output.place import Place, placed
 from graf_cli.output.sinks import FileSink, Sink, open_sink
 from graf_cli.output.video import VideoWriter
-from graf_cli.render.renderer import Frame
+from graf_cli.rendering.renderer import Frame
 from tests.output.frames import frame_of, recipe_of, written
 
 NAMES = sorted(FORMATS.keys() - {"jpeg"})

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import CameraSpec, LatentSpec, NetworkSpec
-from graf_cli.render.camera import camera_for
-from graf_cli.render.fast.proof import PROMISE
-from graf_cli.render.renderer import Renderer, RenderOptions
+from graf_cli.rendering.camera import camera_for
+from graf_cli.rendering.fast.proof import PROMISE
+from graf_cli.rendering.renderer import Renderer, RenderOptions
 from tests.conftest import Case, small_generator, small_spec
-from tests.render.fast import crafted
-from tests.render.fast.twins import apart, assert_promise, camera, shot
+from tests.rendering.fast import crafted
+from tests.rendering.fast.twins import apart, assert_promise, camera, shot
 
 
 def test_measured_cases(case: Case) -> None:

@@ -2,7 +2,7 @@
 
 A round takes the next few occupied samples of every ray that is still alive. Densities are made
 of all of them; colours only of those whose weight shows; a ray ends when what is behind it can no
-longer be seen. `graf_cli.render.march` is the naive twin.
+longer be seen. `graf_cli.rendering.march` is the naive twin.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from graf_cli.render.camera import Rays
-from graf_cli.render.fast.audit import Audit
-from graf_cli.render.fast.grid import DENSE, OccupancyGrid
-from graf_cli.render.march import EPSILON, INFINITE, Composite
+from graf_cli.rendering.camera import Rays
+from graf_cli.rendering.fast.audit import Audit
+from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
+from graf_cli.rendering.march import EPSILON, INFINITE, Composite
 
 CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up to no more
 CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace

@@ -7,9 +7,14 @@ import torch
 
 from graf_cli.model.latent import draw
 from graf_cli.model.spec import LatentSpec, NetworkSpec
-from graf_cli.render.fast.fold import FoldedColour, FoldedDensity, UnfoldedDensity, scouting_dtype
+from graf_cli.rendering.fast.fold import (
+    FoldedColour,
+    FoldedDensity,
+    UnfoldedDensity,
+    scouting_dtype,
+)
 from tests.conftest import CPU, small_generator, small_spec
-from tests.render.fast.twins import seeded
+from tests.rendering.fast.twins import seeded
 
 CODES = LatentSpec(dim=6, dim_appearance=2)
 SHAPE_ONLY = LatentSpec(dim=6, dim_appearance=0)

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from graf_cli.render.fast.audit import Audit, GridBrokenError, expected_highest
-from graf_cli.render.fast.grid import Density, Lattice, OccupancyGrid
+from graf_cli.rendering.fast.audit import Audit, GridBrokenError, expected_highest
+from graf_cli.rendering.fast.grid import Density, Lattice, OccupancyGrid
 from tests.conftest import CPU
-from tests.render.fast.twins import seeded
+from tests.rendering.fast.twins import seeded
 
 LATTICE = Lattice(half=2.0, cells=32, levels=2, margin=1.0, doubt=2.0)
 RAYS = 200

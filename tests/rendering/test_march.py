@@ -15,8 +15,8 @@ from torch import Tensor
 
 from graf_cli.model.field import Field
 from graf_cli.model.spec import CameraSpec
-from graf_cli.render.camera import Rays, camera_for, pose_on_sphere, rays
-from graf_cli.render.march import (
+from graf_cli.rendering.camera import Rays, camera_for, pose_on_sphere, rays
+from graf_cli.rendering.march import (
     RAY_BLOCK_POINTS,
     Composite,
     depths,
@@ -331,7 +331,7 @@ def test_many_rays_are_marched_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     whole = march(lumpy, through, 8, chunk=64)
     assert len(through) * 8 <= RAY_BLOCK_POINTS
     for points in (1, 16, 40):  # less than a ray, two rays, five rays at a time
-        monkeypatch.setattr("graf_cli.render.march.RAY_BLOCK_POINTS", points)
+        monkeypatch.setattr("graf_cli.rendering.march.RAY_BLOCK_POINTS", points)
         assert_same(march(lumpy, through, 8, chunk=64), whole)
 
 

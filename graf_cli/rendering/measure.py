@@ -16,11 +16,11 @@ import torch
 
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent, draw
-from graf_cli.render.camera import camera_for, elevation_of, pose_on_sphere, rays
-from graf_cli.render.fast.fold import FoldedColour, FoldedDensity
-from graf_cli.render.fast.proof import DTYPES, Used, difference
-from graf_cli.render.march import march
-from graf_cli.render.renderer import Renderer, RenderOptions, Shot
+from graf_cli.rendering.camera import camera_for, elevation_of, pose_on_sphere, rays
+from graf_cli.rendering.fast.fold import FoldedColour, FoldedDensity
+from graf_cli.rendering.fast.proof import DTYPES, Used, difference
+from graf_cli.rendering.march import march
+from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
 
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graf_cli.render.fast.proof import (
+from graf_cli.rendering.fast.proof import (
     LADDER,
     after_broken_grid,
     difference,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.render.fast.objects import NO_GRID, Tightness
+from graf_cli.rendering.fast.objects import NO_GRID, Tightness
 
 PROMISE = 1e-3
 PROBES_FIRST, PROBES = 128, 8  # rays of a job's first picture, and of each later one

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-import graf_cli.render.renderer as module
+import graf_cli.rendering.renderer as module
 from graf_cli.errors import DeviceError
 from graf_cli.model.field import RadianceField
-from graf_cli.render.fast.grid import OccupancyGrid
-from graf_cli.render.fast.proof import PROBES, PROBES_FIRST, PROMISE
-from graf_cli.render.renderer import Renderer, RenderOptions
+from graf_cli.rendering.fast.grid import OccupancyGrid
+from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE
+from graf_cli.rendering.renderer import Renderer, RenderOptions
 from tests.conftest import small_generator
-from tests.render.fast import crafted
-from tests.render.fast.twins import apart, assert_promise, camera, shot
+from tests.rendering.fast import crafted
+from tests.rendering.fast.twins import apart, assert_promise, camera, shot
 
 OBJECT = crafted.tent((0.1, 0.0, -0.1), (0.6, 0.8, 0.5))
 

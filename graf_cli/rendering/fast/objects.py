@@ -14,17 +14,17 @@ from torch import Tensor
 from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
-from graf_cli.render.camera import Camera, Rays, rays
-from graf_cli.render.fast.audit import Audit
-from graf_cli.render.fast.fold import (
+from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.fast.audit import Audit
+from graf_cli.rendering.fast.fold import (
     FoldedColour,
     FoldedDensity,
     UnfoldedDensity,
     scouting_dtype,
 )
-from graf_cli.render.fast.grid import Lattice, OccupancyGrid
-from graf_cli.render.fast.march import Count, Marcher
-from graf_cli.render.march import Composite, depths, resample
+from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
+from graf_cli.rendering.fast.march import Count, Marcher
+from graf_cli.rendering.march import Composite, depths, resample
 
 KEPT = 4  # shapes whose grids are kept
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves

@@ -17,11 +17,11 @@ from torch import Tensor
 from graf_cli.errors import DeviceError
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
-from graf_cli.render.camera import Camera, Rays, rays
-from graf_cli.render.fast.audit import Audit, GridBrokenError
-from graf_cli.render.fast.march import Count
-from graf_cli.render.fast.objects import Job, Objects, Tightness, key_of, remember
-from graf_cli.render.fast.proof import (
+from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.fast.audit import Audit, GridBrokenError
+from graf_cli.rendering.fast.march import Count
+from graf_cli.rendering.fast.objects import Job, Objects, Tightness, key_of, remember
+from graf_cli.rendering.fast.proof import (
     AUDIT,
     AUDIT_FIRST,
     DTYPES,
@@ -38,7 +38,7 @@ from graf_cli.render.fast.proof import (
     precisions,
     probes,
 )
-from graf_cli.render.march import RAY_BLOCK_POINTS, Composite, disparity, march
+from graf_cli.rendering.march import RAY_BLOCK_POINTS, Composite, disparity, march
 
 CPU_CHUNK = 4096  # points whose activations stay in a processor's cache
 GPU_CHUNK = 1 << 17
@@ -127,7 +127,7 @@ class Renderer:
     """Renders the shots of one generator; one renderer is one job.
 
     Each picture is rendered the fast way and held against the plain marcher on some of its rays
-    (`graf_cli.render.fast.proof`). Where the promise is broken the picture is made again more
+    (`graf_cli.rendering.fast.proof`). Where the promise is broken the picture is made again more
     carefully, in the end plainly, and so are those that follow.
 
     Parameters

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from graf_cli.render.camera import Camera, Rays, pose_on_sphere, rays
-from graf_cli.render.fast.grid import Lattice, OccupancyGrid
-from graf_cli.render.fast.march import Count, Marcher, walk
-from graf_cli.render.march import depths, march, weights
+from graf_cli.rendering.camera import Camera, Rays, pose_on_sphere, rays
+from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
+from graf_cli.rendering.fast.march import Count, Marcher, walk
+from graf_cli.rendering.march import depths, march, weights
 from tests.conftest import CPU
-from tests.render.fast.twins import seeded
+from tests.rendering.fast.twins import seeded
 
 SAMPLES = 32
 

@@ -5,7 +5,8 @@ appearance. It is lazy: a cell is looked into when a ray first passes through it
 picture pays for what its camera sees and a turntable for what its cameras see together. It is
 made coarse to fine: only cells near something are divided.
 
-Sampling cannot prove that a cell is empty. `graf_cli.render.fast.proof` measures what came of it.
+Sampling cannot prove that a cell is empty. `graf_cli.rendering.fast.proof` measures what came of
+it.
 """
 
 from __future__ import annotations
