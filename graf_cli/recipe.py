@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError
 from graf_cli.model.spec import ModelSpec
-from graf_cli.syntax import MAX_SEED, MAX_SIZE
+from graf_cli.syntax import MAX_SEED, MAX_SIZE, Precision
 
 DEFAULT_FPS = 30.0
 MAX_FRAMES = 1_000_000
@@ -133,6 +133,8 @@ class Recipe(_Strict, frozen=True, kw_only=True):
     depth_range: tuple[Depth, Depth] | None = None  # ends of the scale of depths, world units
     normals: NormalFrame = "camera"  # whose axes normals are told in
     frame: Annotated[int, Meta(ge=0)] | None = None  # only this one of the plan's pictures
+    exact: bool = False  # the plain marcher, where it was asked for by name
+    precision: Precision = "auto"  # of the matrix products, likewise: both can move a last digit
 
     def __post_init__(self) -> None:
         if not self.graf.isprintable():

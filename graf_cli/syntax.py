@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 from graf_cli.errors import UsageError
 
@@ -18,6 +19,7 @@ COLOURS = {"white": "#ffffff", "black": "#000000"}
 KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal")
 SIDE_BY_SIDE = ("rgb", "depth", "normal")
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]  # of matrix products
 Rgb = tuple[float, float, float]
 
 

@@ -6,7 +6,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +100,9 @@ class Job:
         ------
         GrafError
         """
+        replace(self, recipe=_drawn_as(self.recipe, self.engine))._run()
+
+    def _run(self) -> None:
         if self.output.dry_run:
             self._outline()
             return
@@ -121,7 +124,7 @@ class Job:
         warning = outside_training(self.recipe, generator.spec)
         if warning:
             log.warning(warning)
-        frames = api.draw(generator, self.recipe, self.engine.options())
+        frames = api.draw(generator, self.recipe, self.engine.options(self.recipe))
         sink = open_sink(
             self.target, self.recipe, columns=self.columns, clobber=output.clobber,
             metadata=output.metadata, encoding=output.encoding(),
@@ -157,6 +160,12 @@ class Job:
         console.notify(
             f"{cost['frames']:,} frames, {cost['samples']:,} samples, to download: {sent}."
         )
+
+
+def _drawn_as(recipe: Recipe, engine: EngineChoice) -> Recipe:
+    """The recipe with how it is drawn, as far as that was asked for, now or then."""
+    precision = recipe.precision if engine.precision == "auto" else engine.precision
+    return msgspec.structs.replace(recipe, exact=recipe.exact or engine.exact, precision=precision)
 
 
 def cost_of(recipe: Recipe, opened: Opened) -> dict[str, Any]:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from graf_cli.model.spec import LatentSpec
     from graf_cli.output.formats import Encoding
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
-    from graf_cli.rendering.fast.proof import Precision
     from graf_cli.rendering.renderer import RenderOptions
     from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
+    from graf_cli.syntax import Precision
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_MODEL = "toy-cars"
@@ -188,11 +188,12 @@ class EngineChoice:
     chunk: int | None
     precision: Precision
 
-    def options(self) -> RenderOptions:
-        """For the engine."""
+    def options(self, recipe: Recipe | None = None) -> RenderOptions:
+        """For the engine; a recipe says itself how it is drawn."""
         from graf_cli.rendering.renderer import RenderOptions
 
-        return RenderOptions(exact=self.exact, chunk=self.chunk, precision=self.precision)
+        said = self if recipe is None else recipe
+        return RenderOptions(exact=said.exact, chunk=self.chunk, precision=said.precision)
 
 
 @dataclass(frozen=True)

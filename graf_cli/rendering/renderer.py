@@ -30,7 +30,6 @@ from graf_cli.rendering.fast.proof import (
     PROBES_FIRST,
     PROMISE,
     Outcome,
-    Precision,
     Used,
     after_broken_grid,
     difference,
@@ -39,6 +38,7 @@ from graf_cli.rendering.fast.proof import (
     probes,
 )
 from graf_cli.rendering.march import RAY_BLOCK_POINTS, Composite, disparity, march
+from graf_cli.syntax import Precision
 
 CPU_CHUNK = 4096  # points whose activations stay in a processor's cache
 GPU_CHUNK = 1 << 17

@@ -27,6 +27,13 @@ def test_the_same_bytes(run: Run, tmp_path: Path, name: str) -> None:
     assert first == again
 
 
+@pytest.mark.parametrize("way", [("--exact",), ("--precision", "bfloat16")])
+def test_how_it_was_drawn_is_drawn_again(run: Run, tmp_path: Path, way: tuple[str, ...]) -> None:
+    run("render", *SMALL, "--size", 24, *way, "--out", "a.npz")
+    run("replay", *CARS, "a.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "a-replay.npz").read_bytes()
+
+
 def test_one_picture_of_a_sequence(run: Run, tmp_path: Path) -> None:
     """Its pixels do not depend on the pictures that were drawn before it."""
     words = ("--size", 24, "--shape", "1:2", "--azimuth", "0:360", "--frames", 5, "--out", "seq/")

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graf_cli.rendering.fast.objects import NO_GRID, Tightness
+from graf_cli.syntax import Precision
 
 PROMISE = 1e-3
 PROBES_FIRST, PROBES = 128, 8  # rays of a job's first picture, and of each later one
@@ -27,7 +28,6 @@ OFTEN = 0.01  # share of these that are not empty from which no grid will do
 EDGE = 0.02  # difference of opacity between neighbours that makes an outline
 NOTHING = 1e-3  # opacity up to which a pixel shows background
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Used = Literal["float32", "tf32", "bfloat16", "float16"]
 Path = Literal["fast", "folded", "plain"]
 
