@@ -7,6 +7,7 @@ point that they override.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
@@ -263,7 +264,10 @@ def _checked(parts: dict[str, object]) -> Recipe:
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         option = where.rstrip("`").rstrip("[.]0123456789").rpartition(".")[2]
-        raise UsageError(f"{problem} for --{option}." if option else f"{problem}.") from error
+        bound = re.fullmatch(r"Expected `\w+` ([<>]=?) ([-\d.]+)", problem)
+        if bound:
+            problem = f"It must be {bound[1]} {float(bound[2]):g}"
+        raise UsageError(f"--{option}: {problem}." if option else f"{problem}.") from error
 
 
 def _view(spec: ModelSpec, options: CameraOptions) -> View:

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOTDIR
 from pathlib import Path
 
 from graf_cli.errors import OutputError
@@ -47,7 +48,7 @@ class Place:
         _folders.add(self.folder)
         try:
             with explained(path):
-                path.parent.mkdir(parents=True, exist_ok=True)
+                _make_folder(path.parent)
                 self.folder.mkdir(mode=0o700)
         except BaseException:
             self.discard()
@@ -111,6 +112,13 @@ def placed(path: Path, *, clobber: bool = True) -> Iterator[Path]:
         place.publish()
     finally:
         place.discard()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(ENOTDIR, f"{folder} is no folder") from error
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def read(path: Path) -> Found:
         path = path / RECIPE_FILE
     try:
         with path.open("rb") as stream:
-            kind = _kind(stream.read(512))
+            kind = _kind(path, stream.read(512))
             stream.seek(0)
             entries = _READERS[kind](path, stream)
     except OSError as error:
@@ -89,11 +89,11 @@ def read(path: Path) -> Found:
     return Found(kind, entries)
 
 
-def _kind(head: bytes) -> str:
+def _kind(path: Path, head: bytes) -> str:
     for kind, magic in _MAGIC.items():
         if re.match(magic, head, re.DOTALL):
             return kind
-    raise RecipeError("The file is of no format that graf writes a recipe into.")
+    raise RecipeError(f"{path} is of no format that carries a recipe; name a file that graf wrote.")
 
 
 _MAGIC = {
