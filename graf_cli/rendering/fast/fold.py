@@ -84,7 +84,8 @@ def _padded(rows: Tensor) -> Tensor:
     The matrix kernels are compiled for each number of rows they meet, which takes longer than the
     product itself: let them meet few.
     """
-    return functional.pad(rows, (0, 0, 0, -len(rows) % ROWS))
+    missing = -len(rows) % ROWS
+    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
 
 
 class FoldedDensity:

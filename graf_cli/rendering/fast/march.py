@@ -209,7 +209,8 @@ class _Block:
         seen = (shown > UNSEEN / self.samples).nonzero()[:, 0]
         if self.marcher.colour is not None and len(seen):
             of = ray[taken[seen].div(step, rounding_mode="floor")]
-            self._add_colour(self.marcher.colour, of, features[seen], shown[seen])
+            kept = features if len(seen) == len(features) else features[seen]
+            self._add_colour(self.marcher.colour, of, kept, shown[seen])
 
     def _look(self, ray: Tensor, sample: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the samples taken, and densities of all, nothing where none was taken."""
