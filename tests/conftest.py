@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,9 @@ from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
 REFERENCE = Path(__file__).parent / "reference"
 CASES = ("cars", "faces", "birds", "cats", "default", "orthographic", "hierarchical", "compact")
 CPU = torch.device("cpu")
+
+# Jobs in the background of a shell ignore ^C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("graf", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("graf")
