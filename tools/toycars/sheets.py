@@ -43,7 +43,7 @@ def draw_sheet(
         Where to draw.
     """
     generator = load_checkpoint(path, None, device)
-    model = ModelViews(generator)
+    model = ModelViews(generator, exact=False)
     rows = _rows(kind, generator.spec.latent, seeds)
     drawn = []
     for row in rows:

@@ -59,11 +59,19 @@ def truth(latent: Latent, view: View, size: int, *, supersampling: int = 1) -> P
 
 
 class ModelViews:
-    """Draws a fitted model with the plain marcher, from its weights as they are stored."""
+    """Draws a fitted model from its weights as they are stored.
 
-    def __init__(self, generator: Generator) -> None:
+    Parameters
+    ----------
+    generator
+        The model.
+    exact
+        Whether by the plain marcher, which measurements want, or by the faster path.
+    """
+
+    def __init__(self, generator: Generator, *, exact: bool = True) -> None:
         self.generator = generator
-        self._renderer = Renderer(generator, RenderOptions(exact=True))
+        self._renderer = Renderer(generator, RenderOptions(exact=exact))
 
     def draw(self, latent: Latent, view: View, size: int) -> tuple[Tensor, Tensor]:
         """Colour on white (H, W, 3) and opacity (H, W), both in [0, 1], on the CPU."""
