@@ -185,7 +185,9 @@ def test_an_interrupt_while_the_last_frame_is_written() -> None:
 
     def interrupt() -> None:
         sink.entered.wait()
-        signal.raise_signal(signal.SIGINT)
+        main = threading.main_thread().ident
+        assert main is not None
+        signal.pthread_kill(main, signal.SIGINT)  # as the kernel does, lest it go on waiting
 
     alarm = threading.Thread(target=interrupt)
     alarm.start()
