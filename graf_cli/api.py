@@ -18,8 +18,7 @@ from graf_cli.recipe import ModelRef, Recipe, check_model, model_ref
 from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.request import SweepOptions, sweep
 from graf_cli.shots import Shots
-
-DEFAULT_MODEL = "toy-cars"
+from graf_cli.syntax import DEFAULT_MODEL
 
 
 def load(

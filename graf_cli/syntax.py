@@ -12,6 +12,7 @@ from typing import Literal
 
 from graf_cli.errors import UsageError
 
+DEFAULT_MODEL = "toy-cars"  # what no name means
 MAX_SEED = 2**63 - 1
 MAX_SIZE = 16384  # pixels along a side
 COLOURS = {"white": "#ffffff", "black": "#000000"}

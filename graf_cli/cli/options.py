@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from graf_cli.cli import console
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import COLOUR, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
+from graf_cli.syntax import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from graf_cli.api import Outline
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from graf_cli.syntax import Precision
 
 F = TypeVar("F", bound=Callable[..., Any])
-DEFAULT_MODEL = "toy-cars"
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 FORMAT_NAMES = (
     "png", "jpg", "webp", "exr", "mp4", "webm", "mov", "gif", "apng", "npz", "tar", "y4m", "raw",
