@@ -9,7 +9,8 @@ The tree::
     ├── CheckpointError    a file that is not the model it should be
     ├── DeviceError        a device that is not there or is too small
     ├── RecipeError        a recipe that cannot be drawn
-    └── OutputError        a file that cannot be written
+    ├── OutputError        a file that cannot be written
+    └── EngineError        workers that cannot be had, or that fail again and again
 
 Each message is one sentence that says what is wrong, with which file or option, and what to do.
 Beyond these the program exits 130 on ^C, 143 on SIGTERM, and 3 on a bug of its own.
@@ -50,3 +51,7 @@ class RecipeError(GrafError):
 
 class OutputError(GrafError):
     """A file cannot be written."""
+
+
+class EngineError(GrafError):
+    """Workers cannot be had, or fail again and again."""

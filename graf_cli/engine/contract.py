@@ -1,0 +1,107 @@
+"""What every engine does: one call, one contract, so that another engine is one file.
+
+The pictures of an engine are the same to the last bit as those of any other on the same kind of
+machine, in whatever order and by whomever they are made.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Self, TypeVar
+
+from graf_cli.model.generator import Generator
+from graf_cli.rendering.fast.proof import Outcome
+from graf_cli.rendering.renderer import Frame, RenderOptions
+from graf_cli.shots import Shots
+
+Put = Callable[[int, Frame], None]
+T = TypeVar("T", covariant=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What is to be drawn.
+
+    Attributes
+    ----------
+    generator : Generator
+    shots : Shots
+        All of the recipe's.
+    pictures : sequence of int
+        Which of them, in the order in which they are wanted.
+    options : RenderOptions
+    normals : bool
+        Whether each frame is a `NormalFrame`.
+    """
+
+    generator: Generator
+    shots: Shots
+    pictures: Sequence[int]
+    options: RenderOptions = field(default_factory=RenderOptions)
+    normals: bool = False
+
+
+class Progress(Iterator[T], Generic[T], ABC):
+    """Results in the order of the pictures, each made no sooner than it is needed.
+
+    It is a context manager, and closing it ends what was under way.
+    """
+
+    @property
+    @abstractmethod
+    def outcome(self) -> Outcome:
+        """How it was done so far, and the largest difference from the plain marcher measured."""
+
+    def close(self) -> None:
+        """End what is under way, and let go of whatever was held for it."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Engine(ABC):
+    """Draws pictures; one may serve many jobs, and keeps between them what they share."""
+
+    @abstractmethod
+    def draw(self, work: Work) -> Progress[Frame]:
+        """Hand the frames back.
+
+        Raises
+        ------
+        DeviceError
+            On the way, when a device's memory does not hold even the smallest chunk.
+        EngineError
+            When the engine cannot be used.
+        """
+
+    @abstractmethod
+    def deliver(self, work: Work, put: Put) -> Progress[int]:
+        """Have `put(k, frame)` called once for each picture `k`, wherever it is made.
+
+        Parameters
+        ----------
+        work : Work
+        put : callable
+            Can be pickled; it writes into a folder.
+
+        Returns
+        -------
+        Progress of int
+            The pictures that have been put. Raises as `draw`, and what `put` raises.
+        """
+
+    def close(self) -> None:
+        """Let go of everything."""
+        return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
