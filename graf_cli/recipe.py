@@ -206,6 +206,27 @@ def from_json(text: str | bytes) -> Recipe:
         raise RecipeError(f"The recipe cannot be used: {message}.") from error
 
 
+def differences(there: Recipe, here: Recipe, most: int = 3) -> str:
+    """Where two recipes differ, in words: "`plan.n` is 32 there and 64 here"."""
+    a, b = (_leaves("", msgspec.to_builtins(recipe)) for recipe in (there, here))
+    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
+    told = [f"`{key}` is {_short(a.get(key))} there and {_short(b.get(key))} here" for key in keys]
+    more = [f"{len(told) - most} more"] if len(told) > most else []
+    return ", ".join((*told[:most], *more))
+
+
+def _leaves(prefix: str, value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts = (_leaves(f"{prefix}.{key}".strip("."), item) for key, item in value.items())
+    return {key: leaf for part in parts for key, leaf in part.items()}
+
+
+def _short(value: object, most: int = 40) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def model_ref(spec: ModelSpec, sha256: str | None) -> ModelRef:
     """Name a model by its name, its weights and the settings that draw with them."""
     settings = (spec.camera, spec.network, spec.latent, spec.background, spec.size)

@@ -12,12 +12,11 @@ from typing import BinaryIO
 from graf_cli.output import ffmpeg
 from graf_cli.output.ffmpeg import Ffmpeg
 from graf_cli.output.formats import Encoding
-from graf_cli.output.look import has_alpha, pixels
+from graf_cli.output.look import Shown, has_alpha
 from graf_cli.output.stamp import XMP_KEY, Stamp
 from graf_cli.output.stills import encode
 from graf_cli.output.video import SpoolWriter, source
-from graf_cli.output.writer import Destination, Writer
-from graf_cli.rendering.renderer import Frame
+from graf_cli.output.writer import Destination, PixelWriter
 
 PNG_HEAD = 33  # bytes of signature and IHDR
 GIF_HEAD = 13  # bytes before the global palette
@@ -65,18 +64,18 @@ def _copy_gif(original: BinaryIO, out: BinaryIO, words: bytes) -> None:
     shutil.copyfileobj(original, out)
 
 
-class ApngWriter(Writer):
+class ApngWriter(PixelWriter):
     """ffmpeg writes the pictures as they come; the words are put in at the end."""
 
     def __init__(self, to: Destination, encoding: Encoding) -> None:
-        self.to = to
+        super().__init__(to)
         self.bare = to.folder / "bare.apng"
         words = ("-c:v", "apng", "-plays", str(encoding.loop or 0), "-f", "apng", str(self.bare))
         self.process = Ffmpeg((*source(to, to.size), *words), to.name)
 
-    def write(self, frame: Frame) -> None:
+    def show(self, image: Shown) -> None:
         """Encode the next frame."""
-        self.process.write(pixels(frame, self.to.recipe).data)
+        self.process.write(image.data)
 
     def close(self) -> None:
         """Finish the file."""
@@ -100,27 +99,27 @@ def _png_words(stamp: Stamp | None) -> Iterator[bytes]:
         yield struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
 
 
-class WebpWriter(Writer):
+class WebpWriter(PixelWriter):
     """Stills one after another in a RIFF container, written as they come.
 
     (ffmpeg's animated WebP keeps every frame in memory until the end.)
     """
 
     def __init__(self, to: Destination, encoding: Encoding) -> None:
-        self.recipe, self.stamp = to.recipe, to.stamp
+        super().__init__(to)
         self.count = 0
         self.out = to.file.open("wb")
         width, height = to.size
-        flags = 0x02 | 0x10 * has_alpha(self.recipe) | 0x04 * (self.stamp is not None)
+        flags = 0x02 | 0x10 * has_alpha(to.recipe) | 0x04 * (to.stamp is not None)
         size = _three(width - 1) + _three(height - 1)
         self.out.write(b"RIFF" + bytes(4) + b"WEBP")
         self._chunk(b"VP8X", bytes((flags, 0, 0, 0)) + size)
         self._chunk(b"ANIM", bytes(4) + struct.pack("<H", encoding.loop or 0))
         self._frame_head = bytes(6) + size
 
-    def write(self, frame: Frame) -> None:
+    def show(self, image: Shown) -> None:
         """Encode the next frame."""
-        still = encode(pixels(frame, self.recipe), "webp", None)
+        still = encode(image, "webp", None)
         picture = b"".join(_picture_chunks(still))
         no_blend = b"\x02"
         self._chunk(b"ANMF", self._frame_head + _three(self._duration()) + no_blend + picture)
@@ -128,8 +127,8 @@ class WebpWriter(Writer):
 
     def close(self) -> None:
         """Finish the file."""
-        if self.stamp:
-            self._chunk(b"XMP ", self.stamp.xmp().encode())
+        if self.to.stamp:
+            self._chunk(b"XMP ", self.to.stamp.xmp().encode())
         length = self.out.tell() - 8
         self.out.seek(4)
         self.out.write(struct.pack("<I", length))
@@ -141,7 +140,7 @@ class WebpWriter(Writer):
 
     def _duration(self) -> int:
         """Milliseconds, rounded so that they add up over the animation."""
-        start, end = (round(1000 * k / self.recipe.fps) for k in (self.count, self.count + 1))
+        start, end = (round(1000 * k / self.to.recipe.fps) for k in (self.count, self.count + 1))
         return min(end - start, 0xFFFFFF)
 
     def _chunk(self, name: bytes, body: bytes) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import zipfile
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import BinaryIO
 
@@ -18,6 +19,8 @@ from graf_cli.output.writer import Destination, Writer
 from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.rendering.renderer import Frame
 
+Numbers = Mapping[str, NDArray[np.float32]]
+
 UNITS_KEY = "graf.units"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all members: the same frames, the same bytes
 
@@ -28,9 +31,7 @@ class ArrayWriter(Writer):
     def __init__(self, to: Destination) -> None:
         self.to = to
         self.count = 0
-        names = ["rgb", "depth", "disparity", "opacity"]
-        if "normal" in to.recipe.show:
-            names.append("normal")
+        names = names_of(to.recipe)
         with ExitStack() as undo:
             self._spools: dict[str, BinaryIO] = {
                 name: undo.enter_context((to.folder / name).open("wb")) for name in names
@@ -39,10 +40,13 @@ class ArrayWriter(Writer):
 
     def write(self, frame: Frame) -> None:
         """Append one frame."""
+        self.add(numbers_of(frame, self.to.recipe))
+
+    def add(self, numbers: Numbers) -> None:
+        """Append one frame, as `numbers_of` makes it."""
         self.count += 1
         for name, spool in self._spools.items():
-            values = _values(frame, self.to.recipe, name)
-            spool.write(np.ascontiguousarray(values, dtype="<f4").data)
+            spool.write(np.ascontiguousarray(numbers[name], dtype="<f4").data)
 
     def close(self) -> None:
         """Gather the spools into one file."""
@@ -85,11 +89,18 @@ def units(recipe: Recipe) -> dict[str, str]:
     }
 
 
-def _values(frame: Frame, recipe: Recipe, name: str) -> NDArray[np.float32]:
-    if name == "normal":
-        return seen_normals(frame, recipe)
-    values: NDArray[np.float32] = getattr(frame, name)
-    return values
+def names_of(recipe: Recipe) -> list[str]:
+    """The arrays that a recipe's numbers are."""
+    normal = ["normal"] if "normal" in recipe.show else []
+    return ["rgb", "depth", "disparity", "opacity", *normal]
+
+
+def numbers_of(frame: Frame, recipe: Recipe) -> Numbers:
+    """The numbers of one frame by name: `rgb` and `normal` (H, W, 3), the others (H, W)."""
+    return {
+        name: seen_normals(frame, recipe) if name == "normal" else getattr(frame, name)
+        for name in names_of(recipe)
+    }
 
 
 def _add_stamp(archive: zipfile.ZipFile, stamp: Stamp) -> None:

@@ -13,6 +13,7 @@ from graf_cli.syntax import rgb_of
 
 Pixels = NDArray[np.uint8]
 Pixels16 = NDArray[np.uint16]
+Shown = Pixels | Pixels16
 Image = NDArray[np.float32]
 
 FAINTEST = 1e-3  # opacity below which a ray met nothing whose depth could be told
@@ -23,6 +24,13 @@ def has_alpha(recipe: Recipe) -> bool:
     """Whether the pixels have a fourth channel."""
     see_through = recipe.background == TRANSPARENT and any(k != "opacity" for k in recipe.show)
     return "rgba" in recipe.show or (see_through and recipe.show != ("depth16",))
+
+
+def shown(frame: Frame, recipe: Recipe) -> Shown:
+    """What is shown of a frame: (H, W, 3 or 4) bytes, or (H, W) in 16 bits."""
+    if recipe.show == ("depth16",):
+        return deep_pixels(frame, recipe)
+    return pixels(frame, recipe)
 
 
 def size_of(recipe: Recipe) -> tuple[int, int]:

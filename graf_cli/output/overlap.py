@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from graf_cli.output.sinks import Sink
+from graf_cli.output.sink import Sink
 from graf_cli.rendering.renderer import Frame
 
 WAITING = 1  # frames held for the writer, beside the one it writes
@@ -19,20 +19,20 @@ class Overlapped:
     """Writes to an open sink, returning at once; memory holds two frames at the most.
 
     The caller stays on the main thread, where ^C arrives; a failure of the writer is raised by
-    the next `write`, or at the end.
+    the next `put`, or at the end.
     """
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self._frames: queue.Queue[Frame | None] = queue.Queue(WAITING)
+        self._frames: queue.Queue[tuple[int, Frame] | None] = queue.Queue(WAITING)
         self._failure: BaseException | None = None
         self._given_up = False
         self._thread = threading.Thread(target=self._run, name="graf-writer", daemon=True)
 
-    def write(self, frame: Frame) -> None:
-        """Hand over the next frame; waits while the writer is two frames behind."""
+    def put(self, k: int, frame: Frame) -> None:
+        """Hand over picture `k`; waits while the writer is two frames behind."""
         self._raise_failure()
-        self._frames.put(frame)
+        self._frames.put((k, frame))
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -71,10 +71,10 @@ class Overlapped:
 
     def _run(self) -> None:
         """After a failure frames are still taken, so that nobody waits for ever."""
-        while (frame := self._frames.get()) is not None:
+        while (picture := self._frames.get()) is not None:
             if self._failure is None and not self._given_up:
                 try:
-                    self.sink.write(frame)
+                    self.sink.put(*picture)
                 except BaseException as failure:  # raised again on the caller's thread
                     self._failure = failure
 

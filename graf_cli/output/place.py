@@ -6,13 +6,16 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOTDIR
 from pathlib import Path
 
 from graf_cli.errors import OutputError
 
-_folders: set[Path] = set()  # that are there now, so that an end at any moment can remove them
+PART = ".part"  # how whatever is not finished ends; its name begins with a dot
+NEW = ".new"  # the same, in a folder that is claimed
+
+_unfinished: set[Path] = set()  # that is there now, so that an end at any moment can remove it
 
 
 class Place:
@@ -24,6 +27,8 @@ class Place:
         The final name; its folder is made when it is not there.
     clobber : bool
         Whether a file that is there is replaced.
+    within : Path, optional
+        A folder on the same disk to work in, rather than beside `path`.
 
     Attributes
     ----------
@@ -36,19 +41,19 @@ class Place:
         When the place cannot be written, or `path` is there and must not be replaced.
     """
 
-    def __init__(self, path: Path, *, clobber: bool = True) -> None:
+    def __init__(self, path: Path, *, clobber: bool = True, within: Path | None = None) -> None:
         self.path, self.clobber = path, clobber
         self._refuse_present()
         if path.is_dir():
             raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
         if path.exists() and not path.is_file():
             raise OutputError(f"{path} is no file that can be replaced; use --out - for pipes.")
-        self.folder = path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}.part")
+        self.folder = _temporary(within / path.name if within else path, PART)
         self.file = self.folder / f"file{path.suffix}"
-        _folders.add(self.folder)
+        _unfinished.add(self.folder)
         try:
             with explained(path):
-                _make_folder(path.parent)
+                make_folder(path.parent)
                 self.folder.mkdir(mode=0o700)
         except BaseException:
             self.discard()
@@ -70,8 +75,7 @@ class Place:
 
     def discard(self) -> None:
         """Remove the temporary folder, if it is there and can be removed."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        _folders.discard(self.folder)
+        _remove(self.folder)
 
     def _refuse_present(self) -> None:
         if not self.clobber:
@@ -90,10 +94,52 @@ def refuse_present(path: Path) -> None:
 
 
 def discard_all() -> None:
-    """Remove every temporary folder of this process: for its end, whenever that comes."""
-    for folder in tuple(_folders):
-        shutil.rmtree(folder, ignore_errors=True)
-        _folders.discard(folder)
+    """Remove all that this process has not finished: for its end, whenever that comes."""
+    for path in tuple(_unfinished):
+        _remove(path)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what jobs that were killed left of `beside` in a folder that nobody writes into."""
+    for path in folder.glob(f".*{NEW}"):
+        _remove(path)
+
+
+def _temporary(path: Path, suffix: str) -> Path:
+    """A name beside `path` that nobody else has."""
+    return path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}{suffix}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+    _unfinished.discard(path)
+
+
+@contextmanager
+def beside(path: Path, *, clobber: bool = True) -> Iterator[Path]:
+    """As `placed`, for a file in a folder that is there and claimed (`graf_cli.output.claim`).
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    temporary = _temporary(path, NEW)
+    _unfinished.add(temporary)
+    try:
+        with explained(path):
+            yield temporary
+            if not clobber:
+                refuse_present(path)
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+    finally:
+        _remove(temporary)
 
 
 @contextmanager
@@ -114,7 +160,13 @@ def placed(path: Path, *, clobber: bool = True) -> Iterator[Path]:
         place.discard()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    OSError
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

@@ -22,8 +22,7 @@ import numpy as np
 from PIL import Image
 
 from graf_cli.errors import RecipeError
-from graf_cli.output.sinks import RECIPE_FILE
-from graf_cli.output.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY
+from graf_cli.output.stamp import RECIPE_FILE, RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
@@ -87,6 +86,14 @@ def read(path: Path) -> Found:
     except Exception as error:  # decoders raise nearly anything on a damaged file
         raise RecipeError(f"{path} is damaged; name a file that graf wrote.") from error
     return Found(kind, entries)
+
+
+def carries_recipe(path: Path) -> bool:
+    """Whether a file carries a recipe; one that cannot be read carries none."""
+    try:
+        return RECIPE_KEY in read(path).entries
+    except RecipeError:
+        return False
 
 
 def _kind(path: Path, head: bytes) -> str:

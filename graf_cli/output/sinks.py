@@ -1,136 +1,29 @@
-"""Where frames go: a picture, a sheet, a numbered sequence, a video, arrays, standard output.
-
-A sink is a context manager. Frames are written to it one by one; when the block ends well it
-publishes its files and `paths` names them, else nothing is left under a final name.
-"""
+"""Where frames go: a picture, a sheet, a numbered sequence, a video, arrays, standard output."""
 
 from __future__ import annotations
 
-import math
 import tempfile
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-import numpy as np
-
-from graf_cli.errors import OutputError
+from graf_cli.errors import UsageError
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
-from graf_cli.output.look import has_alpha, size_of
-from graf_cli.output.place import Place, explained, placed, refuse_present
+from graf_cli.output.place import Place, explained
+from graf_cli.output.sequence import Numbered, SequenceSink
+from graf_cli.output.sheet import SheetWriter, StillWriter
+from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.stdout import standard_output
-from graf_cli.output.stills import encode, shown, write_still
+from graf_cli.output.stills import write_still
 from graf_cli.output.writer import Destination, Writer, write_all
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
-SHEET_LIMIT = 1 << 30  # bytes of a contact sheet
-RECIPE_FILE = "recipe.json"
 STDOUT_NAME = Path("Standard output")
 
 Make = Callable[[Destination], Writer]
-
-
-class Sink(ABC):
-    """Takes frames; see the module."""
-
-    def __init__(self) -> None:
-        self.paths: list[Path] = []
-
-    @abstractmethod
-    def write(self, frame: Frame) -> None:
-        """Take the next frame.
-
-        Raises
-        ------
-        OutputError
-        """
-
-    def commit(self) -> None:
-        """Publish what was written."""
-        return
-
-    def interrupt(self) -> None:
-        """Make a `write` that runs on another thread come to its end soon."""
-        return
-
-    def abort(self) -> None:
-        """Leave nothing half-written."""
-        return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self.commit()
-        finally:
-            self.abort()
-
-
-class SheetWriter(Writer):
-    """One picture that holds every frame, row by row; of a single frame, that frame."""
-
-    def __init__(self, to: Destination, name: str, columns: int) -> None:
-        self.to, self.name, self.columns = to, name, columns
-        width, self.height = size_of(to.recipe)
-        self.width = width
-        rows = math.ceil(len(to.recipe) / columns)
-        shape: tuple[int, ...] = (rows * self.height, columns * width)
-        deep = to.recipe.show == ("depth16",)
-        if not deep:
-            shape = (*shape, 4 if has_alpha(to.recipe) else 3)
-        if math.prod(shape) > SHEET_LIMIT:
-            raise OutputError(
-                f"{to.name} would be {shape[1]} × {shape[0]} pixels; "
-                "use fewer or smaller pictures, or a folder as `NAME/`."
-            )
-        empty = 0 if deep or has_alpha(to.recipe) else 255
-        self.sheet = np.full(shape, empty, dtype=np.uint16 if deep else np.uint8)
-        self.count = 0
-
-    def write(self, frame: Frame) -> None:
-        """Take the next frame."""
-        row, column = divmod(self.count, self.columns)
-        top, left = row * self.height, column * self.width
-        picture = shown(frame, self.to.recipe)
-        self.sheet[top : top + self.height, left : left + self.width] = picture
-        self.count += 1
-
-    def close(self) -> None:
-        """Write the file."""
-        data = encode(self.sheet, self.name, self.to.stamp)
-        if self.to.stream is not None:
-            write_all(self.to.stream, data)
-        else:
-            self.to.file.write_bytes(data)
-
-
-class StillWriter(Writer):
-    """The one frame of a format that keeps numbers."""
-
-    def __init__(self, to: Destination, name: str) -> None:
-        from graf_cli.output import exr  # noqa: PLC0415 - an optional dependency
-
-        exr.require()
-        self.to, self.name = to, name
-
-    def write(self, frame: Frame) -> None:
-        """Write the frame."""
-        write_still(self.to.file, frame, self.to.recipe, self.name, self.to.stamp)
-
-    def close(self) -> None:
-        """Nothing is left to do."""
 
 
 class FileSink(Sink):
@@ -148,7 +41,7 @@ class FileSink(Sink):
                 self.writer = make(Destination(recipe, stamp, self.place.file, str(path)))
             undo.pop_all()
 
-    def write(self, frame: Frame) -> None:
+    def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002 - they come in order
         """Take the next frame."""
         with explained(self.path):
             self.writer.write(frame)
@@ -171,41 +64,6 @@ class FileSink(Sink):
         self.place.discard()
 
 
-class SequenceSink(Sink):
-    """Numbered pictures in a folder, each published as it is made, beside the whole recipe."""
-
-    def __init__(
-        self, folder: Path, pattern: str, name: str, recipe: Recipe, *, clobber: bool, stamped: bool
-    ) -> None:
-        super().__init__()
-        self.folder, self.pattern, self.form = folder, pattern, name
-        self.recipe, self.clobber, self.stamped = recipe, clobber, stamped
-        if name == "exr":
-            from graf_cli.output import exr  # noqa: PLC0415 - an optional dependency
-
-            exr.require()
-        if not clobber:
-            for path in (folder / RECIPE_FILE, *map(self.name, range(len(recipe)))):
-                refuse_present(path)
-        Place(self.name(0), clobber=clobber).discard()
-        if stamped:
-            with placed(folder / RECIPE_FILE) as temporary:
-                temporary.write_text(recipe.to_json() + "\n", encoding="utf-8")
-
-    def name(self, k: int) -> Path:
-        """The file of frame `k`."""
-        return self.folder / (self.pattern % k)
-
-    def write(self, frame: Frame) -> None:
-        """Take the next frame."""
-        k = len(self.paths)
-        recipe = self.recipe.only(k)
-        stamp = Stamp(recipe) if self.stamped else None
-        with placed(self.name(k), clobber=self.clobber) as temporary:
-            write_still(temporary, frame, recipe, self.form, stamp)
-        self.paths.append(self.name(k))
-
-
 class StreamSink(Sink):
     """Standard output: at once where the format streams, else from a file when it is finished."""
 
@@ -222,7 +80,7 @@ class StreamSink(Sink):
             self.writer = make(to)
             undo.pop_all()
 
-    def write(self, frame: Frame) -> None:
+    def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002 - they come in order
         """Take the next frame."""
         with explained(STDOUT_NAME):
             self.writer.write(frame)
@@ -258,6 +116,7 @@ def open_sink(
     clobber: bool = True,
     metadata: bool = True,
     encoding: Encoding | None = None,
+    resume: bool = False,
 ) -> Sink:
     """The sink that a target asks for, ready: a place that cannot be written is found now.
 
@@ -271,29 +130,70 @@ def open_sink(
     clobber : bool
         Whether files that are there are replaced.
     encoding : Encoding, optional
+    resume : bool
+        Keep what is finished, and what will be, whatever happens to the process.
 
     Raises
     ------
     UsageError
         When the format cannot hold what is asked for.
     OutputError
-        When the place cannot be written, or the encoder cannot start.
+        When the place cannot be written, is another recipe's, or the encoder cannot start.
     """
     encoding = encoding or Encoding()
     check(target, recipe, encoding, sheet=columns is not None)
     if metadata:
         check_stamp(target, recipe)
     if target.pattern is not None:
-        assert target.path is not None
-        return SequenceSink(
-            target.path, target.pattern, target.format.name, recipe,
-            clobber=clobber, stamped=metadata,
-        )  # fmt: skip
+        return _sequence(target, recipe, clobber=clobber, metadata=metadata, resume=resume)
     stamp = Stamp(recipe) if metadata and target.format.metadata else None
     make = _maker(target, recipe, columns, encoding)
+    if resume:
+        return _resumed(target, recipe, stamp, make)
     if target.path is None:
         return StreamSink(recipe, stamp, make, at_once=target.format.streams)
     return FileSink(target.path, recipe, stamp, make, clobber=clobber)
+
+
+def _sequence(
+    target: Target, recipe: Recipe, *, clobber: bool, metadata: bool, resume: bool
+) -> SequenceSink:
+    assert target.path is not None
+    assert target.pattern is not None
+    name = target.format.name
+    if name == "exr":
+        from graf_cli.output import exr  # noqa: PLC0415 - an optional dependency
+
+        exr.require()
+    save = partial(write_still, name=name)
+    to = Numbered(
+        folder=target.path,
+        recipe=recipe,
+        stamped=metadata,
+        clobber=clobber,
+        pattern=target.pattern,
+        save=save,
+    )
+    return SequenceSink(to, resume=resume)
+
+
+def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
+    """A file that keeps its frames until it is whole; a single picture has none to keep."""
+    from graf_cli.output.kept import FinishedSink, KeptSink, Product  # noqa: PLC0415
+
+    if target.path is None:
+        raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
+    if stamp is None:
+        raise UsageError(
+            f"--out {target} carries no recipe, by which --resume and --shard know what is "
+            "finished; use another format and leave --no-metadata out."
+        )
+    product = Product(target.path, recipe, stamp, make)
+    if product.finished():
+        return FinishedSink(product)
+    if len(recipe) == 1:
+        return FileSink(target.path, recipe, stamp, make, clobber=True)
+    return KeptSink(product)
 
 
 def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encoding) -> Make:

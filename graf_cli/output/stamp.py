@@ -14,6 +14,7 @@ from graf_cli.recipe import Recipe
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 NAMESPACE = "https://github.com/autonomousvision/graf#"  # only a name, never opened
 RECIPE_KEY = "graf.recipe"
+RECIPE_FILE = "recipe.json"  # beside pictures that share one
 SOURCE_TYPE_KEY = "DigitalSourceType"
 DEPTH_KEY = "graf.depth"
 XMP_KEY = "XML:com.adobe.xmp"  # of PNG

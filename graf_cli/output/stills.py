@@ -7,26 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from graf_cli.output.look import deep_pixels, pixels
+from graf_cli.output.look import Shown, shown
 from graf_cli.output.stamp import XMP_KEY, Stamp
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
 JPEG_QUALITY = 95
 WEBP_QUALITY = 95
-
-Shown = NDArray[np.uint8] | NDArray[np.uint16]
-
-
-def shown(frame: Frame, recipe: Recipe) -> Shown:
-    """What is shown of a frame: (H, W, 3 or 4) bytes, or (H, W) in 16 bits."""
-    if recipe.show == ("depth16",):
-        return deep_pixels(frame, recipe)
-    return pixels(frame, recipe)
 
 
 def encode(image: Shown, name: str, stamp: Stamp | None) -> bytes:
@@ -37,7 +27,7 @@ def encode(image: Shown, name: str, stamp: Stamp | None) -> bytes:
     return buffer.getvalue()
 
 
-def write_still(path: Path, frame: Frame, recipe: Recipe, name: str, stamp: Stamp | None) -> None:
+def write_still(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None, name: str) -> None:
     """One frame as a file of its own."""
     if name == "exr":
         from graf_cli.output.exr import write_exr  # noqa: PLC0415 - an optional dependency

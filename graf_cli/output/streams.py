@@ -9,32 +9,31 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.output.look import pixels
+from graf_cli.output.look import Shown
 from graf_cli.output.stamp import Stamp
-from graf_cli.output.stills import encode, shown
-from graf_cli.output.writer import Destination, Writer, write_all
-from graf_cli.rendering.renderer import Frame
+from graf_cli.output.stills import encode
+from graf_cli.output.writer import Destination, PixelWriter, write_all
 
 RECORD = 10_240  # bytes that a tar's length is a multiple of
 
 
-class StreamWriter(Writer):
+class StreamWriter(PixelWriter):
     """Writes bytes to a stream, each frame as it comes."""
 
     def __init__(self, to: Destination) -> None:
-        self.to = to
+        super().__init__(to)
         self.count = 0
         self._stream = to.open()
 
-    def write(self, frame: Frame) -> None:
+    def show(self, image: Shown) -> None:
         """Write the next frame."""
-        for data in self.encoded(frame):
+        for data in self.encoded(image):
             write_all(self._stream, data)
         self.count += 1
 
-    def encoded(self, frame: Frame) -> Iterator[bytes]:
+    def encoded(self, image: Shown) -> Iterator[bytes]:
         """The frame as bytes, in parts."""
-        yield np.ascontiguousarray(shown(frame, self.to.recipe)).tobytes()
+        yield np.ascontiguousarray(image).tobytes()
 
     def close(self) -> None:
         """Finish the file; standard output stays open."""
@@ -58,22 +57,22 @@ class PictureStream(StreamWriter):
         self.name = name
         super().__init__(to)
 
-    def encoded(self, frame: Frame) -> Iterator[bytes]:
+    def encoded(self, image: Shown) -> Iterator[bytes]:
         """The frame as a picture."""
         recipe = self.to.recipe.only(self.count)
         stamp = Stamp(recipe) if self.to.stamp else None
-        yield encode(shown(frame, recipe), self.name, stamp)
+        yield encode(image, self.name, stamp)
 
 
 class Y4mWriter(StreamWriter):
     """YUV4MPEG2: carries size and rate; 4:4:4, BT.601, studio range, as readers expect it."""
 
-    def encoded(self, frame: Frame) -> Iterator[bytes]:
+    def encoded(self, image: Shown) -> Iterator[bytes]:
         """The frame, before the first one the header."""
         if self.count == 0:
             yield self._header()
         yield b"FRAME\n"
-        yield np.ascontiguousarray(ycbcr(pixels(frame, self.to.recipe))).tobytes()
+        yield np.ascontiguousarray(ycbcr(np.asarray(image, dtype=np.uint8))).tobytes()
 
     def _header(self) -> bytes:
         width, height = self.to.size
@@ -95,13 +94,13 @@ def ycbcr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class TarWriter(StreamWriter):
     """Numbered PNG files, `0000.png` and on, behind the `recipe.json` of the whole job."""
 
-    def encoded(self, frame: Frame) -> Iterator[bytes]:
+    def encoded(self, image: Shown) -> Iterator[bytes]:
         """The frame as a member of the archive."""
         if self.count == 0 and self.to.stamp:
             yield from _member("recipe.json", self.to.recipe.to_json().encode())
         recipe = self.to.recipe.only(self.count)
         stamp = Stamp(recipe) if self.to.stamp else None
-        yield from _member(f"{self.count:04d}.png", encode(shown(frame, recipe), "png", stamp))
+        yield from _member(f"{self.count:04d}.png", encode(image, "png", stamp))
 
     def close(self) -> None:
         """The mark of the end."""

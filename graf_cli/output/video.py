@@ -10,10 +10,9 @@ import numpy as np
 from graf_cli.output import ffmpeg
 from graf_cli.output.ffmpeg import Ffmpeg
 from graf_cli.output.formats import FORMATS, Encoding
-from graf_cli.output.look import has_alpha, pixels
+from graf_cli.output.look import Shown, has_alpha
 from graf_cli.output.stamp import Stamp
-from graf_cli.output.writer import Destination, Writer
-from graf_cli.rendering.renderer import Frame
+from graf_cli.output.writer import Destination, PixelWriter
 
 _TO_BT709 = "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"
 _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
@@ -33,7 +32,7 @@ _STREAM = ("-movflags", "frag_keyframe+empty_moov+default_base_moof+use_metadata
 SPOOL = ("-c:v", "ffv1", "-level", "3")  # lossless
 
 
-class VideoWriter(Writer):
+class VideoWriter(PixelWriter):
     """mp4, WebM and mov.
 
     Raises
@@ -43,19 +42,19 @@ class VideoWriter(Writer):
     """
 
     def __init__(self, to: Destination, name: str, encoding: Encoding) -> None:
-        self.recipe = to.recipe
+        super().__init__(to)
         width, height = to.size
         codec = encoding.codec or FORMATS[name].codecs[0]
         even = codec != "prores"  # 4:2:0 chroma wants even sides
         self._pad = (height % 2 * even, width % 2 * even)
         size = (width + self._pad[1], height + self._pad[0])
-        words = (*_codec(codec, encoding, alpha=has_alpha(self.recipe)),)
+        words = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
         _probe(size, words, to)
         metadata = _metadata(to.folder, to.stamp)
         if name != "webm":
             words = (*words, *(_FILE if to.stream is None else _STREAM))
         if to.stream is not None:  # a second at a time goes out
-            words = (*words, "-g", str(max(1, round(self.recipe.fps))))
+            words = (*words, "-g", str(max(1, round(to.recipe.fps))))
         sink = "pipe:1" if to.stream is not None else str(to.file)
         container = {"webm": "webm", "mov": "mov"}.get(name, "mp4")
         self.process = Ffmpeg(
@@ -64,11 +63,11 @@ class VideoWriter(Writer):
             None if to.stream is None else to.stream.fileno(),
         )
 
-    def write(self, frame: Frame) -> None:
+    def show(self, image: Shown) -> None:
         """Encode the next frame; an odd side is repeated at its edge where the codec needs it."""
-        image = pixels(frame, self.recipe)
         if any(self._pad):
-            image = np.pad(image, ((0, self._pad[0]), (0, self._pad[1]), (0, 0)), mode="edge")
+            sides = ((0, self._pad[0]), (0, self._pad[1]), (0, 0))
+            image = np.asarray(np.pad(image, sides, mode="edge"), dtype=np.uint8)
         self.process.write(np.ascontiguousarray(image).data)
 
     def close(self) -> None:
@@ -80,22 +79,22 @@ class VideoWriter(Writer):
         self.process.abort()
 
 
-class SpoolWriter(Writer):
+class SpoolWriter(PixelWriter):
     """Spools frames to a lossless video, for formats that need all of them twice.
 
     Subclasses make the file of it when the last frame has come.
     """
 
     def __init__(self, to: Destination) -> None:
-        self.to = to
+        super().__init__(to)
         self.spool = to.folder / "spool.mkv"
         form = "gbrap" if has_alpha(to.recipe) else "gbrp"
         words = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
         self.process = Ffmpeg(words, to.name)
 
-    def write(self, frame: Frame) -> None:
+    def show(self, image: Shown) -> None:
         """Spool the next frame."""
-        self.process.write(pixels(frame, self.to.recipe).data)
+        self.process.write(image.data)
 
     def close(self) -> None:
         """Finish the spool."""

@@ -7,7 +7,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from graf_cli.output.look import size_of
+from graf_cli.output.look import Shown, shown, size_of
 from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
@@ -37,6 +37,21 @@ class Writer(ABC):
     def abort(self) -> None:
         """Stop at once, also while another thread writes; to call it again does nothing."""
         return
+
+
+class PixelWriter(Writer):
+    """A writer that needs of a frame no more than what is shown of it."""
+
+    def __init__(self, to: Destination) -> None:
+        self.to = to
+
+    def write(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self.show(shown(frame, self.to.recipe))
+
+    @abstractmethod
+    def show(self, image: Shown) -> None:
+        """Take the next picture, as `look.shown` makes it. Raises as `write`."""
 
 
 class Destination:

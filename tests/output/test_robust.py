@@ -18,7 +18,8 @@ from graf_cli.output.ffmpeg import Ffmpeg
 from graf_cli.output.formats import FORMATS, target_of
 from graf_cli.output.overlap import Overlapped
 from graf_cli.output.place import Place, placed
-from graf_cli.output.sinks import FileSink, Sink, open_sink
+from graf_cli.output.sink import Sink
+from graf_cli.output.sinks import FileSink, open_sink
 from graf_cli.output.video import VideoWriter
 from graf_cli.rendering.renderer import Frame
 from tests.output.frames import frame_of, recipe_of, written
@@ -142,7 +143,7 @@ class Stubborn(Sink):
         self.released = threading.Event()
         self.entered = threading.Event()
 
-    def write(self, frame: Frame) -> None:
+    def put(self, k: int, frame: Frame) -> None:
         self.count += 1
         self.entered.set()
         if self.failure is not None:
@@ -157,14 +158,14 @@ def test_a_writer_that_fails_never_holds_up_the_renderer() -> None:
     frame = frame_of(recipe_of())
     with pytest.raises(OutputError, match="full"), Overlapped(Stubborn(OutputError("full"))) as out:
         for _ in range(100):
-            out.write(frame)
+            out.put(0, frame)
     assert not out._thread.is_alive()
 
 
 def test_a_failure_of_the_last_frame_is_raised_at_the_end() -> None:
     sink = Stubborn(OutputError("full"))
     with pytest.raises(OutputError, match="full"), Overlapped(sink) as out:
-        out.write(frame_of(recipe_of()))
+        out.put(0, frame_of(recipe_of()))
     assert sink.count == 1
 
 
@@ -172,9 +173,9 @@ def test_an_interrupt_cuts_a_blocked_write_short() -> None:
     sink = Stubborn()
     frame = frame_of(recipe_of())
     with pytest.raises(KeyboardInterrupt), Overlapped(sink) as out:
-        out.write(frame)
+        out.put(0, frame)
         sink.entered.wait()
-        out.write(frame)
+        out.put(0, frame)
         raise KeyboardInterrupt
     assert not out._thread.is_alive()
     assert sink.count == 1
@@ -198,7 +199,7 @@ def test_an_interrupt_while_the_last_frame_is_written() -> None:
     alarm.start()
     try:
         with pytest.raises(KeyboardInterrupt), Overlapped(sink) as out:
-            out.write(frame_of(recipe_of()))
+            out.put(0, frame_of(recipe_of()))
     finally:
         over.set()
         alarm.join()
@@ -217,7 +218,7 @@ def test_a_writer_given_up_while_ffmpeg_sleeps(tmp_path: Path) -> None:
         os.kill(ffmpeg._process.pid, signal.SIGSTOP)
         with Overlapped(sink) as out:
             for _ in range(2):
-                out.write(frame_of(recipe))
+                out.put(0, frame_of(recipe))
             raise KeyboardInterrupt
     assert not out._thread.is_alive()
     assert list(tmp_path.iterdir()) == []

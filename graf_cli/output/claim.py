@@ -1,0 +1,93 @@
+"""Who writes into a folder: any number of one recipe, or one who changes what it holds.
+
+Locks are the system's own, so that they end with their process, however it ends. Where a file
+system has none, everybody is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from graf_cli.output.place import explained, sweep
+
+if sys.platform != "win32":
+    import fcntl
+
+LOCK = ".graf-lock"
+
+
+class Claim:
+    """A share in a folder, from when it is made until it is released.
+
+    Parameters
+    ----------
+    folder : Path
+        Is there.
+    name : str
+        Of the lock's file, which is hidden and goes with the last who holds it.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, name: str = LOCK) -> None:
+        self.path = folder / name
+        self._descriptor = -1
+
+    def share(self) -> Self:
+        """Work beside others of the same recipe; waits while somebody changes the folder."""
+        self._hold(exclusive=False, wait=True)
+        return self
+
+    def alone(self, *, wait: bool = False) -> bool:
+        """Keep everybody else out; whether that could be had. What dead jobs left is removed."""
+        return self._hold(exclusive=True, wait=wait)
+
+    def release(self) -> None:
+        """Let go; the last one removes the lock, and what jobs that died have left."""
+        if self._descriptor < 0:
+            return
+        with suppress(OSError):
+            if self._lock(exclusive=True, wait=False):
+                sweep(self.path.parent)
+                self.path.unlink(missing_ok=True)
+        self._close()
+
+    def _hold(self, *, exclusive: bool, wait: bool) -> bool:
+        while True:
+            if self._descriptor < 0:
+                with explained(self.path.parent):
+                    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+                    self._descriptor = os.open(self.path, flags, 0o666)
+            if not self._lock(exclusive=exclusive, wait=wait):
+                return False
+            if self._current():
+                return True
+            self._close()  # the last one before us has removed it meanwhile
+
+    def _lock(self, *, exclusive: bool, wait: bool) -> bool:
+        if sys.platform == "win32":
+            return True
+        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+        try:
+            fcntl.flock(self._descriptor, kind | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        except OSError:  # a file system without locks
+            return True
+        return True
+
+    def _current(self) -> bool:
+        with suppress(OSError):
+            return os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+        return False
+
+    def _close(self) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1

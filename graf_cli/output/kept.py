@@ -1,0 +1,245 @@
+"""One file of many frames that survives its process: the frames are kept until it is whole.
+
+They lie losslessly in a hidden folder beside the file, put there by one process or by the shards
+of a job. Whoever finds all of them there makes the file, and the folder goes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from graf_cli.errors import OutputError, RecipeError
+from graf_cli.output import reading
+from graf_cli.output.arrays import ArrayWriter, numbers_of
+from graf_cli.output.claim import Claim
+from graf_cli.output.look import shown
+from graf_cli.output.place import Place, explained
+from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe
+from graf_cli.output.sink import Sink
+from graf_cli.output.stamp import Stamp
+from graf_cli.output.writer import Destination, PixelWriter, Writer
+from graf_cli.recipe import Recipe
+from graf_cli.rendering.renderer import Frame
+
+ASSEMBLY = ".graf-assembly"  # the lock of whoever makes the file
+QUICK = 1  # zlib's level: the frames do not stay for long
+
+Make = Callable[[Destination], Writer]
+
+
+@dataclass(frozen=True)
+class Product:
+    """The file that is to be made of the frames.
+
+    Attributes
+    ----------
+    path : Path
+    recipe : Recipe
+    stamp : Stamp or None
+    make : callable
+        Opens its writer.
+    """
+
+    path: Path
+    recipe: Recipe
+    stamp: Stamp | None
+    make: Make
+
+    @property
+    def parts(self) -> Path:
+        """Where its frames are kept."""
+        return self.path.with_name(f".{self.path.name}.frames")
+
+    def finished(self) -> bool:
+        """Whether the file is there, made by this recipe.
+
+        Raises
+        ------
+        OutputError
+            When it is there, made by another one.
+        """
+        if not self.path.exists():
+            return False
+        try:
+            there = reading.read(self.path).recipe(str(self.path))
+        except RecipeError as error:
+            raise OutputError(
+                f"{self.path} is there and carries no recipe to know it by; "
+                "name another --out, or leave --resume out to replace it."
+            ) from error
+        if there != self.recipe:
+            raise another_recipe(self.path, there, self.recipe)
+        return True
+
+    def begin(self, *, clobber: bool, within: Path | None = None) -> tuple[Place, Writer]:
+        """Open the place and the writer of the file."""
+        place = Place(self.path, clobber=clobber, within=within)
+        try:
+            with explained(self.path):
+                to = Destination(self.recipe, self.stamp, place.file, str(self.path))
+                return place, self.make(to)
+        except BaseException:
+            place.discard()
+            raise
+
+
+class FinishedSink(Sink):
+    """A file that is there already; what may be left of its frames goes."""
+
+    keeps = True
+
+    def __init__(self, product: Product) -> None:
+        super().__init__()
+        self.paths = [product.path]
+        shutil.rmtree(product.parts, ignore_errors=True)
+
+    def missing(self, pictures: Sequence[int]) -> list[int]:  # noqa: ARG002 - whichever they are
+        """Nothing is left to do."""
+        return []
+
+    def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002
+        """Nothing is left to take."""
+        raise AssertionError(f"picture {k} of a finished file")
+
+
+class KeptSink(Sink):
+    """Frames on their way into one file; see the module.
+
+    Parameters
+    ----------
+    product : Product
+        Not finished yet.
+
+    Raises
+    ------
+    OutputError
+        When the place cannot be written, or the frames there are of another recipe.
+    """
+
+    keeps = True
+
+    def __init__(self, product: Product) -> None:
+        super().__init__()
+        self.product = product
+        self._probe()
+        suffix, save = (".npz", save_numbers) if self._numbers else (".png", save_pixels)
+        self._frames = SequenceSink(
+            Numbered(
+                folder=product.parts,
+                recipe=product.recipe,
+                stamped=False,
+                pattern=f"%07d{suffix}",
+                save=save,
+            ),
+            resume=True,
+        )
+        self._elsewhere = False  # whether another process has finished the file
+
+    def missing(self, pictures: Sequence[int]) -> list[int]:
+        """Those of the pictures that are not kept yet."""
+        self.pictures = pictures
+        return self._frames.missing(pictures)
+
+    def put(self, k: int, frame: Frame) -> None:
+        """Keep picture `k`, unless another process has finished the file meanwhile."""
+        if not self._elsewhere:
+            with self._unless_finished():
+                self._frames.put(k, frame)
+
+    @property
+    def putter(self) -> Places:
+        """What keeps a picture from any process that sees the folder."""
+        return self._frames.putter
+
+    def put_elsewhere(self, k: int) -> None:
+        """Picture `k` has been kept by the `putter`."""
+        self._frames.put_elsewhere(k)
+
+    def commit(self) -> None:
+        """Make the file, if all of its frames are there."""
+        with self._unless_finished():
+            self.waiting = len(self.product.recipe) - len(self._frames.to.present())
+        if self.waiting and not self._elsewhere:
+            return
+        self.waiting = 0
+        with self._unless_finished():
+            self._assemble()
+        self.paths.append(self.product.path)
+
+    def abort(self) -> None:
+        """Let others have the frames."""
+        self._frames.abort()
+
+    @property
+    def _numbers(self) -> bool:
+        return self.product.make is ArrayWriter
+
+    def _probe(self) -> None:
+        """A place that cannot be written, or an encoder that cannot start, is found now."""
+        place, writer = self.product.begin(clobber=True)
+        writer.abort()
+        place.discard()
+
+    @contextmanager
+    def _unless_finished(self) -> Iterator[None]:
+        """That the frames are gone is no failure once the file is there."""
+        try:
+            yield
+        except OutputError:
+            self._elsewhere = self.product.finished()
+            if not self._elsewhere:
+                raise
+
+    def _assemble(self) -> None:
+        """One process at a time: the second one finds the file made."""
+        lock = Claim(self.product.parts, ASSEMBLY)
+        try:
+            lock.alone(wait=True)
+            if not self.product.finished():
+                self._make()
+        finally:
+            lock.release()
+
+    def _make(self) -> None:
+        parts = self.product.parts
+        place, writer = self.product.begin(clobber=True, within=parts)
+        try:
+            with explained(self.product.path):
+                for k in range(len(self.product.recipe)):
+                    feed(writer, self._frames.to.name(k))
+                writer.close()
+            place.publish()
+        finally:
+            writer.abort()
+            place.discard()
+        shutil.rmtree(parts, ignore_errors=True)
+
+
+def save_pixels(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> None:  # noqa: ARG001
+    """What is shown of a frame, as a plain PNG."""
+    image = Image.fromarray(np.ascontiguousarray(shown(frame, recipe)))
+    image.save(path, "PNG", compress_level=QUICK)
+
+
+def save_numbers(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> None:  # noqa: ARG001
+    """The numbers of a frame."""
+    with path.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **numbers_of(frame, recipe))
+
+
+def feed(writer: Writer, path: Path) -> None:
+    """Hand a kept frame to the writer of the file."""
+    if isinstance(writer, ArrayWriter):
+        with np.load(path, allow_pickle=False) as numbers:
+            writer.add({name: numbers[name] for name in numbers.files})
+        return
+    assert isinstance(writer, PixelWriter)
+    with Image.open(path, formats=("PNG",)) as image:
+        writer.show(np.asarray(image))

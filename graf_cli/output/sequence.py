@@ -1,0 +1,216 @@
+"""Numbered pictures in a folder, each published as it is made, beside the recipe of them all."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graf_cli.errors import OutputError, RecipeError
+from graf_cli.output.claim import Claim
+from graf_cli.output.place import beside, explained, make_folder, refuse_present
+from graf_cli.output.sink import Sink
+from graf_cli.output.stamp import RECIPE_FILE, Stamp
+from graf_cli.recipe import Recipe, differences, from_json
+from graf_cli.rendering.renderer import Frame
+
+Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places(ABC):
+    """Where each picture of a recipe goes, and how it gets there, from whatever process.
+
+    Can be pickled; the folder is there and claimed when it is used.
+
+    Attributes
+    ----------
+    folder : Path
+        Of all of them.
+    recipe : Recipe
+    stamped : bool
+        Whether pictures carry their recipe.
+    clobber : bool
+        Whether files that are there are replaced.
+    """
+
+    folder: Path
+    recipe: Recipe
+    stamped: bool
+    clobber: bool = True
+
+    @abstractmethod
+    def name(self, k: int) -> Path:
+        """The file that tells by being there that picture `k` is finished."""
+
+    @abstractmethod
+    def __call__(self, k: int, frame: Frame) -> None:
+        """Publish picture `k`, the file that tells last.
+
+        Raises
+        ------
+        OutputError
+        """
+
+    @abstractmethod
+    def present(self) -> set[int]:
+        """The pictures that are finished.
+
+        Raises
+        ------
+        OutputError
+        """
+
+    def remove(self, k: int) -> None:
+        """Take picture `k` away, the file that tells first."""
+        self.name(k).unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbered(Places):
+    """Files in one folder.
+
+    Attributes
+    ----------
+    pattern : str
+        Of file names, such as ``%04d.png``.
+    save : callable
+        Writes one picture; can be pickled.
+    """
+
+    pattern: str
+    save: Save
+
+    def name(self, k: int) -> Path:
+        """The file of picture `k`."""
+        return self.folder / (self.pattern % k)
+
+    def present(self) -> set[int]:
+        """The pictures whose files are there."""
+        with explained(self.folder):
+            names = {entry.name for entry in os.scandir(self.folder)}
+        return {k for k in range(len(self.recipe)) if self.pattern % k in names}
+
+    def __call__(self, k: int, frame: Frame) -> None:
+        """Publish picture `k`."""
+        recipe = self.recipe.only(k)
+        with beside(self.name(k), clobber=self.clobber) as temporary:
+            self.save(temporary, frame, recipe, Stamp(recipe) if self.stamped else None)
+
+
+class SequenceSink(Sink):
+    """The pictures of a recipe in a folder, in any order, made by any number of processes.
+
+    Parameters
+    ----------
+    to : Places
+    resume : bool
+        Keep what is finished of the same recipe, and refuse a folder of another one.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written, is another recipe's, or somebody is writing another
+        one's pictures into it.
+    """
+
+    keeps = True
+
+    def __init__(self, to: Places, *, resume: bool = False) -> None:
+        super().__init__()
+        self.to, self.folder, self.recipe = to, to.folder, to.recipe
+        self._finished: set[int] = set()
+        if not to.clobber and not resume:
+            for path in (self.folder / RECIPE_FILE, *map(to.name, range(len(self.recipe)))):
+                refuse_present(path)
+        with explained(self.folder):
+            make_folder(self.folder)
+        self._claim = Claim(self.folder).share()
+        try:
+            self._begin(resume=resume)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def missing(self, pictures: Sequence[int]) -> list[int]:
+        """Those of the pictures that are not finished yet."""
+        self.pictures = pictures
+        return [k for k in pictures if k not in self._finished]
+
+    def put(self, k: int, frame: Frame) -> None:
+        """Publish picture `k`."""
+        self.to(k, frame)
+        self._finished.add(k)
+
+    @property
+    def putter(self) -> Places:
+        """What publishes a picture from any process that sees the folder."""
+        return self.to
+
+    def put_elsewhere(self, k: int) -> None:
+        """Picture `k` has been published by the `putter`."""
+        self._finished.add(k)
+
+    def commit(self) -> None:
+        """Tell which files there are."""
+        self.paths = [self.to.name(k) for k in self.pictures or sorted(self._finished)]
+
+    def abort(self) -> None:
+        """Let others have the folder."""
+        self._claim.release()
+
+    def _begin(self, *, resume: bool) -> None:
+        there = self._recipe_there()
+        if resume and there is not None:
+            if there != self.recipe:
+                raise another_recipe(self.folder, there, self.recipe)
+            self._check_stamps()
+        if there == self.recipe:
+            self._finished = self.to.present() if resume else set()
+        else:
+            self._take_over()
+        if not (resume or self.to.stamped):
+            (self.folder / RECIPE_FILE).unlink(missing_ok=True)
+
+    def _take_over(self) -> None:
+        """Make the folder this recipe's: at no moment do old pictures stand beside it."""
+        if not self._claim.alone():
+            raise OutputError(
+                f"{self.folder} is being written by another graf with another recipe; "
+                "wait for it, or name another --out."
+            )
+        recipe = self.folder / RECIPE_FILE
+        with explained(recipe):
+            recipe.unlink(missing_ok=True)
+            for k in self.to.present():
+                self.to.remove(k)
+        with beside(recipe) as temporary:
+            temporary.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
+        self._claim.share()
+
+    def _recipe_there(self) -> Recipe | None:
+        try:
+            return from_json((self.folder / RECIPE_FILE).read_bytes())
+        except (OSError, RecipeError):
+            return None
+
+    def _check_stamps(self) -> None:
+        """What is there carries its recipe just as what will be added."""
+        from graf_cli.output.reading import carries_recipe  # noqa: PLC0415 - only to resume
+
+        first = next(iter(sorted(self.to.present())), None)
+        if first is not None and carries_recipe(self.to.name(first)) != self.to.stamped:
+            word = "--no-metadata" if self.to.stamped else "--metadata"
+            raise OutputError(
+                f"{self.folder} was begun with {word}; give it again, or name another --out."
+            )
+
+
+def another_recipe(path: Path, there: Recipe, wanted: Recipe) -> OutputError:
+    """The refusal to go on with what another recipe has begun."""
+    return OutputError(
+        f"{path} is of another recipe: {differences(there, wanted)}; "
+        "name another --out, or leave --resume out to replace it."
+    )
