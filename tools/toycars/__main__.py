@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from tools.toycars.evaluate import FIRST_SEED, evaluate
 from tools.toycars.fit import FitPlan
-from tools.toycars.refine import RefinePlan, run_fit
+from tools.toycars.refine import RefinePlan
 from tools.toycars.sheets import KINDS, draw_sheet
+from tools.toycars.stages import fit_from_asset, run_fit, run_sweep
+from tools.toycars.sweep import ORDINARY, SweepPlan
 
 ASSET = Path("graf_cli/assets/toy-cars.safetensors")
 WORK = Path(".toycars")
@@ -33,8 +36,15 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--work", type=Path, default=WORK, help="directory of the checkpoint")
     fit.add_argument("--steps", type=int, default=FitPlan.steps, help="steps on points")
     fit.add_argument("--refine-steps", type=int, default=RefinePlan.steps, help="steps on rays")
+    fit.add_argument("--sweep-steps", type=int, default=ORDINARY.steps, help="steps on empty space")
     fit.add_argument("--asset-every", type=int, default=0, help="steps between provisional assets")
     fit.set_defaults(run=_fit)
+    sweep = commands.add_parser("sweep", help="the fit's third stage alone, from an asset; resumes")
+    sweep.add_argument("--asset", type=Path, default=ASSET, help="asset to start from")
+    sweep.add_argument("--out", type=Path, required=True, help="asset to write")
+    sweep.add_argument("--work", type=Path, default=WORK, help="directory of the checkpoint")
+    sweep.add_argument("--steps", type=int, default=ORDINARY.steps)
+    sweep.set_defaults(run=_sweep)
     measure = commands.add_parser("evaluate", help="hold an asset against the procedural truth")
     measure.add_argument("--asset", type=Path, default=ASSET)
     measure.add_argument("--count", type=int, default=64, help="unseen cars")
@@ -57,10 +67,20 @@ def _fit(options: argparse.Namespace) -> None:
     run_fit(
         FitPlan(steps=options.steps),
         RefinePlan(steps=options.refine_steps),
+        SweepPlan(ordinary=replace(ORDINARY, steps=options.sweep_steps)),
         out=options.out,
         work=options.work,
         device=options.device,
         asset_every=options.asset_every,
+    )
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    run_sweep(
+        fit_from_asset(options.asset, FitPlan(), options.device),
+        SweepPlan(ordinary=replace(ORDINARY, steps=options.steps)),
+        out=options.out,
+        work=options.work,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from graf_cli.model.generator import load_checkpoint
+from graf_cli.model.generator import Generator, load_checkpoint
 from graf_cli.model.latent import Latent
 from graf_cli.model.latent import draw as draw_latent
 from graf_cli.model.spec import LatentSpec
 from tools.toycars.codes import SHAPE_FACTOR_NAMES, SHAPE_SEED, with_factor
+from tools.toycars.forward import density_of
 from tools.toycars.metrics import clear_rays, psnr, silhouette_iou
+from tools.toycars.sampling import CLEARANCE, Space, draw_space
 from tools.toycars.views import ModelViews, View, random_views, truth
 
 FIRST_SEED = 1000
@@ -24,6 +26,12 @@ LOW, HIGH = 0.1, 0.9
 """Values between which a shape factor is moved to see what it does."""
 VISIBLE = 0.1
 """Difference of a colour channel that an eye notices."""
+SPACE_POINTS = 1 << 15
+"""Points a shape, of each of two kinds, at which empty space is looked into."""
+SPACE_SEED = 1 << 42
+"""Keeps these draws apart from those of a fit."""
+CHUNK = 4096
+"""Points that go through the network at once."""
 FACTOR_VIEW = View(u=0.12, v=0.36)
 
 
@@ -42,6 +50,22 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Emptiness:
+    """What was found where nothing is."""
+
+    points: int
+    """Empty points looked at."""
+    specks: int
+    """Those of them with a density."""
+
+    def __add__(self, other: Emptiness) -> Emptiness:
+        return Emptiness(self.points + other.points, self.specks + other.specks)
+
+    def __str__(self) -> str:
+        return f"{self.specks} of {self.points:,}"
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All that was measured of one asset."""
 
@@ -53,6 +77,10 @@ class Evaluation:
     """Whether the opacity of one shape under several appearances is the same to the bit."""
     factors: dict[str, float]
     """Share of the car's pixels that visibly change when one shape factor moves."""
+    sampled: Emptiness
+    """Of empty space, as pictures take their samples."""
+    reachable: Emptiness
+    """Of all that any camera sees, evenly."""
 
     def summary(self) -> dict[str, float]:
         """The numbers that the thresholds are about."""
@@ -73,6 +101,8 @@ class Evaluation:
             "summary": self.summary(),
             "appearances_equal": self.appearances_equal,
             "factors": self.factors,
+            "sampled": asdict(self.sampled),
+            "reachable": asdict(self.reachable),
             "cases": [
                 {"seed": case.seed, "u": case.view.u, "v": case.view.v}
                 | {"iou": case.iou, "psnr": case.psnr}
@@ -90,6 +120,8 @@ class Evaluation:
             ("PSNR, mean", "≥ 27 dB", f"{found['psnr_mean']:.2f} dB"),
             ("PSNR, worst", "", f"{found['psnr_worst']:.2f} dB"),
             ("Clear rays off the car", "≥ 99.5 %", f"{100 * found['clear_share']:.3f} %"),
+            ("Empty samples of pictures with a density", "", str(self.sampled)),
+            ("Empty points in a camera's reach with a density", "", str(self.reachable)),
             ("Opacity equal under 8 appearances", "to the bit", _yes(self.appearances_equal)),
         ]
         lines = ["| measure | wanted | found |", "| --- | --- | --- |"]
@@ -117,6 +149,7 @@ def evaluate(path: Path, *, count: int, size: int, device: torch.device) -> Eval
     model = ModelViews(generator)
     latents = generator.spec.latent
     seeds = range(FIRST_SEED, FIRST_SEED + count)
+    sampled, reachable = empty_space(generator, count)
     pairs = list(zip(seeds, random_views(count, VIEW_SEED), strict=True))
     return Evaluation(
         sha256=generator.sha256,
@@ -130,6 +163,8 @@ def evaluate(path: Path, *, count: int, size: int, device: torch.device) -> Eval
             name: _factor_effect(model, latents, index, size)
             for index, name in enumerate(SHAPE_FACTOR_NAMES)
         },
+        sampled=sampled,
+        reachable=reachable,
     )
 
 
@@ -147,6 +182,28 @@ def measure(model: ModelViews, latents: LatentSpec, seed: int, view: View, size:
         clear=clear,
         missing=missing,
     )
+
+
+@torch.inference_mode()
+def empty_space(generator: Generator, count: int) -> tuple[Emptiness, Emptiness]:
+    """Look into the empty space of unseen shapes, at what pictures sample and at all in reach."""
+    sampled = reachable = Emptiness(0, 0)
+    size, device = generator.spec.latent.dim_shape, generator.device
+    for seed in range(SPACE_SEED, SPACE_SEED + count):
+        sampled += _emptiness(generator, draw_space(1, 0, SPACE_POINTS, size, seed, device=device))
+        reachable += _emptiness(
+            generator, draw_space(1, SPACE_POINTS, 0, size, seed, device=device)
+        )
+    return sampled, reachable
+
+
+def _emptiness(generator: Generator, space: Space) -> Emptiness:
+    empty = space.points[space.distance > CLEARANCE]
+    found = [
+        density_of(generator.coarse, some[None], space.shape) > 0
+        for some in torch.split(empty, CHUNK)
+    ]
+    return Emptiness(len(empty), sum(int(some.sum()) for some in found))
 
 
 def _appearances_equal(model: ModelViews, latents: LatentSpec, size: int) -> bool:

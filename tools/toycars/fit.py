@@ -101,17 +101,18 @@ class Fit:
         """Write all that `load` needs, in one move."""
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".part")
-        torch.save(
-            {
-                "plan": self.plan_data(),
-                "step": self.step,
-                "network": self.network.state_dict(),
-                "averaged": self.averaged.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-            },
-            unfinished,
-        )
+        torch.save(self.state(), unfinished)
         unfinished.replace(path)
+
+    def state(self) -> dict[str, Any]:
+        """All that decides the steps to come, as `torch.save` takes it."""
+        return {
+            "plan": self.plan_data(),
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+        }
 
     def load(self, path: Path) -> None:
         """Go on from a saved fit.
@@ -124,6 +125,10 @@ class Fit:
         saved: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
         if saved["plan"] != self.plan_data():
             raise SystemExit(f"{path} belongs to a fit with another plan; remove it or move it.")
+        self.restore(saved)
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Be as a `state` says."""
         self.step = saved["step"]
         self.network.load_state_dict(saved["network"])
         self.averaged.load_state_dict(saved["averaged"])

@@ -36,6 +36,22 @@ def forward(
     density, colour
         Shapes (B, P) and (B, C, 3), before rectifier and sigmoid.
     """
+    hidden = _features(field, points, shape)
+    seen = field.feature_linear(hidden[:, : directions.shape[1]])
+    view = _joined(
+        _linear(field.views_linears[0]), (seen, field.encode_directions(directions), appearance)
+    )
+    return field.alpha_linear(hidden)[..., 0], field.rgb_linear(view.relu())
+
+
+def density_of(field: RadianceField, points: Tensor, shape: Tensor) -> Tensor:
+    """Raw density alone, (B, P), of codes (B, S) at world positions (B, P, 3)."""
+    density: Tensor = field.alpha_linear(_features(field, points, shape))[..., 0]
+    return density
+
+
+def _features(field: RadianceField, points: Tensor, shape: Tensor) -> Tensor:
+    """What density and colour are read from, (B, P, width)."""
     encoded = field.encode_points(points)
     hidden = encoded
     for index, module in enumerate(field.pts_linears):
@@ -47,11 +63,7 @@ def forward(
         else:
             hidden = layer(hidden)
         hidden = hidden.relu()
-    seen = field.feature_linear(hidden[:, : directions.shape[1]])
-    view = _joined(
-        _linear(field.views_linears[0]), (seen, field.encode_directions(directions), appearance)
-    )
-    return field.alpha_linear(hidden)[..., 0], field.rgb_linear(view.relu())
+    return hidden
 
 
 def _joined(layer: nn.Linear, parts: tuple[Tensor, ...]) -> Tensor:

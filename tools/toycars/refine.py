@@ -10,28 +10,21 @@ appearance of its own, which is cheap, since an appearance code enters the last 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tools.toycars.asset import write_asset
 from tools.toycars.fit import (
     SEED_STRIDE,
     Fit,
-    FitPlan,
     Losses,
     one_cycle,
     point_losses,
-    run,
     smooth_l1,
 )
 from tools.toycars.forward import forward
 from tools.toycars.sampling import BatchSize, RayBatch, draw_batch, draw_rays
-from tools.toycars.settle import settle
-
-FIRST_STAGE, SECOND_STAGE = "fit.pt", "refine.pt"
 
 
 @dataclass(frozen=True)
@@ -124,38 +117,3 @@ class Refinement(Fit):
         opacity = weight.sum(-1)
         seen = colour.float().sigmoid().reshape(codes, count, window, 3)
         return (weight[..., None] * seen).sum(-2) + (1 - opacity)[..., None], opacity
-
-
-def run_fit(
-    plan: FitPlan,
-    refine: RefinePlan,
-    *,
-    out: Path,
-    work: Path,
-    device: torch.device,
-    save_every: int = 250,
-    asset_every: int = 0,
-) -> None:
-    """Fit from where the last run stopped to the end of both stages, and write the asset.
-
-    Parameters
-    ----------
-    plan, refine
-        What to fit: first on points, then through the renderer.
-    out
-        The asset, a safetensors file.
-    work
-        Directory of the checkpoints, from which an interrupted fit resumes.
-    device
-        Where to compute.
-    save_every
-        Steps between checkpoints.
-    asset_every
-        Steps between provisional assets at ``out``; 0 for none before the last.
-    """
-    first = Fit(plan, device)
-    run(first, work / FIRST_STAGE, out=out, save_every=save_every, asset_every=asset_every)
-    second = Refinement(first, refine)
-    run(second, work / SECOND_STAGE, out=out, save_every=save_every, asset_every=asset_every)
-    settle(second.averaged)
-    write_asset(out, second.averaged)

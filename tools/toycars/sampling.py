@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +20,8 @@ STEEPNESS = 350.0
 """Raw density gained per world unit of depth under the surface."""
 EMPTY, SOLID = -15.0, 60.0
 """Bounds of the raw density that is asked for."""
+CLEARANCE = 0.1
+"""Signed distance from which a point is surely empty, world units; density fades out at 0.06."""
 COLOUR_BAND = (-0.22, 0.02)
 """Signed distances between which a ray still collects colour."""
 SAMPLES = 64
@@ -29,6 +32,8 @@ RAY_SEED = 1 << 40
 """Keeps the draws of rays apart from those of points."""
 VIEWS_TRIED = 3
 """Eyes drawn per point to find one that sees its surface."""
+REACH = math.hypot(FAR - RADIUS, math.sqrt(2) * FAR * math.tan(math.radians(FIELD_OF_VIEW / 2)))
+"""Distance from the origin to the last sample in a picture's corner, the farthest one seen."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,18 @@ class RayBatch:
     """RGB wanted of the pixel, on white, (B, R, 3)."""
     hit: Tensor
     """1 where the ray meets the car, else 0, (B, R)."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """B codes with P points each, anywhere that a camera sees."""
+
+    shape: Tensor
+    """(B, S)"""
+    points: Tensor
+    """World positions, (B, P, 3)."""
+    distance: Tensor
+    """Signed distance to the car, world units, (B, P)."""
 
 
 def draw_batch(size: BatchSize, seed: int, *, device: torch.device, dtype: torch.dtype) -> Batch:
@@ -155,6 +172,30 @@ def draw_rays(
         colour=torch.where(hit[..., None], colour, torch.ones_like(colour)),
         hit=hit.to(dtype),
     )
+
+
+def draw_space(
+    codes: int, ball: int, view: int, code_size: int, seed: int, *, device: torch.device
+) -> Space:
+    """Draw points from all that cameras see, its corners included.
+
+    Parameters
+    ----------
+    codes
+        How many shapes.
+    ball, view
+        Points per code evenly in a ball of radius `REACH`, which holds whatever a camera sees
+        from wherever it stands, and points as pictures take their samples. The ball's favour
+        what pictures show in a corner, the others what they show in the middle.
+    code_size, seed
+        Length of a code, and the seed of all draws.
+    """
+    draw = _Draw(torch.Generator(device=device).manual_seed(seed), device, torch.float32)
+    shape = draw.normal(codes, code_size)
+    around = torch.nn.functional.normalize(draw.normal(codes, ball, 3), dim=-1)
+    far = REACH * draw.uniform(codes, ball, 1) ** (1 / 3)
+    points = torch.cat((far * around, _in_view(draw, codes, view)), dim=1)
+    return Space(shape, points, cars(shape, shape).distance(points))
 
 
 @dataclass(frozen=True)

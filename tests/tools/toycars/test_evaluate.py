@@ -5,10 +5,18 @@ from pathlib import Path
 
 import torch
 
+from graf_cli.model.generator import load_checkpoint
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from tools.toycars.__main__ import main
 from tools.toycars.asset import write_asset
-from tools.toycars.evaluate import Case, Evaluation, evaluate
+from tools.toycars.evaluate import (
+    SPACE_POINTS,
+    Case,
+    Emptiness,
+    Evaluation,
+    empty_space,
+    evaluate,
+)
 from tools.toycars.fit import FitPlan, new_field
 from tools.toycars.truth import V_RANGE
 from tools.toycars.views import View, random_views
@@ -33,13 +41,33 @@ def test_an_unfitted_model_is_measured(tmp_path: Path) -> None:
 def test_the_summary_is_over_all_rays_and_the_worst_car() -> None:
     view = View(0.1, 0.2)
     cases = (Case(1, view, 1.0, 30.0, 90, 100), Case(2, view, 0.9, 20.0, 300, 300))
-    found = Evaluation("0" * 64, 8, cases, appearances_equal=True, factors={"style": 0.5})
+    found = Evaluation(
+        sha256="0" * 64,
+        size=8,
+        cases=cases,
+        appearances_equal=True,
+        factors={"style": 0.5},
+        sampled=Emptiness(900, 1) + Emptiness(800, 2),
+        reachable=Emptiness(1_000_000, 0),
+    )
     summary = found.summary()
     assert summary["iou_mean"] == 0.95
     assert summary["iou_worst"] == 0.9
     assert summary["psnr_mean"] == 25
     assert summary["clear_share"] == 390 / 400
     assert "| style | 50 % |" in found.as_markdown()
+    assert "3 of 1,700 |" in found.as_markdown()
+    assert "0 of 1,000,000 |" in found.as_markdown()
+
+
+def test_a_field_that_is_solid_everywhere_is_found_solid_where_nothing_is(tmp_path: Path) -> None:
+    generator = load_checkpoint(unfitted(tmp_path), None, CPU)
+    bias = generator.coarse.alpha_linear.bias
+    for value, share in ((1e4, 1), (-1e4, 0)):
+        bias.fill_(value)
+        for found in empty_space(generator, 1):
+            assert found.points > SPACE_POINTS / 2
+            assert found.specks == share * found.points
 
 
 def test_views_are_the_released_cameras() -> None:

@@ -9,12 +9,15 @@ import torch
 from graf_cli.model.checkpoint import check_weights, read_weights
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from tools.toycars.fit import Fit, FitPlan, one_cycle
-from tools.toycars.refine import FIRST_STAGE, SECOND_STAGE, Refinement, RefinePlan, run_fit
+from tools.toycars.refine import Refinement, RefinePlan
 from tools.toycars.sampling import BatchSize
+from tools.toycars.stages import FIRST_STAGE, SECOND_STAGE, run_fit
+from tools.toycars.sweep import SweepPlan
 
 CPU = torch.device("cpu")
 POINTS = BatchSize(codes=3, near=24, coloured=16, volume=8, candidates=60, code_size=16)
 REFINE = RefinePlan(steps=3, rays=6, batch=replace(POINTS, own_appearance=True))
+SWEEP = SweepPlan(ordinary=REFINE, codes=2, ball=20, view=10, kept=2, again=2, memory=4)
 SMALL = FitPlan(
     steps=4,
     batch=POINTS,
@@ -25,12 +28,12 @@ SMALL = FitPlan(
 
 def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
     whole, halves = tmp_path / "whole.safetensors", tmp_path / "halves.safetensors"
-    run_fit(SMALL, REFINE, out=whole, work=tmp_path / "whole", device=CPU)
+    run_fit(SMALL, REFINE, SWEEP, out=whole, work=tmp_path / "whole", device=CPU)
     first = Fit(SMALL, CPU)
     first.advance()
     first.advance()
     first.save(tmp_path / "halves" / FIRST_STAGE)
-    run_fit(SMALL, REFINE, out=halves, work=tmp_path / "halves", device=CPU)
+    run_fit(SMALL, REFINE, SWEEP, out=halves, work=tmp_path / "halves", device=CPU)
     assert whole.read_bytes() == halves.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         "halves.safetensors",
@@ -40,7 +43,7 @@ def test_an_interrupted_fit_ends_where_an_uninterrupted_one_does(tmp_path: Path)
 
 def test_the_asset_says_what_it_is_and_is_half_precision(tmp_path: Path) -> None:
     out = tmp_path / "cars.safetensors"
-    run_fit(SMALL, REFINE, out=out, work=tmp_path / "work", device=CPU, asset_every=2)
+    run_fit(SMALL, REFINE, SWEEP, out=out, work=tmp_path / "work", device=CPU, asset_every=2)
     weights = read_weights(out)
     assert weights.spec is not None
     check_weights(out, weights.spec, weights)

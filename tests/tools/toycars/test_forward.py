@@ -2,7 +2,7 @@ import torch
 
 from graf_cli.model.field import RadianceField
 from graf_cli.model.spec import LatentSpec, NetworkSpec
-from tools.toycars.forward import forward
+from tools.toycars.forward import density_of, forward
 
 CPU = torch.device("cpu")
 
@@ -22,6 +22,7 @@ def test_the_cheap_pass_gives_the_fields_own_numbers_and_gradients() -> None:
     own_density, _ = field(points, torch.zeros_like(points), *codes)
     _, own_colour = field(points[:, :6], directions, *codes)
     assert torch.allclose(density, own_density)
+    assert torch.equal(density, density_of(field, points, shape))
     assert torch.allclose(colour, own_colour)
     parameters = list(field.parameters())
     ours = torch.autograd.grad(density.sum() + colour.sum(), parameters)
