@@ -27,6 +27,7 @@ LEVELS = {
     "model": 2,
     "rendering": 3,
     "recipe": 4,
+    "sharding": 5,
     "shots": 5,
     "output": 5,
     "request": 5,

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,18 +15,50 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from graf_cli.cli.job import Result
+    from graf_cli.cli.options import OutputChoice
+    from graf_cli.engine.contract import Engine
+    from graf_cli.model.generator import Generator
+
 T = TypeVar("T")
 LOGGER = "graf"
 
 
 @dataclass
 class Common:
-    """Options that every command takes, before or after its name."""
+    """Options that every command takes, and what the jobs of one process share.
+
+    Attributes
+    ----------
+    models : dict
+        Generators that jobs before this one have loaded, by what named them.
+    engine : Engine or None
+        That jobs before this one have opened.
+    on_result : callable or None
+        Takes a job's result in place of standard output.
+    """
 
     manifest: Path | None = None
     offline: bool | None = None
     verbosity: int = 0  # -1 quiet, 0, 1 verbose
     debug: bool = False
+    models: dict[object, Generator] = field(default_factory=dict)
+    engine: Engine | None = None
+    on_result: Callable[[Result], None] | None = None
+
+    def report(self, result: Result, output: OutputChoice) -> None:
+        """Say what came of a job."""
+        from graf_cli.cli.job import report
+
+        if self.on_result is not None:
+            self.on_result(result)
+        else:
+            report(result, output)
+
+
+def common() -> Common:
+    """That of the command which is running."""
+    return click.get_current_context().ensure_object(Common)
 
 
 class _Lines(logging.Formatter):

@@ -6,7 +6,8 @@ import logging
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,19 @@ import msgspec
 
 from graf_cli import api
 from graf_cli.cli import console
+from graf_cli.cli.ending import Ending, Terminated, after_the_picture_in_hand
 from graf_cli.cli.options import EngineChoice, ModelChoice, OutputChoice
-from graf_cli.errors import RecipeError, UsageError
+from graf_cli.engine.contract import Engine, Put, Work
+from graf_cli.errors import GrafError, RecipeError, UsageError
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import ModelSpec
 from graf_cli.output.formats import Target, target_of
 from graf_cli.output.overlap import Overlapped
+from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
-from graf_cli.shots import outside_training
+from graf_cli.shots import Shots, outside_training
 
 log = logging.getLogger("graf")
 
@@ -74,6 +78,59 @@ def read_recipe(path: Path | None) -> Recipe:
 
 
 @dataclass(frozen=True)
+class Result:
+    """What came of a job.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    path : Path or None
+        The file, or the folder of a sequence; None when other shards have yet to finish it.
+    paths : list of Path
+        All files, those included that were finished before.
+    records : Path or None
+        The file about a sequence.
+    pictures : int
+        That this process was to see to.
+    kept, waiting : int
+        Of these, how many were finished before; and how many of the whole file others still make.
+    seconds : float
+    outcome : Outcome
+    cost : dict or None
+        Of a dry run, which has nothing else.
+    """
+
+    recipe: Recipe
+    path: Path | None = None
+    paths: list[Path] = field(default_factory=list)
+    records: Path | None = None
+    pictures: int = 0
+    kept: int = 0
+    waiting: int = 0
+    seconds: float = 0.0
+    outcome: Outcome = field(default_factory=Outcome)
+    cost: dict[str, Any] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, for scripts."""
+        result: dict[str, Any] = {
+            "path": None if self.path is None else str(self.path),
+            "frames": self.pictures,
+            "kept": self.kept,
+            "waiting": self.waiting,
+            "seconds": round(self.seconds, 3),
+        }
+        if self.kept < self.pictures:
+            result |= {
+                "method": self.outcome.path,
+                "precision": self.outcome.precision,
+                "difference": self.outcome.difference,
+                "promise_kept": self.outcome.difference <= PROMISE,
+            }
+        return result if self.records is None else {**result, "records": str(self.records)}
+
+
+@dataclass(frozen=True)
 class Job:
     """A Recipe on its way into a target.
 
@@ -82,7 +139,9 @@ class Job:
     columns : int or None
         Of a contact sheet.
     records : callable or None
-        Writes a file about a finished sequence, given its pictures, and names it.
+        Writes a file about a sequence, given its folder and pattern, and names it.
+    sink : callable or None
+        Opens something else than the target's sink, given whether to resume.
     """
 
     opened: Opened
@@ -91,7 +150,8 @@ class Job:
     engine: EngineChoice
     output: OutputChoice
     columns: int | None = None
-    records: Callable[[list[Path]], Path] | None = None
+    records: Callable[[Target], Path] | None = None
+    sink: Callable[[Recipe, bool], Sink] | None = None
 
     def run(self) -> None:
         """Draw every frame and say what came out, or only what would.
@@ -100,66 +160,128 @@ class Job:
         ------
         GrafError
         """
-        replace(self, recipe=_drawn_as(self.recipe, self.engine))._run()
+        job = replace(self, recipe=_drawn_as(self.recipe, self.engine))
+        console.common().report(job._result(), self.output)
 
-    def _run(self) -> None:
+    def _result(self) -> Result:
         if self.output.dry_run:
-            self._outline()
-            return
+            return Result(self.recipe, cost=cost_of(self.recipe, self.opened))
         if self.output.as_json and self.target.path is None:
             raise UsageError("--json and --out - both want standard output; name a file.")
-        start = time.perf_counter()
-        paths, outcome = self._draw()
-        if self.records is not None:
-            paths.append(self.records(paths))
-        if self.output.as_json:
-            self._print_json(paths, outcome, time.perf_counter() - start)
-        else:
-            print_paths(paths)
+        return self._draw()
 
-    def _draw(self) -> tuple[list[Path], Outcome]:
-        """The files that came out, and how. The sink is opened before the first frame."""
-        generator, output = self.opened.generator, self.output
+    def _draw(self) -> Result:
+        """The sink is opened before the first frame."""
+        generator = self.opened.generator
         assert generator is not None
         warning = outside_training(self.recipe, generator.spec)
         if warning:
             log.warning(warning)
-        frames = api.draw(generator, self.recipe, self.engine.options(self.recipe))
-        sink = open_sink(
-            self.target, self.recipe, columns=self.columns, clobber=output.clobber,
-            metadata=output.metadata, encoding=output.encoding(),
+        start = time.perf_counter()
+        with self._open() as sink:
+            pictures = self.output.part().pictures(self.recipe)
+            missing = sink.missing(pictures)
+            work = Work(
+                generator,
+                Shots(self.recipe, generator.spec),
+                missing,
+                self.engine.options(self.recipe),
+                normals="normal" in self.recipe.show,
+            )
+            outcome = self._fill(sink, work)
+            records = self.records(self.target) if self.records else None
+        if sink.waiting:
+            notify_waiting(self.target, sink.waiting, len(self.recipe))
+        whole = self.target.path if self.target.pattern else next(iter(sink.paths), None)
+        return Result(
+            self.recipe, whole, sink.paths, records, len(pictures), len(pictures) - len(missing),
+            sink.waiting, time.perf_counter() - start, outcome,
         )  # fmt: skip
-        with sink, Overlapped(sink) as writer:
-            for frame in console.progress(frames, len(self.recipe), "frame"):
-                writer.write(frame)
-        return sink.paths, frames.outcome
 
-    def _print_json(self, paths: list[Path], outcome: Outcome, seconds: float) -> None:
-        """One object for the job: the file, or the folder of a sequence."""
-        whole = self.target.path if self.target.pattern else paths[0]
-        result = {
-            "path": str(whole),
-            "frames": len(self.recipe),
-            "seconds": round(seconds, 3),
-            "method": outcome.path,
-            "precision": outcome.precision,
-            "difference": outcome.difference,
-            "promise_kept": outcome.difference <= PROMISE,
-        }
-        if self.records is not None:
-            result["records"] = str(paths[-1])
-        console.print_json(result)
+    def _open(self) -> Sink:
+        resume = self.output.keeps
+        if self.sink is not None:
+            return self.sink(self.recipe, resume)
+        return open_sink(
+            self.target, self.recipe, columns=self.columns, clobber=self.output.clobber,
+            metadata=self.output.metadata, encoding=self.output.encoding(), resume=resume,
+        )  # fmt: skip
 
-    def _outline(self) -> None:
-        cost = cost_of(self.recipe, self.opened)
-        if self.output.as_json:
-            console.print_json({"recipe": msgspec.to_builtins(self.recipe), "cost": cost})
-            return
-        click.echo(self.recipe.to_json())
-        sent = "nothing" if self.opened.here else f"`{self.recipe.model.name}`, size not known"
-        console.notify(
-            f"{cost['frames']:,} frames, {cost['samples']:,} samples, to download: {sent}."
-        )
+    def _fill(self, sink: Sink, work: Work) -> Outcome:
+        """Have the pictures made and put; what ends it early tells how to go on."""
+        if not work.pictures:
+            return Outcome()
+        try:
+            with self.engine.open() as engine:
+                return fill(sink, work, engine)
+        except (KeyboardInterrupt, Terminated, GrafError, OSError):
+            if sink.keeps:
+                console.notify("What is finished is kept; give the command again with --resume.")
+            raise
+
+
+def fill(sink: Sink, work: Work, engine: Engine) -> Outcome:
+    """Draw pictures into a sink; when told to end, the picture in hand is finished first.
+
+    Raises
+    ------
+    GrafError
+    KeyboardInterrupt, Terminated
+    """
+    patience = after_the_picture_in_hand() if sink.keeps else nullcontext(Ending())
+    with patience as ending:
+        if engine.elsewhere and sink.putter is not None:
+            outcome = _deliver(sink, sink.putter, work, engine, ending)
+        else:
+            outcome = _write(sink, work, engine, ending)
+        ending.check()
+    return outcome
+
+
+def _write(sink: Sink, work: Work, engine: Engine, ending: Ending) -> Outcome:
+    with engine.draw(work) as drawing, Overlapped(sink) as writer:
+        frames = console.progress(drawing, len(work.pictures), "frame")
+        for k, frame in zip(work.pictures, frames, strict=True):
+            writer.put(k, frame)
+            if ending.asked:
+                break
+        return drawing.outcome
+
+
+def _deliver(sink: Sink, put: Put, work: Work, engine: Engine, ending: Ending) -> Outcome:
+    with engine.deliver(work, put) as delivery:
+        for k in console.progress(delivery, len(work.pictures), "frame"):
+            sink.put_elsewhere(k)
+            if ending.asked:
+                break
+        return delivery.outcome
+
+
+def report(result: Result, output: OutputChoice) -> None:
+    """Say what came of a job on standard output."""
+    if result.cost is not None:
+        _report_cost(result.recipe, result.cost, output)
+    elif output.as_json:
+        console.print_json(result.as_json())
+    else:
+        print_paths([*result.paths, *([result.records] if result.records else [])])
+
+
+def _report_cost(recipe: Recipe, cost: dict[str, Any], output: OutputChoice) -> None:
+    if output.as_json:
+        console.print_json({"recipe": msgspec.to_builtins(recipe), "cost": cost})
+        return
+    click.echo(recipe.to_json())
+    sent = "nothing" if cost["download"] is None else f"`{cost['download']}`, size not known"
+    console.notify(f"{cost['frames']:,} frames, {cost['samples']:,} samples, to download: {sent}.")
+
+
+def notify_waiting(target: Target, waiting: int, pictures: int) -> None:
+    """Why there is no file yet."""
+    console.notify(
+        f"{pictures - waiting:,} of {pictures:,} frames are there; "
+        f"{target} is made by the shard that finishes last."
+    )
 
 
 def _drawn_as(recipe: Recipe, engine: EngineChoice) -> Recipe:

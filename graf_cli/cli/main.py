@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from graf_cli.cli.console import Common, say
+from graf_cli.cli.ending import Terminated, terminate
 from graf_cli.cli.options import common_options
 from graf_cli.errors import GrafError
 from graf_cli.version import __version__
@@ -27,6 +28,7 @@ COMMANDS = {
     "render": "render",
     "sample": "sample",
     "grid": "grid",
+    "batch": "batch",
     "replay": "replay",
     "info": "info",
     "models": "models",
@@ -34,10 +36,6 @@ COMMANDS = {
     "convert": "convert",
     "bench": "bench",
 }
-
-
-class Terminated(BaseException):
-    """SIGTERM came: the job ends in order, as on ^C."""
 
 
 class ReaderGone(Exception):  # noqa: N818 - it is none
@@ -88,17 +86,12 @@ def _orderly_end() -> Iterator[None]:
         yield
         return
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, terminate)
     try:
         yield
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
-
-
-def _terminate(number: int, frame: object) -> NoReturn:  # noqa: ARG001
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise Terminated
 
 
 def _clean_up() -> None:

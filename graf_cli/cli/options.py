@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -14,16 +16,19 @@ from click.core import ParameterSource
 from graf_cli.cli import console
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import COLOUR, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
+from graf_cli.errors import UsageError
 from graf_cli.syntax import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from graf_cli.api import Outline
+    from graf_cli.engine.contract import Engine
     from graf_cli.model.generator import Generator
     from graf_cli.model.spec import LatentSpec
     from graf_cli.output.formats import Encoding
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
     from graf_cli.rendering.renderer import RenderOptions
     from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
+    from graf_cli.sharding import Shard
     from graf_cli.syntax import Precision
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,9 +60,16 @@ class ModelChoice:
         ------
         GrafError
         """
+        common = console.common()
+        key = (self.model, self.checkpoint, self.config, self.device)
+        if key not in common.models:
+            common.models[key] = self._load(common)
+        return common.models[key]
+
+    def _load(self, common: Common) -> Generator:
         from graf_cli import api
 
-        name, common = self.model or DEFAULT_MODEL, _common_choice()
+        name = self.model or DEFAULT_MODEL
         with console.transfer(name) as progress:
             return api.load(
                 name,
@@ -79,13 +91,17 @@ class ModelChoice:
         """
         from graf_cli import api
 
-        return api.load_for(
-            recipe,
-            checkpoint=self.checkpoint,
-            config=self.config,
-            device=self.device,
-            manifest=_common_choice().manifest,
-        )
+        common = console.common()
+        key = (recipe.model, self.checkpoint, self.config, self.device)
+        if key not in common.models:
+            common.models[key] = api.load_for(
+                recipe,
+                checkpoint=self.checkpoint,
+                config=self.config,
+                device=self.device,
+                manifest=common.manifest,
+            )
+        return common.models[key]
 
     def outline(self) -> Outline:
         """What is known of the model without fetching it.
@@ -100,7 +116,7 @@ class ModelChoice:
             self.model or DEFAULT_MODEL,
             checkpoint=self.checkpoint,
             config=self.config,
-            manifest=_common_choice().manifest,
+            manifest=console.common().manifest,
         )
 
 
@@ -182,11 +198,44 @@ class MotionChoice:
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """How pictures are drawn."""
+    """How and where pictures are drawn."""
 
     exact: bool
     chunk: int | None
     precision: Precision
+    engine: str
+    address: str | None
+    workers: int | None
+
+    @contextmanager
+    def open(self) -> Iterator[Engine]:
+        """The engine that is open already, or a new one for the block.
+
+        Raises
+        ------
+        GrafError
+        """
+        common = console.common()
+        if common.engine is not None:
+            yield common.engine
+            return
+        with self._new() as engine:
+            common.engine = engine
+            try:
+                yield engine
+            finally:
+                common.engine = None
+
+    def _new(self) -> Engine:
+        if self.engine == "ray":
+            from graf_cli.engine.cluster import RayEngine
+
+            return RayEngine(self.address, self.workers)
+        if self.address or self.workers:
+            raise UsageError("--address and --workers go with --engine ray.")
+        from graf_cli.engine.local import LocalEngine
+
+        return LocalEngine()
 
     def options(self, recipe: Recipe | None = None) -> RenderOptions:
         """For the engine; a recipe says itself how it is drawn."""
@@ -208,6 +257,24 @@ class OutputChoice:
     metadata: bool
     as_json: bool
     dry_run: bool
+    resume: bool
+    shard: str | None
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is finished is kept; shards do so too, since they share a place."""
+        return self.resume or self.shard is not None
+
+    def part(self) -> Shard:
+        """Which part of the job is this process's.
+
+        Raises
+        ------
+        UsageError
+        """
+        from graf_cli.sharding import Shard, parse_shard
+
+        return Shard() if self.shard is None else parse_shard(self.shard, os.environ)
 
     def encoding(self) -> Encoding:
         """For the sinks."""
@@ -220,10 +287,6 @@ def from_command_line(name: str) -> bool:
     """Whether a parameter was given there, and not by the environment or a default."""
     source = click.get_current_context().get_parameter_source(name)
     return source is ParameterSource.COMMANDLINE
-
-
-def _common_choice() -> Common:
-    return click.get_current_context().ensure_object(Common)
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -349,6 +412,11 @@ engine_options = _group(
                  help="Points that go through the network at once.  [default: what suits]"),
     click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
                  help="Of the matrix products; auto is the fastest that keeps the promised error."),
+    click.option("--engine", type=click.Choice(["local", "ray"]), default="local",
+                 show_default=True, help="Where pictures are drawn: here, or on a Ray cluster."),
+    click.option("--address", help="Of a Ray cluster.  [default: start one on this machine]"),
+    click.option("--workers", type=click.IntRange(1, 100_000),
+                 help="Ray actors.  [default: one a GPU, else one for each two cores]"),
 )  # fmt: skip
 
 output_options = _group(
@@ -369,4 +437,10 @@ output_options = _group(
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON objects."),
     click.option("--dry-run", is_flag=True,
                  help="Print the recipe and what it would cost, and do nothing else."),
+    click.option("--resume", is_flag=True,
+                 help="Keep what is finished of this very recipe, also of this run if it is "
+                      "interrupted, and make the rest."),
+    click.option("--shard", metavar="I/N|auto",
+                 help="Make only the I-th of N parts; auto asks the job array that this runs in. "
+                      "Implies --resume."),
 )  # fmt: skip

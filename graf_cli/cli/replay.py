@@ -49,13 +49,28 @@ def replay(
     graf replay samples/0003.png
     """
     from graf_cli.cli import inputs, job
+
+    recipe = job.read_recipe(None if file == inputs.STDIN else file)
+    out = out or _default_name(file, recipe)
+    replay_recipe(recipe, out, source=source, engine=engine, output=output)
+
+
+def replay_recipe(
+    recipe: Recipe, out: str, *, source: ModelChoice, engine: EngineChoice, output: OutputChoice
+) -> None:
+    """Draw a recipe with its very own model.
+
+    Raises
+    ------
+    GrafError
+    """
+    from graf_cli.cli import job
     from graf_cli.output.formats import target_of
     from graf_cli.recipe import check_model
 
-    recipe = job.read_recipe(None if file == inputs.STDIN else file)
     opened = job.open_model(source, output, recipe)
     check_model(recipe, opened.ref)
-    target = target_of(out or _default_name(file, recipe), output.form)
+    target = target_of(out, output.form)
     job.Job(opened, recipe, target, engine, output, columns=_columns(recipe)).run()
 
 

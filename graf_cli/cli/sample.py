@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +20,10 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from graf_cli.model.spec import ModelSpec
+    from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
 
 RECORDS = "samples.jsonl"
@@ -74,8 +76,8 @@ def sample(
     opened = job.open_model(source, output)
     recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
 
-    def records(paths: list[Path]) -> Path:
-        return _write_records(target.path or Path(), recipe, opened.spec, paths)
+    def records(target: Target) -> Path:
+        return _write_records(target, recipe, opened.spec)
 
     job.Job(
         opened, recipe, target, engine, output,
@@ -83,19 +85,21 @@ def sample(
     ).run()  # fmt: skip
 
 
-def _write_records(folder: Path, recipe: Recipe, spec: ModelSpec, paths: list[Path]) -> Path:
-    """One line a picture: what `render` needs to show it again."""
+def _write_records(target: Target, recipe: Recipe, spec: ModelSpec) -> Path:
+    """One line a picture, those of other shards too: what `render` needs to show it again."""
     import msgspec
 
-    from graf_cli.output.place import placed
+    from graf_cli.output.place import beside
     from graf_cli.recipe import Samples
     from graf_cli.shots import sample_draw
 
     assert isinstance(recipe.plan, Samples)
-    records = folder / RECORDS
-    with placed(records) as temporary, temporary.open("wb") as stream:
-        for k, path in enumerate(paths):
+    assert target.path is not None
+    assert target.pattern is not None
+    records = target.path / RECORDS
+    with beside(records) as temporary, temporary.open("wb") as stream:
+        for k in range(recipe.plan.n):
             drawn = sample_draw(recipe.plan, spec.camera, k)
-            record = {"file": path.name, **msgspec.to_builtins(drawn)}
+            record = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
             stream.write(msgspec.json.encode(record) + b"\n")
     return records

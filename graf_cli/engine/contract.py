@@ -17,7 +17,7 @@ from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.shots import Shots
 
 Put = Callable[[int, Frame], None]
-T = TypeVar("T", covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Work:
     normals: bool = False
 
 
-class Progress(Iterator[T], Generic[T], ABC):
+class Progress(Iterator[T_co], Generic[T_co], ABC):
     """Results in the order of the pictures, each made no sooner than it is needed.
 
     It is a context manager, and closing it ends what was under way.
@@ -66,7 +66,15 @@ class Progress(Iterator[T], Generic[T], ABC):
 
 
 class Engine(ABC):
-    """Draws pictures; one may serve many jobs, and keeps between them what they share."""
+    """Draws pictures; one may serve many jobs, and keeps between them what they share.
+
+    Attributes
+    ----------
+    elsewhere : bool
+        Whether frames are made in other processes, so that to `deliver` them there saves a way.
+    """
+
+    elsewhere = False
 
     @abstractmethod
     def draw(self, work: Work) -> Progress[Frame]:

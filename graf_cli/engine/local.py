@@ -2,63 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Self
-
-from graf_cli.model.generator import Generator
+from graf_cli.engine.contract import Engine, Progress, Put, Work
+from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.normals import with_normals
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Frame, Renderer
 
 
-class Drawing(Iterator[Frame]):
-    """Frames in the order of their shots, each rendered when it is asked for.
+class Drawing(Progress[Frame]):
+    """Frames, each rendered when it is asked for.
 
     Parameters
     ----------
-    generator : Generator
-    shots : iterable of Shot
-    options : RenderOptions, optional
-    normals : bool
-        Whether each is a `NormalFrame`.
-
-    Raises
-    ------
-    DeviceError
-        On the way, when the device's memory does not hold even the smallest chunk.
+    work : Work
+    objects : Objects, optional
+        What earlier jobs of the same generator have folded and looked into.
     """
 
-    def __init__(
-        self,
-        generator: Generator,
-        shots: Iterable[Shot],
-        options: RenderOptions | None = None,
-        *,
-        normals: bool = False,
-    ) -> None:
-        self.generator, self.normals = generator, normals
-        self._shots = iter(shots)
-        self._renderer = Renderer(generator, options)
+    def __init__(self, work: Work, objects: Objects | None = None) -> None:
+        self.work = work
+        self._pictures = iter(work.pictures)
+        self._renderer = Renderer(work.generator, work.options, objects)
 
     @property
     def outcome(self) -> Outcome:
         """How it was done so far, and the largest difference from the plain marcher measured."""
         return self._renderer.outcome
 
-    def __iter__(self) -> Self:
-        return self
-
     def __next__(self) -> Frame:
-        frame = self._renderer.render(next(self._shots))
-        return with_normals(self.generator, frame) if self.normals else frame
+        k = next(self._pictures)
+        shots = self.work.shots
+        frame = self._renderer.render(shots[k], shots.series(k))
+        return with_normals(self.work.generator, frame) if self.work.normals else frame
 
 
-def render(
-    generator: Generator,
-    shots: Iterable[Shot],
-    options: RenderOptions | None = None,
-    *,
-    normals: bool = False,
-) -> Drawing:
-    """Draw shots; see `Drawing`."""
-    return Drawing(generator, shots, options, normals=normals)
+class Delivery(Progress[int]):
+    """Frames that are put where they belong."""
+
+    def __init__(self, drawing: Drawing, put: Put) -> None:
+        self._drawing, self._put = drawing, put
+        self._pictures = iter(drawing.work.pictures)
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the drawing."""
+        return self._drawing.outcome
+
+    def __next__(self) -> int:
+        k = next(self._pictures)
+        self._put(k, next(self._drawing))
+        return k
+
+
+class LocalEngine(Engine):
+    """Keeps the grids of the objects drawn last, for jobs that share them."""
+
+    def __init__(self) -> None:
+        self._objects: Objects | None = None
+
+    def draw(self, work: Work) -> Drawing:
+        """See `Engine`."""
+        if self._objects is None or self._objects.generator is not work.generator:
+            self._objects = Objects(work.generator)
+        return Drawing(work, self._objects)
+
+    def deliver(self, work: Work, put: Put) -> Delivery:
+        """See `Engine`."""
+        return Delivery(self.draw(work), put)

@@ -7,8 +7,8 @@ of a job. Whoever finds all of them there makes the file, and the folder goes.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output import reading
 from graf_cli.output.arrays import ArrayWriter, numbers_of
 from graf_cli.output.claim import Claim
+from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
-from graf_cli.output.place import Place, explained
+from graf_cli.output.place import Place, clear, explained, make_folder
 from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
@@ -30,8 +31,6 @@ from graf_cli.rendering.renderer import Frame
 
 ASSEMBLY = ".graf-assembly"  # the lock of whoever makes the file
 QUICK = 1  # zlib's level: the frames do not stay for long
-
-Make = Callable[[Destination], Writer]
 
 
 @dataclass(frozen=True)
@@ -107,6 +106,32 @@ class FinishedSink(Sink):
     def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002
         """Nothing is left to take."""
         raise AssertionError(f"picture {k} of a finished file")
+
+
+class SingleSink(FileSink):
+    """A file of one picture: there is nothing to keep, but nothing is left of dead jobs either."""
+
+    keeps = True
+
+    def __init__(self, product: Product) -> None:
+        parts = product.parts
+        with explained(parts):
+            make_folder(parts)
+        self._claim = Claim(parts)
+        if self._claim.alone():
+            clear(parts)
+        self._claim.share()
+        self._parts = parts
+        super().__init__(
+            product.path, product.recipe, product.stamp, product.make, clobber=True, within=parts
+        )
+
+    def abort(self) -> None:
+        """Leave nothing half-written."""
+        super().abort()
+        self._claim.release()
+        with suppress(OSError):  # somebody else's work is in there
+            self._parts.rmdir()
 
 
 class KeptSink(Sink):

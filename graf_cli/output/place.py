@@ -105,6 +105,13 @@ def sweep(folder: Path) -> None:
         _remove(path)
 
 
+def clear(folder: Path) -> None:
+    """Remove what jobs that were killed left of any kind in a folder that nobody writes into."""
+    for suffix in (NEW, PART):
+        for path in folder.glob(f".*{suffix}"):
+            _remove(path)
+
+
 def _temporary(path: Path, suffix: str) -> Path:
     """A name beside `path` that nobody else has."""
     return path.with_name(f".{path.stem[:100]}-{secrets.token_hex(4)}{suffix}")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from graf_cli.errors import UsageError
+from graf_cli.output.file import FileSink, Make
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
 from graf_cli.output.place import Place, explained
 from graf_cli.output.sequence import Numbered, SequenceSink
@@ -22,46 +23,6 @@ from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
 STDOUT_NAME = Path("Standard output")
-
-Make = Callable[[Destination], Writer]
-
-
-class FileSink(Sink):
-    """One file, made in a place of its own and then renamed."""
-
-    def __init__(
-        self, path: Path, recipe: Recipe, stamp: Stamp | None, make: Make, *, clobber: bool
-    ) -> None:
-        super().__init__()
-        self.path = path
-        with ExitStack() as undo:
-            self.place = Place(path, clobber=clobber)
-            undo.callback(self.place.discard)
-            with explained(path):
-                self.writer = make(Destination(recipe, stamp, self.place.file, str(path)))
-            undo.pop_all()
-
-    def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002 - they come in order
-        """Take the next frame."""
-        with explained(self.path):
-            self.writer.write(frame)
-
-    def commit(self) -> None:
-        """Publish the file."""
-        with explained(self.path):
-            self.writer.close()
-        self.place.publish()
-        self.paths.append(self.path)
-
-    def interrupt(self) -> None:
-        """Stop the writer."""
-        with suppress(OSError):
-            self.writer.abort()
-
-    def abort(self) -> None:
-        """Leave nothing half-written."""
-        self.interrupt()
-        self.place.discard()
 
 
 class StreamSink(Sink):
@@ -179,7 +140,7 @@ def _sequence(
 
 def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
     """A file that keeps its frames until it is whole; a single picture has none to keep."""
-    from graf_cli.output.kept import FinishedSink, KeptSink, Product  # noqa: PLC0415
+    from graf_cli.output.kept import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
 
     if target.path is None:
         raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
@@ -192,7 +153,7 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     if product.finished():
         return FinishedSink(product)
     if len(recipe) == 1:
-        return FileSink(target.path, recipe, stamp, make, clobber=True)
+        return SingleSink(product)
     return KeptSink(product)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from graf_cli.cli.main import cli
+from tests.cli.process import Server, serving
 from tests.conftest import REFERENCE
 
 Run = Callable[..., Result]
@@ -33,6 +34,13 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return result
 
     return invoke
+
+
+@pytest.fixture(scope="session")
+def graf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Starts `graf` in processes of its own."""
+    with serving(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 def spawn(*words: object, cwd: Path) -> subprocess.Popen[str]:

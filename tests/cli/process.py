@@ -18,11 +18,26 @@ _SERVE = """
 import json, os, signal, sys
 import graf_cli.api, graf_cli.cli.job, graf_cli.cli.render, graf_cli.cli.replay
 import graf_cli.output.animation, graf_cli.output.arrays, graf_cli.output.streams
-import graf_cli.output.video, graf_cli.rendering.poses
+import graf_cli.output.video, graf_cli.rendering.poses, graf_cli.output.kept
+import graf_cli.cli.sample, graf_cli.cli.grid, graf_cli.cli.batch, graf_cli.engine.local
 from graf_cli.cli.main import cli
+
+# What changes a disk, or is about to.
+TOUCHES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "subprocess.Popen"}
+
+def die_at(left):  # by SIGKILL, in place of touching the disk for the nth time
+    def hook(event, arguments):
+        nonlocal left
+        if event in TOUCHES and not str(arguments[0]).startswith(("/proc", "/dev", sys.prefix)):
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
 
 def child(job):
     os.chdir(job["folder"])
+    if job["dies"] is not None:
+        die_at(job["dies"])
     for number, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
     signal.alarm(job["patience"])
@@ -88,13 +103,22 @@ class Server:
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
 
-    def start(self, *words: object, cwd: Path, stdout: Path | str = os.devnull) -> Running:
-        """Start `graf`; `stdout` may be a FIFO, which somebody has to open for reading."""
+    def start(
+        self,
+        *words: object,
+        cwd: Path,
+        stdout: Path | str = os.devnull,
+        dies: int | None = None,
+    ) -> Running:
+        """Start `graf`; `stdout` may be a FIFO, which somebody has to open for reading.
+
+        With `dies` it is killed in place of touching the disk for the nth time.
+        """
         self.count += 1
         stderr = self.folder / f"stderr-{self.count}"
         pid = self.ask(
             words=[*map(str, words)], folder=str(cwd), stdout=str(stdout), stderr=str(stderr),
-            patience=PATIENCE,
+            patience=PATIENCE, dies=dies,
         )  # fmt: skip
         return Running(int(pid), self, stderr)
 

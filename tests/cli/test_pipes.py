@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from PIL import Image
 
 from graf_cli.cli.main import INTERRUPTED, TERMINATED
 from tests.cli.conftest import CARS, Run
-from tests.cli.process import Server, serving
+from tests.cli.process import Server
 from tests.conftest import read_case
 from tests.media import FFMPEG
 
@@ -25,12 +24,6 @@ SWEEP = ("--azimuth", "0:90", "--frames", "3")
 ENDLESS = (
     *CARS, "--exact", "--samples", "2", "--azimuth", "0:90", "--frames", "1000000",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def graf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serving(tmp_path_factory.mktemp("server")) as server:
-        yield server
 
 
 @pytest.fixture
@@ -105,7 +98,10 @@ def test_sigterm_ends_in_order(graf: Server, tmp_path: Path, out: str) -> None:
     while not any(tmp_path.glob("seq/000[0-9].png" if out == "seq/" else ".spin-*/*")):
         assert not running.ended
     running.send(signal.SIGTERM)
-    assert running.wait() == (TERMINATED, "Terminated.\n")
+    code, said = running.wait()
+    assert code == TERMINATED
+    assert said.endswith("Terminated.\n")
+    assert ("again with --resume" in said) == (out == "seq/")
     assert not list(tmp_path.rglob(".*"))
     if out != "seq/":
         assert list(tmp_path.iterdir()) == []

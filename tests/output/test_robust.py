@@ -15,11 +15,12 @@ import pytest
 from graf_cli.errors import OutputError
 from graf_cli.output import place
 from graf_cli.output.ffmpeg import Ffmpeg
+from graf_cli.output.file import FileSink
 from graf_cli.output.formats import FORMATS, target_of
 from graf_cli.output.overlap import Overlapped
 from graf_cli.output.place import Place, placed
 from graf_cli.output.sink import Sink
-from graf_cli.output.sinks import FileSink, open_sink
+from graf_cli.output.sinks import open_sink
 from graf_cli.output.video import VideoWriter
 from graf_cli.rendering.renderer import Frame
 from tests.output.frames import frame_of, recipe_of, written

@@ -1,0 +1,323 @@
+"""`graf batch`: a job a line."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from graf_cli.cli import console
+from graf_cli.cli.options import (
+    EngineChoice,
+    ModelChoice,
+    common_options,
+    engine_options,
+    model_options,
+    output_options,
+)
+from graf_cli.errors import GrafError, RecipeError, UsageError
+
+if TYPE_CHECKING:
+    from graf_cli.cli.job import Result
+
+COMMANDS = ("render", "sample", "grid", "dataset")
+RECIPE = "recipe"
+LONGEST = 256 << 20  # bytes of a line; a recipe of many codes is long
+JOINED = {"sweep": ":", "seeds": ":", "depths": ":", "size": "x", "kinds": ",", "split": ","}
+
+
+class BatchFailedError(click.ClickException):
+    """Some jobs failed; each has said why in a line of its own."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a batch.
+
+    Attributes
+    ----------
+    number : int
+        From 1 on, empty lines counted too.
+    text : bytes
+    """
+
+    number: int
+    text: bytes
+
+
+@click.command(short_help="A job a line: recipes, or options by their names.")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path,
+                                        allow_dash=True))  # fmt: skip
+@model_options
+@engine_options
+@click.option("--resume", is_flag=True, help="Keep what is finished of each job's recipe.")
+@click.option("--shard", metavar="I/N|auto",
+              help="Only the I-th of N parts of the lines, of about the same cost; auto asks the "
+                   "job array that this runs in.  Implies --resume.")  # fmt: skip
+@click.option("--fail-fast", is_flag=True, help="End with the first job that fails.")
+@common_options
+def batch(
+    *,
+    file: Path,
+    source: ModelChoice,
+    engine: EngineChoice,
+    resume: bool,
+    shard: str | None,
+    fail_fast: bool,
+) -> None:
+    """Run the jobs of FILE, one JSON object a line; - is standard input.
+
+    A line is a recipe (`graf render --dry-run`) with `out`, or options by their names with `out`
+    and `command` (render, sample, grid, dataset; render when missing). Options of the batch are
+    the lines' defaults. Models are loaded once, and jobs of one shape share what is known of it.
+    As each job ends, one JSON object says so on standard output; a job that fails stops no other,
+    and makes the exit code 1.
+
+    \b
+    {"seed": 3, "azimuth": "0:360", "out": "three.mp4"}
+    {"command": "sample", "n": 16, "size": 64, "out": "sixteen/"}
+
+    \b
+    graf batch jobs.jsonl --resume
+    graf batch jobs.jsonl --shard auto
+    """
+    defaults = _defaults(source, engine, resume=resume or shard is not None)
+    with engine.open():
+        lines: Iterable[Line] = _lines(file)
+        if shard is not None:
+            lines = _part(list(lines), shard, defaults)
+        failed = _run(lines, defaults, fail_fast=fail_fast)
+    if failed:
+        raise BatchFailedError(f"{failed} job{'s' * (failed > 1)} failed.")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """The batch's own options, as each job's command line begins.
+
+    Attributes
+    ----------
+    model : list of str
+        Which model; a recipe says that itself.
+    others : list of str
+    """
+
+    model: list[str]
+    others: list[str]
+
+    def dry(self) -> Defaults:
+        """The same for a job that is only looked at."""
+        return Defaults(self.model, [*self.others, "--dry-run"])
+
+
+def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Defaults:
+    named: dict[str, Any] = {
+        "--checkpoint": source.checkpoint,
+        "--config": source.config,
+        "--device": source.device,
+        "--chunk": engine.chunk,
+        "--precision": engine.precision,
+    }
+    words = [word for key, value in named.items() if value is not None for word in (key, value)]
+    flags = [flag for flag, given in (("--exact", engine.exact), ("--resume", resume)) if given]
+    model = [] if source.model is None else ["--model", source.model]
+    return Defaults(model, [*map(str, words), *flags])
+
+
+def _lines(file: Path) -> Iterator[Line]:
+    """Lines that are not empty, as they come."""
+    if str(file) == "-":
+        yield from _read(sys.stdin.buffer)
+        return
+    with file.open("rb") as stream:
+        yield from _read(stream)
+
+
+def _read(stream: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while text := stream.readline(LONGEST + 1):
+        number += 1
+        if len(text) > LONGEST:
+            raise UsageError(f"Line {number} is longer than {LONGEST >> 20} MiB; split the batch.")
+        if text.strip():
+            yield Line(number, text.strip())
+
+
+def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Line]:
+    import os
+
+    from graf_cli.sharding import parse_shard
+
+    part = parse_shard(shard, os.environ)
+    costs = [_cost(line, defaults) for line in lines]
+    mine = part.slice(costs)
+    return lines[mine.start : mine.stop]
+
+
+def _cost(line: Line, defaults: Defaults) -> float:
+    """Samples of a job; one that cannot be understood costs nothing."""
+    try:
+        result = _invoke(_parsed(line), defaults.dry())
+    except (GrafError, click.ClickException):
+        return 0.0
+    assert result.cost is not None
+    return float(result.cost["samples"])
+
+
+def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
+    """How many jobs failed."""
+    failed = 0
+    taken: set[str] = set()
+    for line in lines:
+        start = time.perf_counter()
+        told: dict[str, Any] = {"line": line.number}
+        try:
+            job = _parsed(line)
+            told["out"] = job["out"]
+            if job["out"] in taken:
+                raise UsageError(f"{job['out']} is another job's `out` too; name another.")
+            taken.add(job["out"])
+            told |= _told(_invoke(job, defaults))
+        except (GrafError, click.ClickException, OSError) as error:
+            failed += 1
+            message = error.format_message() if isinstance(error, click.ClickException) else error
+            told |= {"status": "failed", "error": str(message)}
+        console.print_json({**told, "seconds": round(time.perf_counter() - start, 3)})
+        sys.stdout.flush()
+        if failed and fail_fast:
+            break
+    return failed
+
+
+def _told(result: Result) -> dict[str, Any]:
+    """What a job that ended well says."""
+    status = "waiting" if result.waiting else "done"
+    if result.pictures and result.kept == result.pictures and not result.waiting:
+        status = "kept"
+    return {"status": status, **result.as_json()}
+
+
+def _parsed(line: Line) -> dict[str, Any]:
+    """The object of a line.
+
+    Raises
+    ------
+    UsageError
+        When it is none, or lacks an `out` that a batch can have.
+    """
+    import msgspec
+
+    try:
+        job = msgspec.json.decode(line.text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise UsageError(f"Line {line.number} is not JSON: {error}.") from error
+    if not isinstance(job, dict) or not isinstance(job.get("out"), str) or not job["out"]:
+        raise UsageError(f"Line {line.number} is no object with an `out`; name where it goes.")
+    if job["out"] == "-":
+        raise UsageError(f"Line {line.number}: a batch writes files; name one as `out`.")
+    return job
+
+
+def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result:
+    """Run one job as its command would.
+
+    Raises
+    ------
+    GrafError, click.ClickException
+    """
+    results: list[Result] = []
+    with _reported_to(results):
+        if "plan" in job:
+            _replay(job, defaults)
+        else:
+            _command(job, defaults)
+    [result] = results
+    return result
+
+
+@contextmanager
+def _reported_to(results: list[Result]) -> Iterator[None]:
+    common = console.common()
+    common.on_result = results.append
+    try:
+        yield
+    finally:
+        common.on_result = None
+
+
+def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
+    name = job.get("command", "render")
+    if name not in COMMANDS:
+        raise UsageError(f"There is no `command` {name!r} for a batch; use {', '.join(COMMANDS)}.")
+    command = _find(name)
+    given = {key: value for key, value in job.items() if key != "command"}
+    _start(command, name, [*defaults.model, *defaults.others, *_words(command, given)])
+
+
+def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
+    """Draw a recipe. It comes with the batch, and yet names no file that is opened."""
+    import msgspec
+
+    from graf_cli.cli.replay import replay_recipe
+    from graf_cli.recipe import from_json
+
+    recipe = from_json(msgspec.json.encode({k: v for k, v in job.items() if k != "out"}))
+
+    @click.command()
+    @model_options
+    @engine_options
+    @output_options
+    def draw(**choices: Any) -> None:
+        replay_recipe(recipe, job["out"], **choices)
+
+    _start(draw, RECIPE, defaults.others)
+
+
+def _find(name: str) -> click.Command:
+    context = click.get_current_context()
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
+    command = group.get_command(context, name)
+    assert command is not None
+    return command
+
+
+def _start(command: click.Command, name: str, words: list[str]) -> None:
+    with command.make_context(name, words, parent=click.get_current_context()) as context:
+        command.invoke(context)
+
+
+def _words(command: click.Command, options: Mapping[str, Any]) -> Iterator[str]:
+    """Options by their names as a command line."""
+    known = {param.name: param for param in command.params if isinstance(param, click.Option)}
+    spelled = {option: param for param in known.values() for option in param.opts}
+    for key, value in options.items():
+        option = f"--{key.replace('_', '-')}"
+        param = spelled.get(option)
+        if param is None:
+            raise UsageError(f"`{command.name}` has no option `{key}`; see its --help.")
+        yield from _option(option, param, key, value)
+
+
+def _option(option: str, param: click.Option, key: str, value: Any) -> Iterator[str]:
+    match value:
+        case None:
+            return
+        case bool() if param.is_flag:
+            off = param.secondary_opts
+            if value or off:
+                yield option if value else off[0]
+        case str() | int() | float() if not param.is_flag and not isinstance(value, bool):
+            if value == "-":
+                raise UsageError(f"`{key}` cannot be standard input in a batch; name a file.")
+            yield from (option, str(value))
+        case list() if value and all(isinstance(item, str | int | float) for item in value):
+            yield from (option, JOINED.get(param.type.name, ",").join(map(str, value)))
+        case _:
+            raise RecipeError(f"`{key}` cannot be {value!r}; write it as on the command line.")

@@ -1,0 +1,74 @@
+"""How the program ends when it is told to: at once, or after the picture in hand."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from graf_cli.cli.console import notify
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Terminated(BaseException):
+    """SIGTERM came: the job ends in order, as on ^C."""
+
+
+def terminate(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001 - Python calls it
+    """Handle SIGTERM: once is enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
+
+
+class Ending:
+    """Whether the job was told to end, and how.
+
+    Attributes
+    ----------
+    signal : int or None
+        That told it.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether to end after the picture in hand."""
+        return self.signal is not None
+
+    def check(self) -> None:
+        """End now, when it was asked for."""
+        if self.signal == signal.SIGINT:
+            raise KeyboardInterrupt
+        if self.signal is not None:
+            raise Terminated
+
+
+@contextmanager
+def after_the_picture_in_hand() -> Iterator[Ending]:
+    """While the block runs, a first ^C or SIGTERM is only noted; a second one ends at once."""
+    ending = Ending()
+    if threading.current_thread() is not threading.main_thread():
+        yield ending
+        return
+    kept = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - Python calls it
+        ending.signal = number
+        for one, handler in kept.items():
+            signal.signal(one, handler)
+        notify("Finishing the picture in hand; once more ends at once.")
+
+    for number, handler in kept.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, note)
+    try:
+        yield ending
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)

@@ -1,0 +1,65 @@
+"""One file, made as its frames come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from graf_cli.output.place import Place, explained
+from graf_cli.output.sink import Sink
+from graf_cli.output.stamp import Stamp
+from graf_cli.output.writer import Destination, Writer
+from graf_cli.recipe import Recipe
+from graf_cli.rendering.renderer import Frame
+
+Make = Callable[[Destination], Writer]
+
+
+class FileSink(Sink):
+    """One file, made in a place of its own and then renamed."""
+
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        stamp: Stamp | None,
+        make: Make,
+        *,
+        clobber: bool,
+        within: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.path = path
+        self.count = 0
+        with ExitStack() as undo:
+            self.place = Place(path, clobber=clobber, within=within)
+            undo.callback(self.place.discard)
+            with explained(path):
+                self.writer = make(Destination(recipe, stamp, self.place.file, str(path)))
+            undo.pop_all()
+
+    def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002 - they come in order
+        """Take the next frame."""
+        self.count += 1
+        with explained(self.path):
+            self.writer.write(frame)
+
+    def commit(self) -> None:
+        """Publish the file; there is none when its frame is another shard's."""
+        if not self.count:
+            return
+        with explained(self.path):
+            self.writer.close()
+        self.place.publish()
+        self.paths.append(self.path)
+
+    def interrupt(self) -> None:
+        """Stop the writer."""
+        with suppress(OSError):
+            self.writer.abort()
+
+    def abort(self) -> None:
+        """Leave nothing half-written."""
+        self.interrupt()
+        self.place.discard()
