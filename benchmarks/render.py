@@ -27,7 +27,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.model.spec import ModelSpec
 from graf_cli.rendering.measure import matrix_floor, seconds, turntable_shot
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
 
 ASSET = Path(__file__).parents[1] / "graf_cli" / "assets" / "toy-cars.safetensors"
 SIZE, LARGE = 128, 512
@@ -40,6 +40,11 @@ BASE = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # kilobytes, with tor
 def shot(generator: Generator, turn: float = 0.0, seed: int = 0, size: int = SIZE) -> Shot:
     """Of a turntable."""
     return turntable_shot(generator, 360 * turn, seed, size)
+
+
+def whole_turn(generator: Generator, frames: int = FRAMES) -> Series:
+    """The series that a turntable is."""
+    return Series(shot(generator), frames)
 
 
 def naive_seconds(generator: Generator, size: int = SIZE, part: int = 1) -> float:
@@ -72,11 +77,11 @@ def tell(row: str, slow: float, fast: float, *more: str) -> None:
 
 
 def _turn(generator: Generator, options: RenderOptions, frames: int) -> tuple[float, Renderer]:
-    renderer = Renderer(generator, options)
+    renderer, series = Renderer(generator, options), whole_turn(generator, frames)
 
     def all_of_them() -> None:
         for k in range(frames):
-            renderer.render(shot(generator, k / frames))
+            renderer.render(shot(generator, k / frames), series)
 
     return seconds(all_of_them, generator.device), renderer
 
@@ -87,7 +92,8 @@ def turntable(generator: Generator, frames: int) -> None:
     fast, renderer = _turn(generator, RenderOptions(), frames)
     slow.append(naive_seconds(generator))
     outcome = renderer.outcome
-    worst = apart(generator, renderer.render(shot(generator, 0.31))).error
+    one = renderer.render(shot(generator, 0.31), whole_turn(generator, frames))
+    worst = apart(generator, one).error
     tell(
         "turntable",
         frames * statistics.median(slow),
@@ -104,8 +110,10 @@ def bfloat16(generator: Generator, frames: int) -> None:
     slow = [naive_seconds(generator)]
     fast, renderer = _turn(generator, RenderOptions(precision="bfloat16"), frames)
     slow.append(naive_seconds(generator))
+    series = whole_turn(generator, frames)
     checked = [
-        apart(generator, renderer.render(shot(generator, k / CHECKED))) for k in range(CHECKED)
+        apart(generator, renderer.render(shot(generator, k / CHECKED), series))
+        for k in range(CHECKED)
     ]
     tell(
         "bfloat16",
@@ -195,14 +203,14 @@ def random_generator(spec: ModelSpec) -> Generator:
 
 def floor(generator: Generator, _: int) -> None:
     """A frame of a turntable over the matrix products that its samples need."""
-    renderer = Renderer(generator)
+    renderer, series = Renderer(generator), whole_turn(generator)
     for k in range(16):
-        renderer.render(shot(generator, k / FRAMES))
+        renderer.render(shot(generator, k / FRAMES), series)
     ratios, times, floors = [], [], []
     for k in range(16, 31):
         before = renderer.outcome
         one = shot(generator, k / FRAMES)
-        times.append(seconds(lambda s=one: renderer.render(s), generator.device))  # type: ignore[misc]
+        times.append(seconds(lambda s=one: renderer.render(s, series), generator.device))  # type: ignore[misc]
         after = renderer.outcome
         floors.append(
             matrix_floor(
@@ -223,13 +231,13 @@ def floor(generator: Generator, _: int) -> None:
 
 def profile(generator: Generator, _: int) -> None:
     """Where the time of a turntable's frames goes."""
-    renderer = Renderer(generator)
+    renderer, series = Renderer(generator), whole_turn(generator)
     for k in range(16):
-        renderer.render(shot(generator, k / FRAMES))
+        renderer.render(shot(generator, k / FRAMES), series)
     profiler = cProfile.Profile()
     profiler.enable()
     for k in range(16, 24):
-        renderer.render(shot(generator, k / FRAMES))
+        renderer.render(shot(generator, k / FRAMES), series)
     profiler.disable()
     pstats.Stats(profiler).sort_stats("tottime").print_stats(18)
 

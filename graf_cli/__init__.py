@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from graf_cli.rendering.camera import Camera as Camera
     from graf_cli.rendering.renderer import Frame as Frame
     from graf_cli.rendering.renderer import RenderOptions as RenderOptions
+    from graf_cli.rendering.renderer import Series as Series
     from graf_cli.rendering.renderer import Shot as Shot
 
 _HOMES = {
@@ -43,6 +44,7 @@ _HOMES = {
     "Camera": "graf_cli.rendering.camera",
     "Frame": "graf_cli.rendering.renderer",
     "RenderOptions": "graf_cli.rendering.renderer",
+    "Series": "graf_cli.rendering.renderer",
     "Shot": "graf_cli.rendering.renderer",
 }
 

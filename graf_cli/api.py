@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
 
-from graf_cli.engine import local
+from graf_cli.engine.contract import Engine, Progress, Work
+from graf_cli.engine.local import LocalEngine
 from graf_cli.errors import RecipeError, UsageError
 from graf_cli.model import download
 from graf_cli.model.device import pick_device
@@ -175,9 +176,25 @@ def reference(generator: Generator) -> ModelRef:
 
 
 def draw(
-    generator: Generator, recipe: Recipe, options: RenderOptions | None = None
-) -> local.Drawing:
+    generator: Generator,
+    recipe: Recipe,
+    options: RenderOptions | None = None,
+    *,
+    pictures: Sequence[int] | None = None,
+    engine: Engine | None = None,
+) -> Progress[Frame]:
     """The frames of a recipe, one at a time as they are asked for.
+
+    Parameters
+    ----------
+    generator : Generator
+    recipe : Recipe
+    options : RenderOptions, optional
+        How, not what.
+    pictures : sequence of int, optional
+        Only these of the recipe's, in this order; each is the same, to the last bit, as among all.
+    engine : Engine, optional
+        Where they are drawn; this machine by default.
 
     Returns
     -------
@@ -193,7 +210,14 @@ def draw(
     """
     check_model(recipe, reference(generator))
     shots = Shots(recipe, generator.spec)
-    return local.render(generator, shots, options, normals="normal" in recipe.show)
+    work = Work(
+        generator,
+        shots,
+        range(len(shots)) if pictures is None else pictures,
+        options or RenderOptions(),
+        normals="normal" in recipe.show,
+    )
+    return (engine or LocalEngine()).draw(work)
 
 
 def frames(

@@ -17,6 +17,7 @@ from graf_cli.recipe import (
     TRANSPARENT,
     Ease,
     Grid,
+    Plan,
     Recipe,
     Samples,
     Sweep,
@@ -30,7 +31,7 @@ from graf_cli.rendering.camera import (
     elevation_of,
     pose_on_sphere,
 )
-from graf_cli.rendering.renderer import Shot
+from graf_cli.rendering.renderer import Series, Shot
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0
@@ -102,6 +103,17 @@ class Shots(Sequence[Shot]):
             background=NOTHING if background == TRANSPARENT else rgb_of(background),
         )
 
+    def series(self, k: int) -> Series:
+        """What picture `k` is drawn alike with: the pictures of its shape.
+
+        A recipe of one picture of a plan draws it as a series of its own.
+        """
+        k = range(len(self))[k]
+        if self.recipe.frame is not None:
+            return Series(self[k], 1)
+        first, pictures = _run_of(self.recipe.plan, k)
+        return Series(self[first], pictures)
+
     def _latent(self, k: int) -> Latent:
         plan = self.recipe.plan
         match plan:
@@ -131,6 +143,19 @@ class Shots(Sequence[Shot]):
         return camera_for(
             self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
         )
+
+
+def _run_of(plan: Plan, k: int) -> tuple[int, int]:
+    """The first picture of the shape of picture `k`, and how many there are of it."""
+    match plan:
+        case Sweep():
+            objects = plan.object.codes or plan.object.shape
+            return (0, plan.frames) if len(objects) == 1 else (k, 1)
+        case Samples():
+            return k, 1
+        case Grid():
+            columns = len(plan.appearances)
+            return k - k % columns, columns
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,30 @@ def test_views_outside_the_training_range(options: dict[str, Any], named: str | 
 def test_a_long_sweep_is_looked_over_quickly() -> None:
     recipe: Recipe = sweep(REF, SPEC, radius=(4, 9), frames=1_000_000)
     assert "radius" in str(outside_training(recipe, SPEC))
+
+
+def test_a_turntable_is_one_series_and_changing_shapes_are_many() -> None:
+    turn = shots(azimuth=(0, 360), appearance=(1, 2), frames=5)
+    assert {turn.series(k).key for k in range(5)} == {(turn[0].key, 5)}
+    morph = shots(shape=(1, 2), frames=3)
+    assert [morph.series(k).key for k in range(3)] == [(morph[k].key, 1) for k in range(3)]
+    rows = Shots(sweep(REF, SPEC, latents=[[0.0] * 6] * 3), SPEC)
+    assert rows.series(2).key == (rows[2].key, 1)
+    still = Shots(sweep(REF, SPEC, latents=[[0.0] * 6], azimuth=(0, 90), frames=3), SPEC)
+    assert still.series(2).key == (still[0].key, 3)
+
+
+def test_rows_of_a_grid_are_series_and_samples_are_not() -> None:
+    sheet = Shots(grid(REF, SPEC, [1, 2], [3, 4, 5]), SPEC)
+    firsts = [sheet[3 * (k // 3)].key for k in range(6)]
+    assert [sheet.series(k).key for k in range(6)] == [(first, 3) for first in firsts]
+    drawn = Shots(sample(REF, SPEC, 3, 9), SPEC)
+    assert [drawn.series(k).key for k in range(3)] == [(drawn[k].key, 1) for k in range(3)]
+    with pytest.raises(IndexError):
+        drawn.series(3)
+
+
+def test_one_of_many_is_a_series_of_its_own() -> None:
+    recipe = sweep(REF, SPEC, azimuth=(0, 360), frames=5)
+    alone = Shots(recipe.only(3), SPEC)
+    assert alone.series(0).key == (alone[0].key, 1)

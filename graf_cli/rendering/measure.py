@@ -20,10 +20,11 @@ from graf_cli.rendering.camera import camera_for, elevation_of, pose_on_sphere, 
 from graf_cli.rendering.fast.fold import FoldedColour, FoldedDensity
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
 from graf_cli.rendering.march import march
-from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
 
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them
+TURN_PICTURES = int(360 / TURN)  # of the turntable that they begin
 PLAIN_SHARE = 8  # one ray in so many is marched plainly: every ray costs the same there
 REPEATS = 5
 
@@ -102,14 +103,15 @@ def measure(
     start = sum(generator.spec.camera.azimuth) / 2
     shot = turntable_shot(generator, start, seed, size)
     Renderer(generator, options).render(turntable_shot(generator, start, seed, 16))  # warms up
-    renderer = Renderer(generator, options)
-    cold = seconds(lambda: renderer.render(shot), generator.device)
+    cold = seconds(lambda: Renderer(generator, options).render(shot), generator.device)
+    renderer, series = Renderer(generator, options), Series(shot, TURN_PICTURES)
+    renderer.render(shot, series)
     plain, error = _against_plain(generator, shot, options)
     warm = []
     for turn in range(1, WARM + 1):
         before = renderer.outcome
         turned = turntable_shot(generator, start + TURN * turn, seed, size)
-        warm.append(seconds(lambda s=turned: renderer.render(s), generator.device))  # type: ignore[misc]
+        warm.append(seconds(lambda s=turned: renderer.render(s, series), generator.device))  # type: ignore[misc]
     last = renderer.outcome
     evaluated = last.evaluated - before.evaluated
     return Measured(
@@ -209,7 +211,8 @@ def matrix_floor(
         torch.ones((chunk, affine.weight.shape[1]), device=generator.device, dtype=dtype)
         for affine in density.layers
     ]
-    features = torch.ones_like(inputs[0][:, :1]).expand(chunk, len(density.head)).contiguous()
+    width = density.head.weight.shape[1]
+    features = torch.ones((chunk, width), device=generator.device, dtype=dtype)
 
     def trunk() -> None:
         for affine, x in zip(density.layers, inputs, strict=True):

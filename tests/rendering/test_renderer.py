@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-import graf_cli.rendering.renderer as module
+import graf_cli.rendering.fast.attempt as module
 from graf_cli.errors import DeviceError
 from graf_cli.model.field import RadianceField
 from graf_cli.rendering.fast.grid import OccupancyGrid
-from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE
-from graf_cli.rendering.renderer import Renderer, RenderOptions
+from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE, Outcome, merged
+from graf_cli.rendering.renderer import Renderer, RenderOptions, Series
 from tests.conftest import small_generator
 from tests.rendering.fast import crafted
 from tests.rendering.fast.twins import apart, assert_promise, camera, shot
@@ -40,9 +40,18 @@ def test_outcome_tells_what_was_done() -> None:
     assert 0 < first.evaluated < first.possible == 32 * 32 * 32
     assert first.cells > 0
     assert 0 <= first.difference <= PROMISE
-    renderer.render(shot(OBJECT, camera(OBJECT, size=32)))
-    assert renderer.outcome.probed == PROBES_FIRST + PROBES
+    one = shot(OBJECT, camera(OBJECT, size=32))
+    renderer.render(shot(OBJECT, camera(OBJECT, 60, size=32)), Series(one, 2))
+    assert renderer.outcome.probed == 2 * PROBES_FIRST + PROBES  # of the first, and of this one
     assert renderer.outcome.possible == 2 * first.possible
+
+
+def test_outcomes_of_parts_of_a_job_are_merged() -> None:
+    a = Outcome("fast", "float32", 64, 128, 1e-5, 10, 5, 100, 7)
+    b = Outcome("folded", "bfloat16", 0, 8, 1e-6, 20, 6, 200, 0)
+    assert merged(a, b) == Outcome("folded", "bfloat16", 0, 136, 1e-5, 30, 11, 300, 7)
+    assert merged(b, a) == Outcome("fast", "float32", 64, 136, 1e-5, 30, 11, 300, 7)
+    assert merged(a, Outcome()) == merged(Outcome(), a) == a
 
 
 def test_a_second_picture_of_a_shape_reuses_its_grid() -> None:
@@ -52,6 +61,14 @@ def test_a_second_picture_of_a_shape_reuses_its_grid() -> None:
     cells = renderer.outcome.cells
     renderer.render(shot(OBJECT, camera(OBJECT, size=32)))
     assert renderer.outcome.cells == cells
+
+
+def test_the_first_picture_of_a_series_is_proved_once() -> None:
+    renderer = Renderer(OBJECT)
+    one, two = (shot(OBJECT, camera(OBJECT, azimuth, size=32)) for azimuth in (0, 90))
+    for seen in (one, two, one):
+        renderer.render(seen, Series(one, 2))
+    assert renderer.outcome.probed == PROBES_FIRST + PROBES
 
 
 def test_few_samples_get_no_grid() -> None:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 TAIL = 8  # values that tell how a distribution ends
@@ -37,15 +36,15 @@ class Audit:
     Attributes
     ----------
     count : int
-    source : torch.Generator
-        On the CPU.
+    seed : int
+        Of which samples.
     expect : bool
         Judge also the highest density to be expected among all the samples called empty, from
         how the highest ones of those audited are spread.
     """
 
     count: int
-    source: torch.Generator
+    seed: int
     expect: bool
 
     def judge(self, densities: Sequence[Tensor], occupied: Tensor) -> None:

@@ -18,6 +18,8 @@ from graf_cli.model.latent import Latent
 from graf_cli.model.spec import SKIP_LAYER
 
 ROWS = 128  # points come to the matrix kernels in multiples of this
+TILES = {"cuda": 1 << 13}  # points of a product where kernels differ with the number of rows
+TILE = 512  # the same on other devices
 ALIGN = 16  # the matrix kernels like a multiple of this many inputs
 
 
@@ -78,14 +80,37 @@ def scouting_dtype(device: torch.device) -> torch.dtype:
     return torch.float32
 
 
-def _padded(rows: Tensor) -> Tensor:
-    """As many rows as a multiple of `ROWS`, the further ones 0.
+def tile_of(device: torch.device, dtype: torch.dtype) -> int | None:
+    """How many points a product is made of, so that no point's result depends on the others.
 
-    The matrix kernels are compiled for each number of rows they meet, which takes longer than the
-    product itself: let them meet few.
+    oneDNN's sums are the same for a row whatever rows stand beside it. Other libraries choose
+    among kernels by the number of rows, so that they have to meet one number alone; None is any.
     """
-    missing = -len(rows) % ROWS
-    return functional.pad(rows, (0, 0, 0, missing)) if missing else rows
+    return None if _has_fused_product(device, dtype) else TILES.get(device.type, TILE)
+
+
+def in_tiles(
+    run: Callable[..., tuple[Tensor, ...]], tile: int | None, *rows: Tensor
+) -> tuple[Tensor, ...]:
+    """``run(*rows)`` with a number of rows that the matrix kernels know.
+
+    Parameters
+    ----------
+    run : callable
+        What makes row i of each of its results of the rows i of what it is given.
+    tile : int or None
+        See `tile_of`. With None the rows are padded: the kernels are compiled for each number of
+        rows they meet, which takes longer than the product itself; let them meet few.
+    *rows : Tensor, shape = (n, …)
+    """
+    count = len(rows[0])
+    missing = -count % (tile or ROWS)
+    if missing:
+        rows = tuple(functional.pad(one, (0, 0, 0, missing)) for one in rows)
+    if tile is None or count <= tile:
+        return tuple(made[:count] for made in run(*rows))
+    parts = [run(*part) for part in zip(*(torch.split(one, tile) for one in rows), strict=True)]
+    return tuple(torch.cat(made)[:count] for made in zip(*parts, strict=True))
 
 
 class FoldedDensity:
@@ -115,8 +140,9 @@ class FoldedDensity:
         ]
         head = field.alpha_linear if field.has_view_branch else field.output_linear
         row = 0 if field.has_view_branch else 3
-        self.head = head.weight[row].to(torch.float32).contiguous()
-        self.head_bias = head.bias[row].to(torch.float32)
+        only = slice(row, row + 1)
+        self.head = Affine(head.weight[only], head.bias[only], torch.float32)
+        self.tile = tile_of(self.device, dtype)
 
     def _folded(self, layer: int, weight: Tensor, bias: Tensor, code: Tensor) -> Affine:
         """One layer; the first and the one after the skip see the encoded point and the code."""
@@ -138,23 +164,21 @@ class FoldedDensity:
         pad = points.new_zeros((len(points), self.padding))
         return torch.cat((angles.sin(), angles.cos(), points, pad), dim=-1).to(self.dtype)
 
-    def features(self, points: Tensor) -> Tensor:
-        """What density and colour are read from, shape = (n, width)."""
-        entry = self.encode(_padded(points))
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """What colour is read from, shape = (n, width), and raw density, shape = (n,), float32."""
+        features, density = in_tiles(self._run, self.tile, points)
+        return features, density[:, 0]
+
+    def at(self, points: Tensor) -> Tensor:
+        """Raw density alone."""
+        return self(points)[1]
+
+    def _run(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        entry = self.encode(points)
         h = self.layers[0].rectified(entry)
         for layer, affine in enumerate(self.layers[1:], 1):
             h = affine.rectified(torch.cat((h, entry), -1) if layer == SKIP_LAYER + 1 else h)
-        return h[: len(points)]
-
-    def at(self, points: Tensor, chunk: int) -> Tensor:
-        """Raw density, shape = (n,), of points, some at a time."""
-        parts = [points[start : start + chunk] for start in range(0, len(points), chunk)]
-        made = [self.density(self.features(part)) for part in parts]
-        return torch.cat(made) if made else points.new_zeros(0)
-
-    def density(self, features: Tensor) -> Tensor:
-        """Raw density, shape = (n,), float32."""
-        return torch.mv(features.to(torch.float32), self.head) + self.head_bias
+        return h, self.head(h.to(torch.float32))
 
 
 class UnfoldedDensity:
@@ -173,18 +197,18 @@ class UnfoldedDensity:
         first = next(field.parameters())
         self.field = field
         self.shape = shape.to(device=first.device, dtype=first.dtype)
+        self.tile = TILES.get(first.device.type, TILE)
 
-    def features(self, points: Tensor) -> Tensor:
-        """What density is read from, shape = (n, width)."""
-        return self.field.trunk(points, self.shape)
+    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The points again, since no colour is made, and raw density, shape = (n,)."""
+        [density] = in_tiles(self._run, self.tile, points)
+        return points, density
 
-    def density(self, features: Tensor) -> Tensor:
-        """Raw density, shape = (n,)."""
+    def _run(self, points: Tensor) -> tuple[Tensor]:
+        features = self.field.trunk(points, self.shape)
         if self.field.has_view_branch:
-            density: Tensor = self.field.alpha_linear(features)[..., 0]
-        else:
-            density = self.field.output_linear(features)[..., 3]
-        return density
+            return (self.field.alpha_linear(features)[:, 0],)
+        return (self.field.output_linear(features)[:, 3],)
 
 
 class FoldedColour:
@@ -201,27 +225,32 @@ class FoldedColour:
     def __init__(self, field: RadianceField, latent: Latent, dtype: torch.dtype) -> None:
         self.field, self.dtype = field, dtype
         self.view = _folded_view(field, latent, dtype) if field.has_view_branch else None
+        self.tile = tile_of(next(field.parameters()).device, dtype)
         self.directions = _of_directions(field)
         out = field.rgb_linear if field.has_view_branch else field.output_linear
         self.out = Affine(out.weight[:3], out.bias[:3], dtype)
 
     def per_ray(self, directions: Tensor) -> Tensor | None:
         """What a ray's unit direction, shape = (n, 3), adds to each of its samples' view layer."""
-        if self.directions is None:
+        linear = self.directions
+        if linear is None:
             return None
         encoded = self.field.encode_directions(directions)
-        return functional.linear(encoded, self.directions).to(self.dtype)
+        [added] = in_tiles(lambda rows: (linear(rows),), self.tile, encoded)
+        return added.to(self.dtype)
 
     def __call__(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
         """Raw colour, shape = (n, 3), float32, of features and their rays' `per_ray`."""
-        return self._raw(_padded(features), per_ray)[: len(features)].to(torch.float32)
+        given = (features,) if per_ray is None else (features, per_ray)
+        [raw] = in_tiles(self._run, self.tile, *given)
+        return raw.to(torch.float32)
 
-    def _raw(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+    def _run(self, features: Tensor, per_ray: Tensor | None = None) -> tuple[Tensor]:
         if self.view is None:
-            return self.out(features)
+            return (self.out(features),)
         if per_ray is None:
-            return self.out(self.view.rectified(features))
-        return self.out(self.view(features).add_(_padded(per_ray)).relu_())
+            return (self.out(self.view.rectified(features)),)
+        return (self.out(self.view(features).add_(per_ray).relu_()),)
 
 
 def _exact(linear: nn.Module) -> tuple[Tensor, Tensor]:
@@ -231,14 +260,15 @@ def _exact(linear: nn.Module) -> tuple[Tensor, Tensor]:
     return linear.weight.double(), linear.bias.double()
 
 
-def _of_directions(field: RadianceField) -> Tensor | None:
+def _of_directions(field: RadianceField) -> Affine | None:
     """Columns of the view layer that the encoded direction goes through."""
     if not field.network.use_viewdirs:
         return None
     width = field.feature_linear.out_features
     octaves = field.network.multires_views if field.network.encode else 0
     weight, _ = _exact(field.views_linears[0])
-    return weight[:, width : width + 3 + 6 * octaves].to(torch.float32).contiguous()
+    weight = weight[:, width : width + 3 + 6 * octaves]
+    return Affine(weight, torch.zeros_like(weight[:, 0]), torch.float32)
 
 
 def _folded_view(field: RadianceField, latent: Latent, dtype: torch.dtype) -> Affine:

@@ -3,7 +3,8 @@
 Density depends on the point and the shape code alone, so one grid serves every camera and every
 appearance. It is lazy: a cell is looked into when a ray first passes through it, so that a single
 picture pays for what its camera sees and a turntable for what its cameras see together. It is
-made coarse to fine: only cells near something are divided.
+made coarse to fine: only cells near something are divided. What becomes of a cell depends on the
+cell alone, never on what was asked before.
 
 Sampling cannot prove that a cell is empty. `graf_cli.rendering.fast.proof` measures what came of
 it.
@@ -12,7 +13,7 @@ it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -23,9 +24,11 @@ Density = Callable[[Tensor], Tensor]  # points, shape = (m, 3), to raw density, 
 # States of a cell: empty with all around it, empty by a closer look, empty but too close to call
 # for a ray's last sample, perhaps not empty, filled with all around it.
 UNKNOWN, FAR, EMPTY, DOUBTFUL, OCCUPIED, SOLID = range(6)
+CHUNK = 1 << 12  # points that go through a density at once
 DRAWS = 16  # samples drawn for each that is audited, to find those of every kind
 MUCH = 64  # times as many cells in a lattice as in a list make sorting the list cheaper
-DENSE = 0.5  # share of cells that may hold something from which dividing them does not pay
+DENSE = 0.5  # share of space that may hold something from which a grid does not pay
+SCOUTS = 4  # cells along each axis that tell how much of space may hold something
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,8 @@ class OccupancyGrid:
     density, exact : callable
         Of the field of one shape: good enough to look for emptiness with, and to judge with.
     device : torch.device
-    levels : sequence of Level
-        Those that are known already, coarsest first.
+    chunk : int
+        Points that they are given at once; it may be changed at any time.
     """
 
     def __init__(
@@ -128,29 +131,46 @@ class OccupancyGrid:
         density: Density,
         exact: Density,
         device: torch.device,
-        levels: Sequence[Level] = (),
+        chunk: int = CHUNK,
     ) -> None:
-        self.lattice, self.device = lattice, device
-        self.density, self.exact = density, exact
-        size = 2 * lattice.half / lattice.cells
-        self.levels = [
-            *levels,
-            *(
-                Level(lattice.cells << level, size / (1 << level), 1 << level, device)
-                for level in range(len(levels), lattice.levels)
-            ),
-        ]
+        self.lattice, self.device, self.chunk = lattice, device, chunk
+        self._density, self._exact = density, exact
         self.evaluated = 0  # cells
+        self.levels = [self._level(0)]
+        if lattice.levels > 1:
+            self._divide()
         edge = self.levels[-1].margin
         inside = slice(edge, -edge)
         state = torch.full((self.levels[-1].side,) * 3, OCCUPIED, device=device, dtype=torch.uint8)
         state[inside, inside, inside] = UNKNOWN  # beyond, every sample is evaluated
         self.state = state.flatten()
 
-    def divided(self, levels: int) -> OccupancyGrid:
-        """The same with further levels; what is known already stays known."""
-        lattice = dataclasses.replace(self.lattice, levels=levels)
-        return OccupancyGrid(lattice, self.density, self.exact, self.device, self.levels)
+    @property
+    def bytes(self) -> int:
+        """Held in memory."""
+        return len(self.state) + sum(5 * len(level.known) for level in self.levels)
+
+    def _level(self, depth: int) -> Level:
+        size = 2 * self.lattice.half / self.lattice.cells
+        return Level(self.lattice.cells << depth, size / (1 << depth), 1 << depth, self.device)
+
+    def _divide(self) -> None:
+        """Make further levels, unless so much may hold something that they would not pay."""
+        if self._crowded():
+            self.lattice = dataclasses.replace(self.lattice, levels=1)
+            return
+        self.levels += [self._level(depth) for depth in range(1, self.lattice.levels)]
+
+    def _crowded(self) -> bool:
+        """Whether dividing would not pay, from coarse cells spread over the cube."""
+        level, cells = self.levels[0], self.lattice.cells
+        step = torch.arange(SCOUTS, device=self.device, dtype=torch.int64)
+        along = (step * 2 + 1) * cells // (2 * SCOUTS) + level.margin
+        scouts = (along[:, None, None] * level.side + along[:, None]) * level.side + along
+        around = level.neighbours(scouts.flatten())
+        self.evaluated += level.ensure(around, self._scout)
+        state = self._graded(level.value[around], FAR)
+        return float(((state > EMPTY) & (state < SOLID)).float().mean()) > DENSE
 
     def occupied(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
         """Which samples may have a density.
@@ -175,7 +195,7 @@ class OccupancyGrid:
         return occupied
 
     def audit(
-        self, origins: Tensor, directions: Tensor, z: Tensor, count: int, source: torch.Generator
+        self, origins: Tensor, directions: Tensor, z: Tensor, count: int, seed: int
     ) -> list[Tensor]:
         """Raw densities of some of the samples that `occupied` says are empty, by kind.
 
@@ -185,8 +205,8 @@ class OccupancyGrid:
             As for `occupied`, which must have been asked before.
         count : int
             How many at most.
-        source : torch.Generator
-            On the CPU.
+        seed : int
+            Of which they are.
 
         Returns
         -------
@@ -195,6 +215,7 @@ class OccupancyGrid:
             a quarter anywhere; kinds that there are none of are left out.
         """
         rays, samples = z.shape
+        source = torch.Generator(device="cpu").manual_seed(seed)
         draws = torch.randint(
             rays * samples, (DRAWS * count,), generator=source, device="cpu", dtype=torch.int64
         )
@@ -213,8 +234,17 @@ class OccupancyGrid:
         ]
         chosen = torch.cat(kinds)
         points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
-        parts = torch.split(self.exact(points), [len(kind) for kind in kinds])
+        made = self._some_at_a_time(self._exact, points)
+        parts = torch.split(made, [len(kind) for kind in kinds])
         return [part for part in parts if len(part)]
+
+    def _scout(self, points: Tensor) -> Tensor:
+        return self._some_at_a_time(self._density, points)
+
+    def _some_at_a_time(self, density: Density, points: Tensor) -> Tensor:
+        if not len(points):
+            return points.new_zeros(0)
+        return torch.cat([density(part) for part in torch.split(points, self.chunk)])
 
     def _cells(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
         """The finest cell of each sample, shape = (n, samples)."""
@@ -228,7 +258,6 @@ class OccupancyGrid:
 
     def _look_into(self, cells: Tensor) -> None:
         """Descend from the coarsest level, leaving behind what is empty."""
-        asked = len(cells)
         state = torch.full_like(cells, SOLID, dtype=torch.uint8)
         for depth, level in enumerate(self.levels):
             found = self._states(level, cells, depth, FAR if depth == 0 else EMPTY)
@@ -236,7 +265,7 @@ class OccupancyGrid:
             self.state[cells] = state
             near = (found > EMPTY) & (found < SOLID)
             cells, state = cells[near], state[near]
-            if len(cells) > DENSE * asked or not len(cells):
+            if not len(cells):
                 return
 
     def _states(self, level: Level, cells: Tensor, depth: int, empty: int) -> Tensor:
@@ -246,7 +275,7 @@ class OccupancyGrid:
         holding = (x * level.side + y) * level.side + z
         parents = level.distinct(holding)
         around = level.neighbours(parents)
-        self.evaluated += level.ensure(around, self.density)
+        self.evaluated += level.ensure(around, self._scout)
         state = torch.empty_like(level.known, dtype=torch.uint8)
         state[parents] = self._graded(level.value[around], empty)
         return state[holding]

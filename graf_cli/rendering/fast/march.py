@@ -3,6 +3,10 @@
 A round takes the next few occupied samples of every ray that is still alive. Densities are made
 of all of them; colours only of those whose weight shows; a ray ends when what is behind it can no
 longer be seen. `graf_cli.rendering.march` is the naive twin.
+
+What a ray sees does not depend on who steps with it, nor on how many samples it takes at once: its
+samples are summed one after the other, and one without density multiplies by 1 and adds 0. So a
+picture is the same to the last bit whatever a process has rendered before.
 """
 
 from __future__ import annotations
@@ -28,11 +32,8 @@ MOST_AT_ONCE = 16  # samples of a ray in one round
 class Trunk(Protocol):
     """A density that keeps what its colour is made from; see `FoldedDensity`."""
 
-    def features(self, points: Tensor, /) -> Tensor:
-        """Of points, shape (n, 3) to (n, width)."""
-
-    def density(self, features: Tensor, /) -> Tensor:
-        """Raw, shape (n, width) to (n,)."""
+    def __call__(self, points: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Of points, shape (n, 3), features, shape (n, width), and raw density, shape (n,)."""
 
 
 class Branch(Protocol):
@@ -122,7 +123,7 @@ class Marcher:
         """
         block = _Block(self, rays, z, count, audit)
         block.run(chunk)
-        return Composite(block.rgb, block.opacity, block.depth)
+        return Composite(block.seen[:, :3], block.seen[:, 3], block.seen[:, 4])
 
     def weights(
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
@@ -145,10 +146,8 @@ class _Block:
         self.length = rays.directions.norm(dim=-1, keepdim=True)
         self.z, self.samples = z.flatten(), z.shape[1]
         self.interval = intervals(z, self.length).flatten()
-        self.clear = torch.ones_like(rays.near[:, 0])
-        self.opacity = torch.zeros_like(self.clear)
-        self.depth = torch.zeros_like(self.clear)
-        self.rgb = torch.zeros_like(rays.origins)
+        self.clear = torch.ones_like(rays.near[:, 0], dtype=_wide(z))
+        self.seen = z.new_zeros((len(z), 5))  # colour, opacity, depth
         self.end = CLEAR  # transmittance below which a ray ends
         self.kept: Tensor | None = None  # weights, where these are wanted
         self.walk = walk(self._occupied(z, audit))
@@ -165,7 +164,7 @@ class _Block:
         if float(occupied.float().mean()) > DENSE:
             return everything  # what little could be left out is not worth a doubt
         if audit is not None:
-            audit.judge(grid.audit(origins, directions, z, audit.count, audit.source), occupied)
+            audit.judge(grid.audit(origins, directions, z, audit.count, audit.seed), occupied)
         return occupied
 
     def run(self, chunk: int) -> None:
@@ -195,35 +194,57 @@ class _Block:
         sample = self.walk.sample[item.clamp_(max=len(self.walk.sample) - 1)]
         taken = inside.flatten().nonzero()[:, 0]
         features, density = self._look(ray[taken.div(step, rounding_mode="floor")], sample, taken)
-        alpha = 1 - torch.exp(-density.relu() * self.interval[sample])
-        clear = torch.cat((self.clear[ray, None], 1 - alpha + EPSILON), dim=-1).cumprod(dim=-1)
-        # Nothing behind the end of a ray, so that a picture does not depend on who steps with whom.
-        weight = torch.where(clear[:, :-1] > self.end, alpha * clear[:, :-1], 0)
-        self.clear[ray] = clear[:, -1]
+        weight = self._weigh(ray, density, self.interval[sample])
         if self.kept is not None:
-            self.kept.index_add_(0, sample.flatten(), weight.flatten())
+            self.kept[sample.flatten()[taken]] = weight.flatten()[taken]
             return
-        self.opacity[ray] += weight.sum(dim=-1)
-        self.depth[ray] += (weight * self.z[sample]).sum(dim=-1)
+        part = torch.cat((weight.new_zeros((*weight.shape, 3)), weight[..., None]), dim=-1)
+        part = torch.cat((part, (weight * self.z[sample])[..., None]), dim=-1)
         shown = weight.flatten()[taken]
-        seen = (shown > UNSEEN / self.samples).nonzero()[:, 0]
-        if self.marcher.colour is not None and len(seen):
-            of = ray[taken[seen].div(step, rounding_mode="floor")]
-            kept = features if len(seen) == len(features) else features[seen]
-            self._add_colour(self.marcher.colour, of, kept, shown[seen])
+        visible = (shown > UNSEEN / self.samples).nonzero()[:, 0]
+        if self.marcher.colour is not None and len(visible):
+            at_all = taken[visible]
+            kept = features if len(visible) == len(features) else features[visible]
+            of = ray[at_all.div(step, rounding_mode="floor")]
+            colour = self._paint(self.marcher.colour, of, kept)
+            part.view(-1, 5)[at_all, :3] = shown[visible, None] * colour
+        seen = self.seen[ray]
+        for column in part.unbind(dim=1):
+            seen += column
+        self.seen[ray] = seen
+
+    def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> Tensor:
+        """Weights, shape = (n, step), of the samples that some rays come to next."""
+        alpha = 1 - torch.exp(-density.relu() * interval)
+        passed = 1 - alpha + EPSILON
+        clear, weight = self.clear[ray], torch.empty_like(alpha)
+        for column in range(alpha.shape[1]):
+            # Nothing behind the end of a ray, so that it does not matter with whom it steps.
+            open_ = torch.where(clear > self.end, clear, 0).to(alpha.dtype)
+            weight[:, column] = alpha[:, column] * open_
+            clear = clear * passed[:, column]
+        self.clear[ray] = clear
+        return weight
 
     def _look(self, ray: Tensor, sample: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the samples taken, and densities of all, nothing where none was taken."""
         depth = self.z[sample.flatten()[taken], None]
         points = self.rays.origins[ray] + self.rays.directions[ray] * depth
-        features = self.marcher.density.features(points)
+        features, found = self.marcher.density(points)
         density = torch.zeros(sample.numel(), device=depth.device, dtype=depth.dtype)
-        density[taken] = self.marcher.density.density(features)
+        density[taken] = found
         self.count.evaluated += len(points)
         return features, density.view(sample.shape)
 
-    def _add_colour(self, colour: Branch, ray: Tensor, features: Tensor, weight: Tensor) -> None:
+    def _paint(self, colour: Branch, ray: Tensor, features: Tensor) -> Tensor:
+        """Colours, shape = (n, 3)."""
+        self.count.coloured += len(ray)
         facing = None if self.facing is None else self.facing[self.row[ray]]
         raw = colour(features, facing)
-        self.rgb.index_add_(0, ray, weight[:, None] * raw.sigmoid())
-        self.count.coloured += len(ray)
+        # Written out: PyTorch's sigmoid rounds differently at the end of a tensor.
+        return torch.exp(-raw).add_(1).reciprocal_()
+
+
+def _wide(like: Tensor) -> torch.dtype:
+    """In which the plain marcher multiplies transmittances up, where there is such a type."""
+    return torch.float64 if like.device.type == "cpu" else like.dtype

@@ -1,11 +1,10 @@
-"""Everything folded and every grid of one job, kept for as long as it may be used again."""
+"""Everything folded and every grid of one generator, kept for as long as it may be used again."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import torch
@@ -26,12 +25,12 @@ from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
 from graf_cli.rendering.fast.march import Count, Marcher
 from graf_cli.rendering.march import Composite, depths, resample
 
-KEPT = 4  # shapes whose grids are kept
+KEPT = 4  # shapes and appearances whose folded fields are kept
+GRID_BYTES = 384 << 20  # of grids that are kept beside those in use
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
 WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
-WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a shape from which a further level is worth it
+WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a series from which a further level is worth it
 SLACK = 1.01  # of a grid's size over what the first camera needs
-LOOSE = 2.0  # how many times larger than a camera needs a grid may be
 
 
 @dataclass(frozen=True)
@@ -54,64 +53,23 @@ NO_GRID = Tightness(cells=0, margin=0.0)
 
 
 class Pass:
-    """One of the networks under one shape code: its densities and its grid."""
+    """One of the networks under one shape code, at each precision of the matrix products."""
 
     def __init__(self, field: RadianceField, shape: Tensor) -> None:
         self.field, self.shape = field, shape
         self.densities: dict[torch.dtype, FoldedDensity] = {}
-        self.grid: OccupancyGrid | None = None
-        self.tightness = NO_GRID
-        self.pictures = 0  # rendered of this shape
 
     def density(self, dtype: torch.dtype) -> FoldedDensity:
-        """At one precision of the matrix products."""
+        """At one precision."""
         if dtype not in self.densities:
             self.densities[dtype] = FoldedDensity(self.field, self.shape, dtype)
         return self.densities[dtype]
 
-    def grid_for(
-        self, tightness: Tightness, reach: float, samples: int, chunk: int
-    ) -> OccupancyGrid | None:
-        """A grid that holds everything up to `reach` from the origin; the present one if it does.
-
-        Parameters
-        ----------
-        tightness : Tightness
-        reach : float
-            World units.
-        samples : int
-            Of the picture that asks, to weigh the grid's cost against.
-        chunk : int
-            Points that go through the network at once.
-        """
-        if not tightness.cells or samples < WORTH_A_GRID:
-            return None
-        present = self.grid if tightness == self.tightness else None
-        if present is None or not reach <= present.lattice.half <= LOOSE * reach:
-            self.grid = self._new_grid(tightness, reach, samples, chunk)
-        elif present.lattice.levels < self._levels(samples):
-            self.grid = present.divided(self._levels(samples))
-        self.tightness = tightness
-        self.pictures += 1
-        return self.grid
-
-    def _levels(self, samples: int) -> int:
-        """The more often a shape is looked at, the finer a grid it is worth."""
-        return bisect_right(WORTH_DIVIDING, (1 + self.pictures) * samples) + 1
-
-    def _new_grid(
-        self, tightness: Tightness, reach: float, samples: int, chunk: int
-    ) -> OccupancyGrid:
-        cells = tightness.cells if samples >= WORTH_ALL_CELLS else tightness.cells // 2
-        levels, margin = self._levels(samples), tightness.margin
+    def grid(self, lattice: Lattice, chunk: int) -> OccupancyGrid:
+        """A new one, looked into with `chunk` points at a time."""
         exact = self.density(torch.float32)
         scout = self.density(scouting_dtype(exact.device))
-        return OccupancyGrid(
-            Lattice(SLACK * reach, cells, levels, margin, 2 * margin),
-            partial(scout.at, chunk=chunk),
-            partial(exact.at, chunk=chunk),
-            exact.device,
-        )
+        return OccupancyGrid(lattice, scout.at, exact.at, exact.device, chunk)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +82,10 @@ class Job:
     camera : Camera
     samples : int
         Along each ray.
+    first : Camera
+        Of the first picture of the series, which decides how large grids are.
+    pictures : int
+        Of the series, which decide how fine grids are.
     tightness : Tightness
     dtype : torch.dtype
         Of the matrix products.
@@ -132,12 +94,16 @@ class Job:
     latent: Latent
     camera: Camera
     samples: int
+    first: Camera
+    pictures: int
     tightness: Tightness
     dtype: torch.dtype
 
 
 class Objects:
     """Folded fields and grids of the objects rendered last.
+
+    Sharing them between jobs changes no bit: what is kept is the same whoever asked for it first.
 
     Parameters
     ----------
@@ -147,26 +113,44 @@ class Objects:
     def __init__(self, generator: Generator) -> None:
         self.generator = generator
         self._passes: OrderedDict[tuple[bytes, bool], Pass] = OrderedDict()
-        self._colours: OrderedDict[tuple[bytes, bool, torch.dtype], FoldedColour] = OrderedDict()
+        self._colours: OrderedDict[ColourKey, FoldedColour] = OrderedDict()
+        self._grids: OrderedDict[GridKey, OccupancyGrid] = OrderedDict()
 
     def open(self, job: Job, chunk: int) -> Opened:
         """The object of a picture, ready to be marched through."""
-        network = self.generator.spec.network
-        reach = _reach(job.camera, self.generator.device)
-        passes = [False, True] if network.importance else [False]
-        marchers = []
-        for last in passes:
-            along = job.samples + (network.importance if last else 0)
-            one = self._pass(job, fine=last)
-            samples = along * job.camera.width * job.camera.height
-            grid = one.grid_for(job.tightness, reach, samples, chunk)
-            if last is passes[-1]:
-                density = one.density(job.dtype)
-                marchers.append(Marcher(density, self._colour(job, fine=last), grid))
-            else:
-                exact = UnfoldedDensity(self._field(fine=False), job.latent.shape)
-                marchers.append(Marcher(exact, None, grid))
-        return Opened(marchers, job.samples, network.importance)
+        importance = self.generator.spec.network.importance
+        if not importance:
+            last = self._last(job, job.samples, chunk, fine=False)
+            return Opened([last], job.samples, importance)
+        exact = UnfoldedDensity(self._field(fine=False), job.latent.shape)
+        first = Marcher(exact, None, self._grid(job, job.samples, chunk, fine=False))
+        last = self._last(job, job.samples + importance, chunk, fine=True)
+        return Opened([first, last], job.samples, importance)
+
+    def _last(self, job: Job, along: int, chunk: int, *, fine: bool) -> Marcher:
+        """Through what is seen."""
+        density = self._pass(job, fine=fine).density(job.dtype)
+        grid = self._grid(job, along, chunk, fine=fine)
+        return Marcher(density, self._colour(job, fine=fine), grid)
+
+    def _grid(self, job: Job, along: int, chunk: int, *, fine: bool) -> OccupancyGrid | None:
+        """The grid of one pass, unless the picture is too small to be worth one."""
+        samples = along * job.camera.width * job.camera.height
+        if not job.tightness.cells or samples < WORTH_A_GRID:
+            return None
+        lattice = lattice_for(job, samples, self.generator.device)
+        own = fine and self.generator.fine is not None
+        key = (key_of(job.latent.shape), own, lattice)
+        if key not in self._grids:
+            self._make_room()
+            self._grids[key] = self._pass(job, fine=fine).grid(lattice, chunk)
+        self._grids.move_to_end(key)
+        return self._grids[key]
+
+    def _make_room(self) -> None:
+        """Forget the grids that were used longest ago."""
+        while sum(grid.bytes for grid in self._grids.values()) > GRID_BYTES:
+            self._grids.popitem(last=False)
 
     def _field(self, *, fine: bool) -> RadianceField:
         second = self.generator.fine
@@ -187,6 +171,8 @@ class Objects:
         return self._colours[key]
 
 
+GridKey = tuple[bytes, bool, Lattice]
+ColourKey = tuple[bytes, bool, torch.dtype]
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -201,6 +187,31 @@ def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
 def key_of(code: Tensor) -> bytes:
     """A code to look things up by."""
     return code.to(device="cpu", dtype=torch.float32).numpy().tobytes()
+
+
+def lattice_for(job: Job, samples: int, device: torch.device) -> Lattice:
+    """The grid that a picture of so many samples gets; it depends on the picture's series alone."""
+    small, margin = samples < WORTH_ALL_CELLS, job.tightness.margin
+    return Lattice(
+        half=_half(_reach(job.first, device), _reach(job.camera, device)),
+        cells=job.tightness.cells // 2 if small else job.tightness.cells,
+        levels=bisect_right(WORTH_DIVIDING, job.pictures * samples) + 1,
+        margin=margin,
+        doubt=2 * margin,
+    )
+
+
+def _half(first: float, reach: float) -> float:
+    """Half a grid's size: that of the series' first picture, or so many times twice or half it.
+
+    The steps keep the grids of a camera that moves away few.
+    """
+    half = SLACK * first
+    while half < reach:
+        half *= 2
+    while half / 2 >= reach > 0:
+        half /= 2
+    return half
 
 
 def _reach(camera: Camera, device: torch.device) -> float:
@@ -232,7 +243,6 @@ class Opened:
     def __init__(self, marchers: list[Marcher], samples: int, importance: int) -> None:
         self.marchers, self.samples, self.importance = marchers, samples, importance
         self._cells_before = self._cells()
-        self.new = self._cells_before == 0  # nothing is known yet of this shape
 
     @property
     def resolution(self) -> int:
@@ -259,6 +269,9 @@ class Opened:
         GridBrokenError
             When the audit finds a grid wrong.
         """
+        for one in self.marchers:
+            if one.grid is not None:
+                one.grid.chunk = chunk
         count = Count()
         z = depths(through.near, through.far, self.samples)
         if self.importance:

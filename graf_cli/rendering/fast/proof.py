@@ -2,7 +2,7 @@
 
 The promise: no colour and no opacity differs from the plain marcher's by more than `PROMISE`.
 Sampling a field cannot prove a picture right everywhere, so the proof is statistical. Some rays
-of every picture are marched both ways, more of a job's first one: a third of them anywhere, a
+of every picture are marched both ways, more of a series' first one: a third of them anywhere, a
 third along the outlines, a third just outside, where a thin part that the grid missed would be.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -21,9 +21,8 @@ from graf_cli.rendering.fast.objects import NO_GRID, Tightness
 from graf_cli.syntax import Precision
 
 PROMISE = 1e-3
-PROBES_FIRST, PROBES = 128, 8  # rays of a job's first picture, and of each later one
-AUDIT_FIRST, AUDIT = 2048, 512  # samples called empty whose density is looked at, of a new shape
-# and in each later picture of it
+PROBES_FIRST, PROBES = 128, 8  # rays of a series' first picture, and of each later one
+AUDIT_FIRST, AUDIT = 2048, 512  # samples called empty whose density is looked at, likewise
 OFTEN = 0.01  # share of these that are not empty from which no grid will do
 EDGE = 0.02  # difference of opacity between neighbours that makes an outline
 NOTHING = 1e-3  # opacity up to which a pixel shows background
@@ -72,6 +71,47 @@ class Outcome:
     possible: int = 0
     cells: int = 0
 
+    def proved(self, probed: int, difference: float) -> Outcome:
+        """With what the proof measured."""
+        return replace(self, probed=probed, difference=difference)
+
+
+def merged(a: Outcome, b: Outcome) -> Outcome:
+    """The outcome of two parts of a job; the last picture is that of `b`, if it has any."""
+    last = b if b.possible else a
+    return replace(
+        last,
+        probed=a.probed + b.probed,
+        difference=max(a.difference, b.difference),
+        evaluated=a.evaluated + b.evaluated,
+        coloured=a.coloured + b.coloured,
+        possible=a.possible + b.possible,
+        cells=a.cells + b.cells,
+    )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How hard a picture is looked at.
+
+    Attributes
+    ----------
+    probes : int
+        Rays marched both ways.
+    audited : int
+        Samples called empty whose density is looked at.
+    expect : bool
+        See `Audit`.
+    """
+
+    probes: int
+    audited: int
+    expect: bool
+
+
+THOROUGH = Proof(PROBES_FIRST, AUDIT_FIRST, expect=True)
+LIGHT = Proof(PROBES, AUDIT, expect=False)
+PROVEN = Proof(0, 0, expect=False)  # before
 
 LADDER = (Tightness(cells=64, margin=2.0), Tightness(cells=96, margin=4.0), NO_GRID)
 

@@ -8,9 +8,11 @@ import torch
 from graf_cli.model.latent import draw
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from graf_cli.rendering.fast.fold import (
+    ROWS,
     FoldedColour,
     FoldedDensity,
     UnfoldedDensity,
+    in_tiles,
     scouting_dtype,
 )
 from tests.conftest import CPU, small_generator, small_spec
@@ -39,19 +41,52 @@ def test_folding_changes_nothing_but_rounding(name: str) -> None:
     density, colour = generator.conditioned(latent)(points, directions)
     folded = FoldedDensity(generator.coarse, latent.shape, torch.float32)
     branch = FoldedColour(generator.coarse, latent, torch.float32)
-    features = folded.features(points)
-    torch.testing.assert_close(folded.density(features), density, rtol=1e-4, atol=1e-4)
+    features, found_density = folded(points)
+    torch.testing.assert_close(found_density, density, rtol=1e-4, atol=1e-4)
     found = branch(features, branch.per_ray(directions))
     torch.testing.assert_close(found, colour, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(folded.at(points, 7), density, rtol=1e-4, atol=1e-4)
     exact = UnfoldedDensity(generator.coarse, latent.shape)
-    assert torch.equal(exact.density(exact.features(points)), density)
+    torch.testing.assert_close(exact(points)[1], density, rtol=1e-6, atol=1e-6)
 
 
-def test_no_points_have_no_density() -> None:
-    generator = small_generator()
-    folded = FoldedDensity(generator.coarse, draw(generator.spec.latent, 0).shape, torch.float32)
-    assert folded.at(torch.zeros((0, 3), device="cpu", dtype=torch.float32), 7).shape == (0,)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("width", [8, 256])
+@torch.inference_mode()
+def test_a_point_does_not_depend_on_its_neighbours(dtype: torch.dtype, width: int) -> None:
+    generator = small_generator(small_spec(NetworkSpec(width=width), CODES))
+    latent = draw(generator.spec.latent, 3)
+    folded = FoldedDensity(generator.coarse, latent.shape, dtype)
+    branch = FoldedColour(generator.coarse, latent, dtype)
+    points = torch.randn((3000, 3), generator=seeded(1), device="cpu", dtype=torch.float32)
+    directions = torch.nn.functional.normalize(points, dim=-1)
+    features, density = folded(points)
+    facing = branch.per_ray(directions)
+    assert facing is not None
+    colour = branch(features, facing)
+    for count in (1, 2, 3, 7, 100, 129, 513, 1500):
+        some = torch.randperm(len(points), generator=seeded(count), device="cpu", dtype=torch.int64)
+        some = some[:count]
+        assert torch.equal(folded(points[some])[0], features[some])
+        assert torch.equal(folded.at(points[some]), density[some])
+        found = branch.per_ray(directions[some])
+        assert found is not None
+        assert torch.equal(found, facing[some])
+        assert torch.equal(branch(features[some], facing[some]), colour[some])
+
+
+@pytest.mark.parametrize("tile", [None, 4])
+def test_tiles_are_full_and_give_what_was_asked(tile: int | None) -> None:
+    met: list[int] = []
+
+    def run(rows: torch.Tensor, more: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        met.append(len(rows))
+        return rows + more, rows[:, 0]
+
+    rows = torch.arange(18, device="cpu", dtype=torch.float32).view(9, 2)
+    both, first = in_tiles(run, tile, rows, rows)
+    assert torch.equal(both, 2 * rows)
+    assert torch.equal(first, rows[:, 0])
+    assert met == ([4, 4, 4] if tile else [ROWS])
 
 
 @torch.inference_mode()
@@ -61,7 +96,7 @@ def test_half_precision_is_near() -> None:
     points = torch.randn((50, 3), generator=seeded(1), device="cpu", dtype=torch.float32)
     density, _ = generator.conditioned(latent)(points, points)
     folded = FoldedDensity(generator.coarse, latent.shape, torch.bfloat16)
-    assert (folded.at(points, 64) - density).abs().max() <= 0.05 * density.abs().max()
+    assert (folded.at(points) - density).abs().max() <= 0.05 * density.abs().max()
 
 
 def test_without_fast_bfloat16_float32_looks_for_emptiness(monkeypatch: pytest.MonkeyPatch) -> None:

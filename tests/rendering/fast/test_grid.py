@@ -86,13 +86,26 @@ def test_outside_everything_is_evaluated() -> None:
     assert bool(occupied.all())
 
 
-def test_dividing_keeps_what_is_known() -> None:
-    lazy = grid(ball)
-    lazy.occupied(*lines())
-    divided = lazy.divided(3)
-    assert divided.lattice.resolution == 128
-    assert divided.levels[:2] == lazy.levels
-    assert int(divided.occupied(*lines()).sum()) < int(lazy.occupied(*lines()).sum())
+@pytest.mark.parametrize("height", [0.1, 20.0])
+def test_dividing_pays_where_space_is_mostly_empty(height: float) -> None:
+    def noise(points: Tensor) -> Tensor:
+        return -3 + height * torch.sin(4000 * points).sum(dim=-1)
+
+    crowded = height > 1
+    divided = grid(noise, replace(LATTICE, levels=3))
+    assert divided.lattice.resolution == (32 if crowded else 128)
+    assert bool(divided.occupied(*lines()).all()) == crowded
+
+
+def test_a_cell_does_not_depend_on_what_was_asked_before() -> None:
+    origins, directions, z = lines()
+    lattice = replace(LATTICE, levels=3)
+    whole, lazy = grid(ball, lattice), grid(ball, lattice)
+    lazy.chunk = 77
+    whole.occupied(origins, directions, z)
+    for ray in range(RAYS - 1, -1, -1):
+        lazy.occupied(origins[ray : ray + 1], directions[ray : ray + 1], z[ray : ray + 1])
+    assert torch.equal(lazy.state, whole.state)
 
 
 def test_what_is_no_number_is_not_empty() -> None:
@@ -118,17 +131,17 @@ def test_an_audit_finds_a_speck() -> None:
     assert not bool(occupied.any())
     lost = int((speck(points(*lines())) > 0).sum())
     assert lost > 0
-    densities = lazy.audit(*lines(), 4096, seeded(0))
+    densities = lazy.audit(*lines(), 4096, 0)
     with pytest.raises(GridBrokenError, match="called empty are not"):
-        Audit(4096, seeded(0), expect=False).judge(densities, occupied)
+        Audit(4096, 0, expect=False).judge(densities, occupied)
 
 
 def test_an_audit_is_content_with_emptiness() -> None:
     lazy = grid(ball)
     occupied = lazy.occupied(*lines())
-    densities = lazy.audit(*lines(), 400, seeded(0))
+    densities = lazy.audit(*lines(), 400, 0)
     assert 100 <= sum(len(kind) for kind in densities) <= 400
-    Audit(400, seeded(0), expect=False).judge(densities, occupied)
+    Audit(400, 0, expect=False).judge(densities, occupied)
 
 
 def test_expected_highest_of_an_exponential_tail() -> None:

@@ -13,7 +13,7 @@ from graf_cli.model.generator import Generator
 from graf_cli.model.spec import CameraSpec, LatentSpec, NetworkSpec
 from graf_cli.rendering.camera import camera_for
 from graf_cli.rendering.fast.proof import PROMISE
-from graf_cli.rendering.renderer import Renderer, RenderOptions
+from graf_cli.rendering.renderer import Renderer, RenderOptions, Series
 from tests.conftest import Case, small_generator, small_spec
 from tests.rendering.fast import crafted
 from tests.rendering.fast.twins import apart, assert_promise, camera, shot
@@ -102,23 +102,28 @@ def test_any_size_and_samples(size: int, samples: int) -> None:
 
 def test_cameras_of_one_job_may_leave_the_first_ones_volume() -> None:
     generator = CRAFTED["object in the far corner"]
-    renderer = Renderer(generator)
-    for radius, fov in ((4.0, 10.0), (4.0, 100.0), (40.0, 40.0), (0.5, 40.0)):
-        seen = camera(generator, size=24, radius=radius, fov=fov)
-        assert_promise(renderer, shot(generator, seen))
+    lenses = ((4.0, 10.0), (4.0, 100.0), (40.0, 40.0), (0.5, 40.0))
+    shots = [
+        shot(generator, camera(generator, size=24, radius=radius, fov=fov))
+        for radius, fov in lenses
+    ]
+    renderer, series = Renderer(generator), Series(shots[0], len(shots))
+    for one in shots:
+        assert_promise(renderer, one, series)
 
 
-def test_a_turntable_gets_finer_and_stays_the_same() -> None:
+def test_a_turntable_has_a_finer_grid_than_a_picture() -> None:
     generator = CRAFTED["object"]
-    renderer = Renderer(generator)
-    for turn in range(12):
-        seen = camera(generator, 30 * turn, size=96)
+    shots = [shot(generator, camera(generator, 30 * turn, size=96)) for turn in range(12)]
+    renderer, series = Renderer(generator), Series(shots[0], len(shots))
+    for turn, one in enumerate(shots):
         if turn % 4 == 3:
-            assert_promise(renderer, shot(generator, seen))
+            assert_promise(renderer, one, series)
         else:
-            renderer.render(shot(generator, seen))
-    assert renderer.outcome.path == "fast"
-    assert renderer.outcome.resolution > 64
+            renderer.render(one, series)
+    assert (renderer.outcome.path, renderer.outcome.resolution) == ("fast", 128)
+    renderer.render(shots[0])
+    assert (renderer.outcome.path, renderer.outcome.resolution) == ("fast", 64)
 
 
 @pytest.mark.parametrize("background", [(0.0, 0.0, 0.0), (0.2, 1.0, 0.6)])

@@ -11,7 +11,7 @@ from graf_cli.model.generator import Generator
 from graf_cli.model.latent import draw
 from graf_cli.rendering.camera import Camera, camera_for, pose_on_sphere
 from graf_cli.rendering.fast.proof import PROMISE
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Rgb, Shot
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Rgb, Series, Shot
 
 WHITE: Rgb = (1.0, 1.0, 1.0)
 
@@ -65,9 +65,9 @@ def apart(a: Frame, b: Frame) -> Apart:
     )
 
 
-def assert_promise(renderer: Renderer, of: Shot) -> Frame:
+def assert_promise(renderer: Renderer, of: Shot, series: Series | None = None) -> Frame:
     """A shot's frame keeps the promise; the frame."""
-    frame = renderer.render(of)
+    frame = renderer.render(of, series)
     truth = Renderer(renderer.generator, RenderOptions(exact=True)).render(of)
     assert np.isfinite(frame.rgb).all()
     found = apart(frame, truth)

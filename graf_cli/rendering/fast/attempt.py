@@ -1,0 +1,172 @@
+"""One attempt at a picture by the fast path, and what its proof measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.canvas import Canvas, columns
+from graf_cli.rendering.fast.audit import Audit
+from graf_cli.rendering.fast.march import Count
+from graf_cli.rendering.fast.objects import Job, Objects, Opened
+from graf_cli.rendering.fast.proof import (
+    DTYPES,
+    LADDER,
+    Outcome,
+    Proof,
+    Used,
+    difference,
+    matrix_products,
+    precisions,
+    probes,
+)
+from graf_cli.rendering.march import Composite
+from graf_cli.rendering.shot import Series, Shot
+from graf_cli.syntax import Precision
+
+FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits
+
+
+@dataclass(frozen=True)
+class Footing:
+    """How carefully a picture is made.
+
+    Attributes
+    ----------
+    rung : int
+        Of the ladder; behind its end is the plain marcher.
+    precision : int
+        Of those to try, which one.
+    """
+
+    rung: int = 0
+    precision: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A picture, what it took, and how it differs from the truth.
+
+    `measured` is the difference of the picture; `honest` that of the same in float32, which tells
+    whether the grid can be trusted.
+    """
+
+    picture: Tensor
+    outcome: Outcome
+    measured: float
+    honest: float
+
+
+class Attempts:
+    """Makes attempts at the pictures of one job.
+
+    Parameters
+    ----------
+    canvas : Canvas
+    objects : Objects
+    asked : str
+        The precision that was asked for.
+    """
+
+    def __init__(self, canvas: Canvas, objects: Objects, asked: Precision) -> None:
+        self.canvas, self.objects = canvas, objects
+        self.precisions = precisions(asked, canvas.generator.device)
+        self.by_name = asked not in ("auto", "float32")
+
+    def make(self, shot: Shot, series: Series, footing: Footing, proof: Proof) -> Attempt:
+        """One picture, held against the plain marcher.
+
+        Raises
+        ------
+        GridBrokenError
+            When the audit finds the grid wrong.
+        """
+        precision = self.precisions[footing.precision]
+        job = self._job(shot, series, footing, precision)
+        with matrix_products(precision):
+            picture, outcome = self._picture(shot, job, precision, proof)
+        if not proof.probes:
+            return Attempt(picture, outcome, 0.0, 0.0)
+        return self._measured(shot, picture, outcome, self._job(shot, series, footing), proof)
+
+    def _job(
+        self, shot: Shot, series: Series, footing: Footing, precision: Used = "float32"
+    ) -> Job:
+        return Job(
+            shot.latent,
+            shot.camera,
+            shot.samples,
+            series.first.camera,
+            series.pictures,
+            LADDER[footing.rung],
+            DTYPES[precision],
+        )
+
+    def _open(self, job: Job) -> Opened:
+        return self.canvas.within_memory(lambda chunk: self.objects.open(job, chunk))
+
+    def _picture(
+        self, shot: Shot, job: Job, precision: Used, proof: Proof
+    ) -> tuple[Tensor, Outcome]:
+        opened, count = self._open(job), Count()
+
+        def march_some(through: Rays, start: int) -> Composite:
+            audit = self._audit(shot, start, proof)
+            seen, made = self.canvas.within_memory(lambda at: opened.march(through, at, audit))
+            count.add(made)
+            return seen
+
+        picture = self.canvas.fill(shot, march_some, FAST_BLOCK_POINTS)
+        return picture, Outcome(
+            path="fast" if opened.resolution else "folded",
+            precision=precision,
+            resolution=opened.resolution,
+            evaluated=count.evaluated,
+            coloured=count.coloured,
+            possible=count.possible,
+            cells=opened.cells,
+        )
+
+    def _audit(self, shot: Shot, start: int, proof: Proof) -> Audit | None:
+        """Of each block of rays as much as makes a fixed number a picture."""
+        if not proof.audited:
+            return None
+        blocks = len(self.canvas.blocks(shot, FAST_BLOCK_POINTS))
+        return Audit(max(proof.audited // blocks, 8), shot.seed + start, proof.expect)
+
+    def _measured(
+        self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: Job, proof: Proof
+    ) -> Attempt:
+        opacity = picture[:, 3].view(shot.camera.height, shot.camera.width)
+        pixels = probes(opacity, proof.probes, shot.seed)
+        through = _through(shot.camera, pixels, picture)
+        truth = columns(self.canvas.march(shot, through))
+        seen = picture[pixels.to(device=picture.device)]
+        measured = honest = difference(seen, truth, shot.background)
+        if self.by_name:
+            # A precision asked for by name may err; the grid may not.
+            exact = columns(self._rays(exactly, through))
+            honest = difference(exact, truth, shot.background)
+        made = outcome.proved(len(pixels), measured)
+        return Attempt(picture, made, measured, honest)
+
+    def _rays(self, job: Job, through: Rays) -> Composite:
+        opened = self._open(job)
+        return self.canvas.within_memory(lambda chunk: opened.march(through, chunk))[0]
+
+
+def _through(camera: Camera, pixels: Tensor, like: Tensor) -> Rays:
+    """Rays through some pixels."""
+    each = [
+        rays(camera, device=like.device, dtype=like.dtype, start=at, stop=at + 1)
+        for at in pixels.tolist()
+    ]
+    return Rays(
+        torch.cat([one.origins for one in each]),
+        torch.cat([one.directions for one in each]),
+        torch.cat([one.near for one in each]),
+        torch.cat([one.far for one in each]),
+    )

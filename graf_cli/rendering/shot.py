@@ -1,0 +1,107 @@
+"""What a picture is made from, and what comes out: plain data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graf_cli.model.latent import Latent
+from graf_cli.rendering.camera import Camera
+from graf_cli.rendering.march import disparity
+
+Image = NDArray[np.float32]
+Rgb = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Shot:
+    """One latent seen by one camera: everything a picture needs beside the generator.
+
+    Attributes
+    ----------
+    latent : Latent
+    camera : Camera
+    samples : int
+        Along each ray.
+    background : tuple of 3 floats
+        What shows through, in [0, 1].
+    """
+
+    latent: Latent
+    camera: Camera
+    samples: int
+    background: Rgb
+
+    @cached_property
+    def key(self) -> bytes:
+        """16 bytes that are the same for the same shot, in every process."""
+        camera, codes = self.camera, (self.latent.shape, self.latent.appearance)
+        depths = (camera.near, camera.far, camera.radius_max or 0.0)
+        counts = (camera.width, camera.height, self.samples)
+        told = (*counts, camera.fov, *depths, camera.orthographic, *self.background)
+        digest = hashlib.blake2b(digest_size=16)
+        digest.update(np.array(told, dtype=np.float64).tobytes())
+        digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())
+        for code in codes:
+            digest.update(code.to(device="cpu", dtype=torch.float32).numpy().tobytes())
+        return digest.digest()
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is drawn at random for this shot."""
+        return int.from_bytes(self.key[:7], "little")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Pictures of one shape, in one job, that are drawn alike.
+
+    The first one is proved thoroughly and speaks for the others. It belongs to what a picture is
+    made from, so that a job gives the same pictures however it is cut into parts.
+
+    Attributes
+    ----------
+    first : Shot
+    pictures : int
+        How many there are.
+    """
+
+    first: Shot
+    pictures: int
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """The same for the same series, in every process."""
+        return self.first.key, self.pictures
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One rendered picture, float32 on the host.
+
+    Attributes
+    ----------
+    rgb : ndarray, shape = (H, W, 3)
+        In [0, 1], composited on the shot's background.
+    depth : ndarray, shape = (H, W)
+        Expected depth along the optical axis, ``Σ weight·z``, world units; 0 where nothing is.
+    opacity : ndarray, shape = (H, W)
+        In [0, 1].
+    shot : Shot
+    """
+
+    rgb: Image
+    depth: Image
+    opacity: Image
+    shot: Shot
+
+    @property
+    def disparity(self) -> Image:
+        """``1 / max(1e-10, depth / (opacity + 1e-10))``, shape = (H, W), per world unit."""
+        values = disparity(torch.from_numpy(self.depth), torch.from_numpy(self.opacity))
+        return np.asarray(values.numpy(), dtype=np.float32)
