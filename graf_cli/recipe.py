@@ -21,6 +21,7 @@ DEFAULT_FPS = 30.0
 MAX_FRAMES = 1_000_000
 MAX_KEYFRAMES = 4096
 MAX_PIXELS = 1 << 26  # of one picture
+SLACK = 1e-6  # by which shares may miss 1
 MAX_BYTES = 256 << 20  # of a recipe as JSON; latents and poses of many frames are long
 TRANSPARENT = "transparent"
 
@@ -115,7 +116,65 @@ class Grid(_Strict, frozen=True, kw_only=True, tag="grid", tag_field="kind"):
     truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0
 
 
-Plan = Sweep | Samples | Grid
+class Split(_Strict, frozen=True, kw_only=True):
+    """Part of a data set, to which whole objects belong."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")]
+    share: Annotated[float, Meta(gt=0, le=1)]
+
+
+class Dataset(_Strict, frozen=True, kw_only=True, tag="dataset", tag_field="kind"):
+    """Objects that are each seen by several cameras, one object's views after the other's.
+
+    The cameras stand where the model's own stand, drawn at random between the ends of `view`; or
+    on an orbit along its keyframes; or on a cap of the sphere between its elevations; or at its
+    poses. A recipe of one picture keeps the first pose and its own.
+    """
+
+    objects: Frames
+    views: Frames
+    seed: Seed
+    cameras: Literal["model", "orbit", "cap", "poses"]
+    view: View
+    splits: Annotated[tuple[Split, ...], Meta(min_length=1, max_length=32)]
+    depth_unit: Positive  # world units that one step of a depth picture is
+    tar_size: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None  # MB at most; None is a folder
+    truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.objects * self.views > MAX_FRAMES:
+            raise ValueError(f"a data set has at most {MAX_FRAMES:,} pictures")
+        rows = len(self.view.poses)
+        if rows not in ({1, min(2, self.views), self.views} if self.cameras == "poses" else {0}):
+            raise ValueError(f"`poses` has {rows} rows for {self.views} views")
+        if len(self.view.fov) > 1:
+            raise ValueError("a data set has one field of view")
+        if self.cameras in ("model", "cap"):
+            _check_ranges(self.view)
+        if len({split.name.lower() for split in self.splits}) < len(self.splits):
+            raise ValueError("each split has a name of its own")
+        if abs(sum(split.share for split in self.splits) - 1) > SLACK:
+            raise ValueError("the shares of the splits make 1 together")
+
+    @property
+    def whole(self) -> bool:
+        """Whether no pose of a view is left out."""
+        return len(self.view.poses) in (0, self.views)
+
+    def pose(self, view: int) -> Row:
+        """The row of a view, as far as it is there."""
+        poses = self.view.poses
+        return poses[view] if self.whole else poses[-1 if view else 0]
+
+
+def _check_ranges(view: View) -> None:
+    for key in ("azimuth", "elevation", "radius"):
+        ends = getattr(view, key)
+        if len(ends) > 2 or ends[0] > ends[-1]:
+            raise ValueError(f"`{key}` goes from a lower end to an upper one")
+
+
+Plan = Sweep | Samples | Grid | Dataset
 
 
 class Recipe(_Strict, frozen=True, kw_only=True):
@@ -147,6 +206,8 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             raise ValueError("`depth_range` goes from a nearer depth to a farther one")
         if SCALED.intersection(self.show) and self.depth_range is None:
             raise ValueError("`depth_range` is missing, which depths are shown by")
+        if isinstance(self.plan, Dataset) and self.frame is None and not self.plan.whole:
+            raise ValueError("`poses` has not a row for every view")
         if "depth16" in self.show and len(self.show) > 1:
             raise ValueError("`depth16` is shown alone, since its numbers are no colours")
 
@@ -160,6 +221,21 @@ class Recipe(_Strict, frozen=True, kw_only=True):
                 return self.plan.n
             case Grid():
                 return len(self.plan.shapes) * len(self.plan.appearances)
+            case Dataset():
+                return self.plan.objects * self.plan.views
+
+    @property
+    def per_shape(self) -> int:
+        """How many pictures of the plan, one after another, share each shape."""
+        match self.plan:
+            case Sweep(object=thing):
+                return self.plan.frames if max(len(thing.shape), len(thing.codes)) == 1 else 1
+            case Samples():
+                return 1
+            case Grid():
+                return len(self.plan.appearances)
+            case Dataset():
+                return self.plan.views
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -178,6 +254,10 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             thing = replace(plan.object, codes=_row(plan.object.codes, index))
             view = replace(plan.view, poses=_row(plan.view.poses, index))
             plan = replace(plan, object=thing, view=view)
+        if isinstance(plan, Dataset) and plan.view.poses:
+            own = index % plan.views
+            rows = plan.view.poses[:1] + ((plan.pose(own),) if own else ())
+            plan = replace(plan, view=replace(plan.view, poses=rows))
         return replace(self, plan=plan, frame=index if self.planned > 1 else None)
 
     def to_json(self) -> str:

@@ -141,6 +141,29 @@ def parse_depths(text: str) -> tuple[float, float]:
     return values[0], values[1]
 
 
+def parse_split(text: str) -> tuple[tuple[str, float], ...]:
+    """``train=0.9,val=0.1`` as names and shares, which make 1 together.
+
+    Raises
+    ------
+    UsageError
+    """
+    pairs = [part.strip().partition("=") for part in text.split(",")]
+    try:
+        splits = tuple((name.strip(), float(share)) for name, _, share in pairs)
+    except ValueError:
+        splits = ()
+    if not splits or not all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,31}", n) for n, _ in splits):
+        raise UsageError(f"`{text}` is no split; write names and shares as `train=0.9,val=0.1`.")
+    if not all(0 < share <= 1 for _, share in splits) or abs(sum(s for _, s in splits) - 1) > 1e-6:
+        raise UsageError(
+            f"The shares of `{text}` do not make 1 together; write `train=0.9,val=0.1`."
+        )
+    if len({name.lower() for name, _ in splits}) < len(splits):
+        raise UsageError(f"`{text}` gives two splits one name; use a name for each.")
+    return splits
+
+
 def rgb_of(colour: str) -> Rgb:
     """Red, green and blue of ``#rrggbb``, in [0, 1]."""
     red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))

@@ -47,6 +47,12 @@ def draw(spec: LatentSpec, seed: int) -> Latent:
     return split(spec, z)
 
 
+def drawn_seed(stream: int, k: int) -> int:
+    """The seed of object `k` of a stream of them, independent of how many there are."""
+    [word] = np.random.SeedSequence((stream, k)).generate_state(1, np.uint64)
+    return int(word >> np.uint64(11))
+
+
 def split(spec: LatentSpec, z: Tensor) -> Latent:
     """A code of length `dim` as shape (first) and appearance (last)."""
     return Latent(z[: spec.dim_shape], z[spec.dim_shape :])

@@ -1,0 +1,61 @@
+"""What people may say, by name; missing values come from the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypedDict
+
+from graf_cli.recipe import Ease, Kind, NormalFrame
+
+CameraChoice = Literal["model", "orbit", "cap", "poses"]
+
+
+class PictureOptions(TypedDict, total=False):
+    """What every command takes; missing values come from the model."""
+
+    size: int | tuple[int, int] | None  # pixels, or (width, height)
+    samples: int | None  # along a ray
+    background: str | None  # "white", "black", "#rrggbb", "transparent", or "model"
+    truncation: float | None
+    show: Sequence[Kind] | None  # one or several, side by side
+    depth_range: tuple[float, float] | None  # ends of the scale of depths, world units
+    normals: NormalFrame | None  # whose axes normals are told in
+
+
+class CameraOptions(PictureOptions, total=False):
+    """Where a picture is taken from: a number, or keyframes to sweep along."""
+
+    azimuth: float | Sequence[float] | None  # degrees
+    elevation: float | Sequence[float] | None  # degrees above the horizon
+    radius: float | Sequence[float] | None  # world units
+    fov: float | Sequence[float] | None  # degrees across the width
+    poses: Sequence[Sequence[float]] | None  # n rows of a 3 × 4 camera-to-world matrix
+
+
+class SweepOptions(CameraOptions, total=False):
+    """What `render` takes."""
+
+    seed: int | Sequence[int] | None  # of shape and appearance; keyframes to sweep along
+    shape: int | Sequence[int] | None
+    appearance: int | Sequence[int] | None
+    latents: Sequence[Sequence[float]] | None  # n rows of a code, in place of seeds
+    frames: int | None
+    fps: float | None
+    ease: Ease | None
+    boomerang: bool | None
+
+
+class SampleOptions(PictureOptions, total=False):
+    """What `sample` takes."""
+
+
+class GridOptions(CameraOptions, total=False):
+    """What `grid` takes."""
+
+
+class DatasetOptions(CameraOptions, total=False):
+    """What `dataset` takes."""
+
+    cameras: CameraChoice | None
+    split: Sequence[tuple[str, float]] | None  # names and shares
+    tar_size: int | None  # MB of a tar at most; None is a folder

@@ -1,0 +1,165 @@
+"""The parts of a Recipe, from what people say of them and what the model says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from graf_cli.errors import UsageError
+from graf_cli.model.spec import ModelSpec
+from graf_cli.recipe import SCALED, TRANSPARENT, ModelRef, Object, Plan, Recipe, Row, View
+from graf_cli.request.options import CameraOptions, PictureOptions, SweepOptions
+from graf_cli.syntax import check_seeds, check_size, parse_colour
+from graf_cli.version import __version__
+
+DEFAULT_FRAMES = 120
+
+
+def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
+    """What is seen: seeds, or rows of codes.
+
+    Raises
+    ------
+    UsageError
+    """
+    seed = options.get("seed")
+    codes = _rows(options.get("latents"))
+    if codes and any(options.get(key) is not None for key in ("seed", "shape", "appearance")):
+        raise UsageError("--latent says which object; leave out --seed, --shape, --appearance.")
+    if any(len(row) != spec.latent.dim for row in codes):
+        raise UsageError(f"The codes of `{spec.name}` have {spec.latent.dim} numbers each.")
+    return Object(
+        shape=_seeds(options.get("shape"), 0 if seed is None else seed),
+        appearance=_seeds(options.get("appearance"), 0 if seed is None else seed),
+        truncation=truncation_of(options),
+        codes=codes,
+    )
+
+
+def truncation_of(options: PictureOptions) -> float:
+    """What codes are scaled by."""
+    value = options.get("truncation")
+    return 1.0 if value is None else value
+
+
+def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
+    """A plan with how its pictures look.
+
+    Raises
+    ------
+    UsageError
+    """
+    size = options.get("size") or spec.size
+    width, height = check_size((size, size) if isinstance(size, int) else size)
+    show = tuple(options.get("show") or ("rgb",))
+    depth_range = options.get("depth_range")
+    if depth_range is None and SCALED.intersection(show):
+        depth_range = (spec.camera.near, spec.camera.far)
+    return _checked(
+        {
+            "graf": __version__,
+            "model": ref,
+            "plan": plan,
+            "width": width,
+            "height": height,
+            "samples": options.get("samples") or spec.network.samples,
+            "background": _background(spec, options.get("background")),
+            "show": show,
+            "depth_range": depth_range,
+            "normals": options.get("normals") or "camera",
+        }
+    )
+
+
+def _background(spec: ModelSpec, background: str | None) -> str:
+    if background == TRANSPARENT:
+        return TRANSPARENT
+    return parse_colour(spec.background if background in (None, "model") else background)
+
+
+def _checked(parts: dict[str, object]) -> Recipe:
+    """Apply the bounds of the format, which only reading does."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(parts), Recipe)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        option = where.rstrip("`").rstrip("[.]0123456789").rpartition(".")[2]
+        bound = re.fullmatch(r"Expected `\w+` ([<>]=?) ([-\d.]+)", problem)
+        if bound:
+            problem = f"It must be {bound[1]} {float(bound[2]):g}"
+        raise UsageError(f"--{option}: {problem}." if option else f"{problem}.") from error
+
+
+def view_of(spec: ModelSpec, options: CameraOptions) -> View:
+    """Where it is seen from; the middle of the training range where nothing is said.
+
+    Raises
+    ------
+    UsageError
+    """
+    camera = spec.camera
+    poses = _rows(options.get("poses"))
+    if poses and any(options.get(key) is not None for key in ("azimuth", "elevation", "radius")):
+        raise UsageError(
+            "--poses says where the cameras are; leave out --azimuth, --elevation, --radius."
+        )
+    return View(
+        azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
+        elevation=_keyframes(options.get("elevation"), _middle(camera.elevation)),
+        radius=_keyframes(options.get("radius"), _middle(camera.radius)),
+        fov=_keyframes(options.get("fov"), camera.fov),
+        poses=poses,
+    )
+
+
+def _middle(bounds: tuple[float, float]) -> float:
+    return (bounds[0] + bounds[1]) / 2
+
+
+def _keyframes(value: float | Sequence[float] | None, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,)
+    values = tuple(map(float, value if isinstance(value, Sequence) else (value,)))
+    if not values or not all(map(math.isfinite, values)):
+        raise UsageError("A sweep takes one or more finite numbers.")
+    return values
+
+
+def _seeds(value: int | Sequence[int] | None, default: int | Sequence[int]) -> tuple[int, ...]:
+    chosen = default if value is None else value
+    return check_seeds(chosen if isinstance(chosen, Sequence) else (chosen,))
+
+
+def _rows(rows: Sequence[Sequence[float]] | None) -> tuple[Row, ...]:
+    return tuple(tuple(map(float, row)) for row in rows) if rows is not None else ()
+
+
+def moves(view: View) -> bool:
+    """Whether there is more than one view."""
+    keyframes = (view.azimuth, view.elevation, view.radius, view.fov, view.poses)
+    return any(len(values) > 1 for values in keyframes)
+
+
+def frames_of(thing: Object, view: View, frames: int | None) -> int:
+    """How many pictures rows of files or sweeps make.
+
+    Raises
+    ------
+    UsageError
+    """
+    rows = {len(rows) for rows in (thing.codes, view.poses) if len(rows) > 1}
+    if len(rows) > 1:
+        raise UsageError(
+            f"--latent has {len(thing.codes)} rows and --poses {len(view.poses)}; "
+            "they pair up one to one, or one row serves all."
+        )
+    if rows:
+        count = rows.pop()
+        if frames not in (None, count):
+            raise UsageError(f"--frames {frames} does not fit the {count} rows of the file.")
+        return count
+    several = moves(view) or len(thing.shape) > 1 or len(thing.appearance) > 1
+    return frames or (DEFAULT_FRAMES if several else 1)
