@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,13 @@ import numpy as np
 import torch
 
 from graf_cli.arrays import Array
-from graf_cli.model.latent import Latent, draw, slerp, split
+from graf_cli.model.latent import Latent, draw, drawn_seed, slerp, split
 from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec
 from graf_cli.recipe import (
     TRANSPARENT,
+    Dataset,
     Ease,
     Grid,
-    Plan,
     Recipe,
     Samples,
     Sweep,
@@ -32,6 +33,7 @@ from graf_cli.rendering.camera import (
     pose_on_sphere,
 )
 from graf_cli.rendering.renderer import Series, Shot
+from graf_cli.rendering.rigs import scattered, spread
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0
@@ -94,7 +96,9 @@ class Shots(Sequence[Shot]):
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
         k = range(len(self))[k]
-        picture = k if self.recipe.frame is None else self.recipe.frame
+        return self._shot(k if self.recipe.frame is None else self.recipe.frame)
+
+    def _shot(self, picture: int) -> Shot:
         background = self.recipe.background
         return Shot(
             latent=self._latent(picture),
@@ -106,12 +110,17 @@ class Shots(Sequence[Shot]):
     def series(self, k: int) -> Series:
         """What picture `k` is drawn alike with: the pictures of its shape.
 
-        A recipe of one picture of a plan draws it as a series of its own.
+        A recipe of one picture of a plan draws it as a series of its own, unless it is of a data
+        set, which may be taken apart and still be drawn again to the last bit.
         """
         k = range(len(self))[k]
-        if self.recipe.frame is not None:
+        plan, frame = self.recipe.plan, self.recipe.frame
+        if isinstance(plan, Dataset):
+            first = k if frame is None else frame
+            return Series(self._shot(first - first % plan.views), plan.views)
+        if frame is not None:
             return Series(self[k], 1)
-        first, pictures = _run_of(self.recipe.plan, k)
+        first, pictures = _run_of(plan, k)
         return Series(self[first], pictures)
 
     def _latent(self, k: int) -> Latent:
@@ -128,6 +137,9 @@ class Shots(Sequence[Shot]):
                 shape = draw(self.spec.latent, plan.shapes[row]).shape
                 appearance = draw(self.spec.latent, plan.appearances[column]).appearance
                 return _truncated(Latent(shape, appearance), plan.truncation)
+            case Dataset():
+                seed = drawn_seed(plan.seed, k // plan.views)
+                return _truncated(draw(self.spec.latent, seed), plan.truncation)
 
     def _camera(self, k: int) -> Camera:
         plan = self.recipe.plan
@@ -140,12 +152,14 @@ class Shots(Sequence[Shot]):
                 fov = self.spec.camera.fov
             case Grid():
                 pose, fov = _view_at(plan.view, 0, Pace(1))
+            case Dataset():
+                pose, fov = posed(plan, *divmod(k, plan.views)), plan.view.fov[0]
         return camera_for(
             self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
         )
 
 
-def _run_of(plan: Plan, k: int) -> tuple[int, int]:
+def _run_of(plan: Sweep | Samples | Grid, k: int) -> tuple[int, int]:
     """The first picture of the shape of picture `k`, and how many there are of it."""
     match plan:
         case Sweep():
@@ -249,6 +263,29 @@ def sample_draw(plan: Samples, camera: CameraSpec, k: int) -> SampleDraw:
     )
 
 
+def posed(plan: Dataset, thing: int, view: int) -> Array:
+    """Where one view of one object of a data set is taken from, shape = (3, 4)."""
+    match plan.cameras:
+        case "poses":
+            return np.array(plan.pose(view), dtype=np.float64).reshape(3, 4)
+        case "orbit":
+            return _view_at(plan.view, view, Pace(plan.views))[0]
+        case "cap":
+            azimuth, elevation, radius = _ends(plan.view)
+            return spread(azimuth, elevation, sum(radius) / 2, view, plan.views)
+        case "model":
+            stream = np.random.SeedSequence(plan.seed, spawn_key=(thing, view))
+            words = stream.generate_state(3, np.uint64) >> np.uint64(11)
+            a, b, c = (float(word) / 2**53 for word in words)
+            azimuth, elevation, radius = _ends(plan.view)
+            return scattered(azimuth, elevation, radius, (a, b, c))
+
+
+def _ends(view: View) -> list[tuple[float, float]]:
+    ranges = (view.azimuth, view.elevation, view.radius)
+    return [(keyframes[0], keyframes[-1]) for keyframes in ranges]
+
+
 def _between(bounds: tuple[float, float], t: float) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * t
 
@@ -284,13 +321,28 @@ def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     return f"Some views lie outside what {spec.name} was trained on: {', '.join(ranges)}."
 
 
-def _eyes(recipe: Recipe, plan: Sweep | Grid) -> Iterator[Array]:
+def _eyes(recipe: Recipe, plan: Sweep | Grid | Dataset) -> Iterator[Array]:
+    if isinstance(plan, Dataset):
+        yield from (pose[:, 3] for pose in _poses(recipe, plan))
+        return
     pace = Pace.of(plan) if isinstance(plan, Sweep) else Pace(1)
     picked = isinstance(plan, Sweep) and recipe.frame is not None
     last = pace.frames - 1
     every = range(0, last, max(1, last // CHECKED_VIEWS))
     for k in (recipe.frame or 0,) if picked else (*every, last):
         yield _view_at(plan.view, k, pace)[0][:, 3]
+
+
+def _poses(recipe: Recipe, plan: Dataset) -> Iterator[Array]:
+    """Of one object; the corners, where cameras are drawn at random."""
+    if recipe.frame is not None:
+        yield posed(plan, *divmod(recipe.frame, plan.views))
+    elif plan.cameras == "model":
+        for azimuth, elevation, radius in itertools.product(*_ends(plan.view)):
+            yield pose_on_sphere(azimuth, elevation, radius)
+    else:
+        every = max(1, plan.views // CHECKED_VIEWS)
+        yield from (posed(plan, 0, view) for view in range(0, plan.views, every))
 
 
 def _range(bounds: tuple[float, float], unit: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
@@ -18,6 +19,7 @@ if sys.platform != "win32":
     import fcntl
 
 LOCK = ".graf-lock"
+ASSEMBLY = ".graf-assembly"  # the lock of whoever makes one file of what lies in a folder
 
 
 class Claim:
@@ -91,3 +93,20 @@ class Claim:
     def _close(self) -> None:
         os.close(self._descriptor)
         self._descriptor = -1
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait for whoever else makes a file of what lies in a folder, and keep others waiting.
+
+    Raises
+    ------
+    OutputError
+        When the folder is gone.
+    """
+    claim = Claim(folder, ASSEMBLY)
+    try:
+        claim.alone(wait=True)
+        yield
+    finally:
+        claim.release()

@@ -127,15 +127,17 @@ def _remove(path: Path) -> None:
 
 
 @contextmanager
-def beside(path: Path, *, clobber: bool = True) -> Iterator[Path]:
+def beside(path: Path, *, clobber: bool = True, within: Path | None = None) -> Iterator[Path]:
     """As `placed`, for a file in a folder that is there and claimed (`graf_cli.output.claim`).
+
+    A file below the claimed folder is made `within` that folder, where it is swept away.
 
     Raises
     ------
     OutputError
         When it cannot be written.
     """
-    temporary = _temporary(path, NEW)
+    temporary = _temporary(within / path.name if within else path, NEW)
     _unfinished.add(temporary)
     try:
         with explained(path):

@@ -218,18 +218,18 @@ def _exr(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
 
 
 def _tar(path: Path, stream: BinaryIO) -> Entries:
-    """The recipe comes first, and the picture behind it says the rest."""
+    """The recipe comes first, and the picture behind it says the rest; of a data set it is all."""
     with tarfile.open(fileobj=stream, mode="r|") as archive:
-        recipe = _member(archive, RECIPE_FILE)
-        picture = _member(archive, "0000.png")
+        first = archive.next()
+        recipe = _member(archive, first, RECIPE_FILE)
+        picture = _member(archive, archive.next() if recipe else first, r"\d+(_\d+)?\.png")
     entries = dict(_picture(path, io.BytesIO(picture))) if picture else {}
     return {**entries, RECIPE_KEY: recipe.decode()} if recipe else entries
 
 
-def _member(archive: tarfile.TarFile, name: str) -> bytes:
-    """What the next member holds, if it is the one that is due."""
-    member = archive.next()
-    if member is None or member.name != name or not member.isreg():
+def _member(archive: tarfile.TarFile, member: tarfile.TarInfo | None, pattern: str) -> bytes:
+    """What a member holds, if it is the one that is due."""
+    if member is None or not re.fullmatch(pattern, member.name) or not member.isreg():
         return b""
     content = archive.extractfile(member)
     assert content is not None

@@ -67,6 +67,11 @@ class Places(ABC):
         """Take picture `k` away, the file that tells first."""
         self.name(k).unlink(missing_ok=True)
 
+    def clear(self, there: Recipe | None) -> None:  # noqa: ARG002 - for those with more to clear
+        """Take the pictures away that are in the way, of another recipe if it is known."""
+        for k in self.present():
+            self.remove(k)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Numbered(Places):
@@ -170,11 +175,11 @@ class SequenceSink(Sink):
         if there == self.recipe:
             self._finished = self.to.present() if resume else set()
         else:
-            self._take_over()
+            self._take_over(there)
         if not (resume or self.to.stamped):
             (self.folder / RECIPE_FILE).unlink(missing_ok=True)
 
-    def _take_over(self) -> None:
+    def _take_over(self, there: Recipe | None) -> None:
         """Make the folder this recipe's: at no moment do old pictures stand beside it."""
         if not self._claim.alone():
             raise OutputError(
@@ -183,9 +188,7 @@ class SequenceSink(Sink):
             )
         recipe = self.folder / RECIPE_FILE
         with explained(recipe):
-            recipe.unlink(missing_ok=True)
-            for k in self.to.present():
-                self.to.remove(k)
+            self.to.clear(there)
         with beside(recipe) as temporary:
             temporary.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._claim.share()

@@ -97,10 +97,10 @@ class TarWriter(StreamWriter):
     def encoded(self, image: Shown) -> Iterator[bytes]:
         """The frame as a member of the archive."""
         if self.count == 0 and self.to.stamp:
-            yield from _member("recipe.json", self.to.recipe.to_json().encode())
+            yield from member("recipe.json", self.to.recipe.to_json().encode())
         recipe = self.to.recipe.only(self.count)
         stamp = Stamp(recipe) if self.to.stamp else None
-        yield from _member(f"{self.count:04d}.png", encode(image, "png", stamp))
+        yield from member(f"{self.count:04d}.png", encode(image, "png", stamp))
 
     def close(self) -> None:
         """The mark of the end."""
@@ -108,8 +108,8 @@ class TarWriter(StreamWriter):
         super().close()
 
 
-def _member(name: str, data: bytes) -> Iterator[bytes]:
-    """Without dates and owners: the same frames, the same bytes."""
+def member(name: str, data: bytes) -> Iterator[bytes]:
+    """A file of an archive, without dates and owners: the same frames, the same bytes."""
     info = tarfile.TarInfo(name)
     info.size = len(data)
     yield info.tobuf(tarfile.PAX_FORMAT)

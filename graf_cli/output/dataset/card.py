@@ -1,0 +1,144 @@
+"""The card of a data set: what it is, that it is synthetic, and what made it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+
+from graf_cli.model.spec import ModelSpec
+from graf_cli.output.dataset.layout import Layout
+from graf_cli.output.stamp import SOURCE_TYPE
+from graf_cli.recipe import TRANSPARENT, Recipe, View
+
+MARK = "<!-- made by graf dataset -->"
+
+_CAMERAS = {
+    "model": "drawn at random, uniformly over the part of the sphere that is told below",
+    "orbit": "on an orbit, at even steps",
+    "cap": "on a cap of the sphere, spread evenly (a Fibonacci lattice), the same for every object",
+    "poses": "at poses from a file, the same for every object",
+}
+
+_FOLDER = """\
+- `SPLIT/OBJECT/transforms.json`: cameras and what they mean, as nerfstudio reads them
+- `SPLIT/OBJECT/images/VIEW.png`: {image}
+- `SPLIT/OBJECT/depth/VIEW.png`: depth
+- `SPLIT/OBJECT/opacity/VIEW.png`: opacity
+- `SPLIT/OBJECT/latent.npz`: the object's codes, `shape` and `appearance`"""
+
+_TARS = """\
+- `SPLIT-NUMBER.tar`, each at most {size} MB, for webdataset; of the view `OBJECT_VIEW` there are
+  - `.png`: {image}
+  - `.depth.png`: depth
+  - `.opacity.png`: opacity
+  - `.json`: its camera, and what it means
+  - `.latent.npy`: the object's code, shape first, appearance last"""
+
+_CARD = """\
+---
+pretty_name: {name}
+tags:
+- synthetic
+- graf
+---
+{mark}
+
+# {title}
+
+**These pictures are synthetic.** No camera took them and no such object exists: a generative
+radiance field made them, the model `{model}`, run by `graf {version}`
+(IPTC digital source type [`trainedAlgorithmicMedia`]({source_type})).
+
+## What is in it
+
+{contents}
+- `objects.jsonl`: split and seed of each object, one a line
+
+{splits}
+
+Whole objects belong to a split, {size} pixels, {background}.
+
+## Cameras
+
+Each object is seen {views} times, by cameras {cameras}: {view}. A camera's axes follow OpenGL
+(x right, y up, looking along −z); `transform_matrix` is camera to world, the world's z axis points
+up, and the object sits at the origin. Pixel (i, j) has its centre at (i + 0.5, j + 0.5), so that
+`cx` = W / 2 + 0.5 and `cy` = H / 2 + 0.5.
+
+Depth is measured along the optical axis, in steps of {unit:g} world units
+(`depth_unit_scale_factor`); 0 says that less than half of the light is stopped there. World units
+are the model's own, and no metres. Opacity runs from 0, clear, to 255, opaque.
+
+## What made it
+
+{made}
+"""
+
+_AGAIN = """\
+`recipe.json` tells it exactly, and every picture carries its own: `graf info` prints it, and
+`graf replay` draws it again with the same model.
+"""
+
+
+def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> bytes:
+    """The card, in Markdown, the same for the same recipe; `told` when that stands beside it."""
+    plan = layout.plan
+    see_through = recipe.background == TRANSPARENT
+    contents = (_FOLDER if plan.tar_size is None else _TARS).format(
+        image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
+    )
+    title = f"{plan.objects:,} objects of {recipe.model.name}, {plan.views:,} views each"
+    text = _CARD.format(
+        name=json.dumps(title),
+        title=title,
+        mark=MARK,
+        views=f"{plan.views:,}",
+        model=recipe.model.name,
+        version=recipe.graf,
+        source_type=SOURCE_TYPE,
+        contents=contents,
+        splits=_splits(layout),
+        size=f"{recipe.width} × {recipe.height}",
+        background="on nothing" if see_through else f"on {recipe.background}",
+        cameras=_CAMERAS[plan.cameras],
+        view=_view(plan.view),
+        unit=plan.depth_unit,
+        made="\n".join(f"- {key}: {value}" for key, value in _made(recipe, spec)),
+    )
+    return (f"{text}\n{_AGAIN}" if told else text).encode()
+
+
+def _splits(layout: Layout) -> str:
+    counts = Counter(layout.splits)
+    rows = [
+        f"| {split.name} | {counts[split.name]:,} | {counts[split.name] * layout.plan.views:,} |"
+        for split in layout.plan.splits
+    ]
+    return "\n".join(("| split | objects | views |", "| --- | --- | --- |", *rows))
+
+
+def _view(view: View) -> str:
+    fov = f"a field of view of {view.fov[0]:g}° across the width"
+    if view.poses:
+        return fov
+    azimuth, elevation, radius = (
+        " to ".join(f"{value:g}" for value in values)
+        for values in (view.azimuth, view.elevation, view.radius)
+    )
+    return f"azimuth {azimuth}°, elevation {elevation}°, {radius} world units away, {fov}"
+
+
+def _made(recipe: Recipe, spec: ModelSpec) -> Iterator[tuple[str, object]]:
+    yield "program", f"graf {recipe.graf}"
+    yield "model", f"`{recipe.model.name}`, SHA-256 {recipe.model.sha256 or 'not known'}"
+    about = spec.about
+    told = (
+        ("what it shows", about.title),
+        ("where it comes from", about.source),
+        ("licence of the model", about.licence),
+        ("note", about.note),
+    )
+    yield from ((key, " ".join(text.split())) for key, text in told if text)
+    if about.citation:
+        yield "to cite", " ".join(about.citation.split())

@@ -1,0 +1,70 @@
+"""A data set as a folder: one folder an object, which nerfstudio opens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from graf_cli.output.dataset import words
+from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
+from graf_cli.output.dataset.pictures import latent_archive, picture_files
+from graf_cli.output.dataset.places import DatasetPlaces
+from graf_cli.output.place import explained, make_folder
+from graf_cli.rendering.renderer import Frame
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderPlaces(DatasetPlaces):
+    """``train/000000/images/0000.png``, and beside them depth, opacity, cameras and codes."""
+
+    def name(self, k: int) -> Path:
+        """The image, which comes last of its view."""
+        return self._file(k, IMAGES)
+
+    def __call__(self, k: int, frame: Frame) -> None:
+        """Publish view `k`, with what is to know of its object."""
+        thing, view = self.layout.place(k)
+        home = self.folder / self.layout.folder(thing)
+        with explained(home):
+            for kind in (IMAGES, DEPTH, OPACITY):
+                make_folder(home / kind)
+        self._tell_of(thing, home, anew=view == 0)
+        recipe = self.recipe.only(k)
+        image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
+        self.write(self._file(k, DEPTH), depth)
+        self.write(self._file(k, OPACITY), opacity)
+        self.write(self._file(k, IMAGES), image)
+
+    def present(self) -> set[int]:
+        """The views whose images are there."""
+        found: set[int] = set()
+        for thing in range(self.layout.plan.objects):
+            images = self.folder / self.layout.folder(thing) / IMAGES
+            with explained(images), suppress(FileNotFoundError, NotADirectoryError):
+                names = {entry.name for entry in os.scandir(images)}
+                found.update(k for k in self.layout.pictures(thing) if self.name(k).name in names)
+        return found
+
+    def remove(self, k: int) -> None:
+        """Take a view away, the image first."""
+        for kind in (IMAGES, DEPTH, OPACITY):
+            self._file(k, kind).unlink(missing_ok=True)
+
+    def homes(self) -> Sequence[Sequence[str]]:
+        """The folder of each object."""
+        return [[self.layout.folder(thing).as_posix()] for thing in range(self.layout.plan.objects)]
+
+    def _file(self, k: int, kind: str) -> Path:
+        thing, view = self.layout.place(k)
+        return self.folder / self.layout.folder(thing) / kind / f"{self.layout.view(view)}.png"
+
+    def _tell_of(self, thing: int, home: Path, *, anew: bool) -> None:
+        """Whoever comes first; whoever else comes writes the same."""
+        if anew or not (home / LATENT).exists():
+            latent = self.shots[self.layout.pictures(thing)[0]].latent
+            self.write(home / LATENT, latent_archive(latent))
+        if anew or not (home / TRANSFORMS).exists():
+            self.write(home / TRANSFORMS, words.transforms(self.layout, self.shots, thing))

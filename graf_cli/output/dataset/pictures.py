@@ -1,0 +1,67 @@
+"""A Frame becomes the files of one view, a Latent that of its object: bytes without dates."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graf_cli.model.latent import Latent
+from graf_cli.output.arrays import EPOCH
+from graf_cli.output.look import shown, surface
+from graf_cli.output.stamp import Stamp
+from graf_cli.output.stills import encode
+from graf_cli.recipe import Dataset, Recipe
+from graf_cli.rendering.renderer import Frame
+
+SURFACE = 0.5  # opacity from which on a pixel shows a surface rather than what is behind
+DEEPEST = 65535  # steps
+
+
+def picture_files(frame: Frame, recipe: Recipe, stamp: Stamp | None) -> tuple[bytes, bytes, bytes]:
+    """Image, depth and opacity of one view, as PNG files."""
+    assert isinstance(recipe.plan, Dataset)
+    image, depth = shown(frame, recipe), metric_depth(frame, recipe.plan.depth_unit)
+    return (
+        encode(image, "png", stamp),
+        encode(depth, "png", stamp),
+        encode(opacity(frame), "png", stamp),
+    )
+
+
+def metric_depth(frame: Frame, unit: float) -> NDArray[np.uint16]:
+    """Depth of the surface along the optical axis in steps of `unit`, shape = (H, W).
+
+    0 where less than half of the light is stopped, so that there is no surface to speak of.
+    """
+    steps = np.clip(np.round(surface(frame).astype(np.float64) / unit), 1, DEEPEST)
+    return np.asarray(np.where(frame.opacity >= SURFACE, steps, 0), dtype=np.uint16)
+
+
+def opacity(frame: Frame) -> NDArray[np.uint8]:
+    """From 0, clear, to 255, opaque; shape = (H, W)."""
+    return np.asarray(np.clip(frame.opacity * 255 + 0.5, 0, 255), dtype=np.uint8)
+
+
+def latent_archive(latent: Latent) -> bytes:
+    """`shape` and `appearance` as `.npz`, which ``--latent`` takes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, code in (("shape", latent.shape), ("appearance", latent.appearance)):
+            numbers = code.numpy().astype("<f4")[None]
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), _npy(numbers))
+    return buffer.getvalue()
+
+
+def latent_array(latent: Latent) -> bytes:
+    """The code as `.npy` of shape (dim,): shape first, appearance last."""
+    parts = (latent.shape.numpy(), latent.appearance.numpy())
+    return _npy(np.concatenate(parts).astype("<f4"))
+
+
+def _npy(numbers: NDArray[np.float32]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, numbers, allow_pickle=False)
+    return buffer.getvalue()

@@ -1,0 +1,110 @@
+"""What all data sets share: their places, their card, and a sink that knows when they are whole."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from graf_cli.errors import OutputError
+from graf_cli.model.spec import ModelSpec
+from graf_cli.output.dataset import words
+from graf_cli.output.dataset.card import MARK, card
+from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
+from graf_cli.output.place import beside
+from graf_cli.output.sequence import Places, SequenceSink
+from graf_cli.output.stamp import Stamp
+from graf_cli.recipe import Dataset, Recipe
+from graf_cli.rendering.renderer import Shot
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPlaces(Places):
+    """Where the pictures of a data set go.
+
+    Attributes
+    ----------
+    shots : sequence of Shot
+        Of the whole recipe: its cameras and objects are told of, beside the pictures.
+    spec : ModelSpec
+        Of the model, for the card.
+    """
+
+    shots: Sequence[Shot]
+    spec: ModelSpec
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The order of the data set."""
+        assert isinstance(self.recipe.plan, Dataset)
+        return Layout(self.recipe.plan)
+
+    @abstractmethod
+    def homes(self) -> Sequence[Sequence[str]]:
+        """In which folder or tars each object is."""
+
+    def check(self) -> None:
+        """Refuse what cannot be laid out, before anything is written.
+
+        Raises
+        ------
+        UsageError
+        """
+        return
+
+    def gather(self) -> None:
+        """Finish what other processes have left to be finished."""
+        return
+
+    def finish(self) -> None:
+        """Say what the data set is, when all of its pictures are there.
+
+        Raises
+        ------
+        OutputError
+        """
+        self.write(self.folder / OBJECTS, words.objects(self.layout, self.homes()))
+        self.write(self.folder / CARD, card(self.layout, self.recipe, self.spec, told=self.stamped))
+
+    def clear(self, there: Recipe | None) -> None:
+        """Take an earlier data set away."""
+        if there is not None and isinstance(there.plan, Dataset):
+            erase(self.folder, there.plan)
+        super().clear(there)
+
+    def stamp(self, recipe: Recipe) -> Stamp | None:
+        """What the pictures of a recipe say of themselves."""
+        return Stamp(recipe) if self.stamped else None
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Publish a file; what a killed process leaves of it lies where it is swept away."""
+        with beside(path, within=self.folder) as temporary:
+            temporary.write_bytes(data)
+
+
+class DatasetSink(SequenceSink):
+    """The pictures of a data set; the card comes when the last one of them has come."""
+
+    to: DatasetPlaces
+
+    def __init__(self, to: DatasetPlaces, *, resume: bool = False) -> None:
+        _keep_foreign_card(to.folder)
+        super().__init__(to, resume=resume)
+
+    def commit(self) -> None:
+        """Finish the data set, if all of it is there."""
+        self.to.gather()
+        self.waiting = len(self.recipe) - len(self.to.present())
+        if not self.waiting:
+            self.to.finish()
+            self.paths = [self.folder]
+
+
+def _keep_foreign_card(folder: Path) -> None:
+    path = folder / CARD
+    if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
+        raise OutputError(
+            f"{path} is no card that graf wrote and would be lost; name another --out."
+        )

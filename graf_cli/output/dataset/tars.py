@@ -1,0 +1,219 @@
+"""A data set as tars of bounded size, which webdataset reads.
+
+Which views a tar holds follows from what their files are at most, so that it is known before any
+is made. Until a tar is whole its views are kept in a hidden folder, each as the piece of the
+archive that it will be.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tarfile import BLOCKSIZE
+from typing import TypeVar
+
+import numpy as np
+
+from graf_cli.errors import OutputError, UsageError
+from graf_cli.output.claim import one_at_a_time
+from graf_cli.output.dataset import words
+from graf_cli.output.dataset.layout import KEPT
+from graf_cli.output.dataset.pictures import latent_array, picture_files
+from graf_cli.output.dataset.places import DatasetPlaces
+from graf_cli.output.look import has_alpha
+from graf_cli.output.place import beside, explained, make_folder
+from graf_cli.output.stills import encode
+from graf_cli.output.streams import RECORD, member
+from graf_cli.recipe import Recipe
+from graf_cli.rendering.renderer import Frame
+
+T = TypeVar("T")
+MB = 1_000_000
+NUMBERS = 26  # of the JSON of a view, which differ in length
+LONGEST = 25  # characters of a number
+
+
+@dataclass(frozen=True)
+class Tar:
+    """One archive.
+
+    Attributes
+    ----------
+    path : Path
+    pictures : tuple of int
+        In their order.
+    """
+
+    path: Path
+    pictures: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TarPlaces(DatasetPlaces):
+    """``train-000000.tar`` and on, with the members ``000000_0000.png`` and what belongs to it."""
+
+    @cached_property
+    def tars(self) -> tuple[Tar, ...]:
+        """All of them, split after split."""
+        room = self._room()
+        return tuple(
+            Tar(self.folder / f"{split.name}-{number:06d}.tar", pictures)
+            for split in self.layout.plan.splits
+            for number, pictures in enumerate(self._packed(split.name, room))
+        )
+
+    @cached_property
+    def home(self) -> dict[int, Tar]:
+        """Where each picture belongs."""
+        return {k: tar for tar in self.tars for k in tar.pictures}
+
+    def check(self) -> None:
+        """Refuse tars without room for one view."""
+        if self._room() < 1:
+            raise UsageError(
+                f"--tar-size {self.layout.plan.tar_size} has no room for one view; give more MB."
+            )
+
+    def name(self, k: int) -> Path:
+        """The tar, or until it is there what is kept for it."""
+        tar = self.home[k].path
+        return tar if tar.exists() else self._piece(k)
+
+    def __call__(self, k: int, frame: Frame) -> None:
+        """Keep view `k`, and make its tar when it is the last one."""
+        tar = self.home[k]
+        try:
+            with explained(self._kept):
+                make_folder(self._kept)
+            self.write(self._piece(k), self._members(k, frame))
+            self._assemble(tar)
+        except OutputError:
+            if not tar.path.exists():  # another process has finished it meanwhile
+                raise
+
+    def present(self) -> set[int]:
+        """The views of whole tars, and those that are kept."""
+        found = {k for tar in self.tars if tar.path.exists() for k in tar.pictures}
+        with explained(self._kept), suppress(FileNotFoundError):
+            names = {entry.name for entry in os.scandir(self._kept)}
+            found.update(k for k in range(len(self.recipe)) if self._piece(k).name in names)
+        return found
+
+    def remove(self, k: int) -> None:
+        """Take a view away, and the tar that it is in."""
+        self.home[k].path.unlink(missing_ok=True)
+        self._piece(k).unlink(missing_ok=True)
+
+    def gather(self) -> None:
+        """Make the tars whose makers died just before."""
+        for tar in self.tars:
+            if not tar.path.exists():
+                self._assemble(tar)
+
+    def finish(self) -> None:
+        """Keep nothing any longer."""
+        shutil.rmtree(self._kept, ignore_errors=True)
+        super().finish()
+
+    def homes(self) -> Sequence[Sequence[str]]:
+        """The tars of each object."""
+        things = range(self.layout.plan.objects)
+        return [
+            list(dict.fromkeys(self.home[k].path.name for k in self.layout.pictures(thing)))
+            for thing in things
+        ]
+
+    @property
+    def _kept(self) -> Path:
+        return self.folder / KEPT
+
+    def _piece(self, k: int) -> Path:
+        return self._kept / f"{k:07d}.tar"
+
+    def _room(self) -> int:
+        """How many views fit into a tar in any case."""
+        assert self.layout.plan.tar_size is not None
+        return (self.layout.plan.tar_size * MB - 2 * RECORD) // self._most()
+
+    def _packed(self, split: str, room: int) -> list[tuple[int, ...]]:
+        """The pictures of a split, at most `room` a tar; objects that fit stay whole."""
+        views = self.layout.plan.views
+        things = [thing for thing, name in enumerate(self.layout.splits) if name == split]
+        if room < views:
+            parts = (_parts(self.layout.pictures(thing), room) for thing in things)
+            return [tuple(part) for object_ in parts for part in object_]
+        return [
+            tuple(k for thing in together for k in self.layout.pictures(thing))
+            for together in _parts(things, room // views)
+        ]
+
+    def _members(self, k: int, frame: Frame) -> bytes:
+        recipe = self.recipe.only(k)
+        image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
+        files = {
+            "png": image,
+            "depth.png": depth,
+            "opacity.png": opacity,
+            "json": words.sample(self.layout, self.recipe, k, frame.shot),
+            "latent.npy": latent_array(frame.shot.latent),
+        }
+        thing, view = self.layout.place(k)
+        key = f"{self.layout.thing(thing)}_{self.layout.view(view)}"
+        parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
+        return b"".join(b"".join(part) for part in parts)
+
+    def _most(self) -> int:
+        """Bytes of one view in an archive, at most."""
+        plan, last = self.layout.plan, len(self.recipe) - 1
+        ends = range(last - plan.views + 1, last + 1) if plan.view.poses else (last,)
+        longest = max(ends, key=lambda k: len(self.recipe.only(k).to_json()))
+        stamp = self.stamp(self.recipe.only(longest))
+        blank = np.zeros((1, 1), dtype=np.uint8)
+        channels = 4 if has_alpha(self.recipe) else 3
+        shot = self.shots[last]
+        files = [
+            len(encode(blank, "png", stamp)) + _packed_most(self.recipe, deep)
+            for deep in (channels, 2, 1)
+        ]
+        files.append(len(words.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST)
+        files.append(len(latent_array(shot.latent)))
+        return sum(2 * BLOCKSIZE + size for size in files)
+
+    def _assemble(self, tar: Tar) -> None:
+        """Make a tar, if all of it is kept; one process at a time, the second finds it made."""
+        if not self._complete(tar):
+            return
+        with one_at_a_time(self._kept):
+            if self._complete(tar):
+                self._make(tar)
+
+    def _complete(self, tar: Tar) -> bool:
+        """The last one is looked for first, since most often it is missing."""
+        return all(self._piece(k).exists() for k in reversed(tar.pictures))
+
+    def _make(self, tar: Tar) -> None:
+        assert self.layout.plan.tar_size is not None
+        with beside(tar.path, within=self.folder) as temporary, temporary.open("wb") as whole:
+            for k in tar.pictures:
+                with self._piece(k).open("rb") as piece:
+                    shutil.copyfileobj(piece, whole)
+            whole.write(bytes(2 * BLOCKSIZE))
+            whole.write(bytes(-whole.tell() % RECORD))
+            assert whole.tell() <= self.layout.plan.tar_size * MB, "the bound of a view is one"
+        for k in tar.pictures:
+            self._piece(k).unlink(missing_ok=True)
+
+
+def _parts(items: Sequence[T], most: int) -> list[Sequence[T]]:
+    return [items[start : start + most] for start in range(0, len(items), most)]
+
+
+def _packed_most(recipe: Recipe, deep: int) -> int:
+    """Of a picture's rows, `deep` bytes a pixel, deflated and with PNG's heads of their parts."""
+    raw = (recipe.width * deep + 1) * recipe.height
+    return raw + raw // 8 + 24 * (raw // 8192 + 2)
