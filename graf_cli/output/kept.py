@@ -18,7 +18,7 @@ from PIL import Image
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output import reading
 from graf_cli.output.arrays import ArrayWriter, numbers_of
-from graf_cli.output.claim import Claim
+from graf_cli.output.claim import Claim, one_at_a_time
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
 from graf_cli.output.place import Place, clear, explained, make_folder
@@ -29,7 +29,6 @@ from graf_cli.output.writer import Destination, PixelWriter, Writer
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
-ASSEMBLY = ".graf-assembly"  # the lock of whoever makes the file
 QUICK = 1  # zlib's level: the frames do not stay for long
 
 
@@ -153,7 +152,6 @@ class KeptSink(Sink):
     def __init__(self, product: Product) -> None:
         super().__init__()
         self.product = product
-        self._probe()
         suffix, save = (".npz", save_numbers) if self._numbers else (".png", save_pixels)
         self._frames = SequenceSink(
             Numbered(
@@ -166,6 +164,11 @@ class KeptSink(Sink):
             resume=True,
         )
         self._elsewhere = False  # whether another process has finished the file
+        try:
+            self._probe()
+        except BaseException:
+            self._frames.abort()
+            raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Those of the pictures that are not kept yet."""
@@ -208,7 +211,7 @@ class KeptSink(Sink):
 
     def _probe(self) -> None:
         """A place that cannot be written, or an encoder that cannot start, is found now."""
-        place, writer = self.product.begin(clobber=True)
+        place, writer = self.product.begin(clobber=True, within=self.product.parts)
         writer.abort()
         place.discard()
 
@@ -224,13 +227,9 @@ class KeptSink(Sink):
 
     def _assemble(self) -> None:
         """One process at a time: the second one finds the file made."""
-        lock = Claim(self.product.parts, ASSEMBLY)
-        try:
-            lock.alone(wait=True)
+        with one_at_a_time(self.product.parts):
             if not self.product.finished():
                 self._make()
-        finally:
-            lock.release()
 
     def _make(self) -> None:
         parts = self.product.parts
