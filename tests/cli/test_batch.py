@@ -1,0 +1,143 @@
+"""A job a line: what fails, what is shared, what comes out."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from graf_cli.engine import local
+from graf_cli.model import generator
+from tests.cli.conftest import CARS, Run
+from tests.cli.process import Server
+
+SMALL = {"size": 8, "samples": 8}
+
+
+def batch(run: Run, *jobs: Any, words: tuple[str, ...] = (), **settings: Any) -> Result:
+    lines = [job if isinstance(job, str) else json.dumps({**SMALL, **job}) for job in jobs]
+    return run("batch", "-", *CARS, *words, input="\n".join(lines), **settings)
+
+
+def told(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_each_job_says_what_came_of_it(run: Run, tmp_path: Path) -> None:
+    result = batch(
+        run,
+        {"seed": 1, "out": "a.png"},
+        "",
+        {"command": "grid", "shapes": 2, "appearances": 1, "out": "b/"},
+        {"azimuth": [0, 90], "frames": 2, "size": [8, 6], "show": ["rgb", "depth"], "out": "c.gif"},
+    )
+    assert [(job["line"], job["out"], job["status"], job["frames"]) for job in told(result)] == [
+        (1, "a.png", "done", 1), (3, "b/", "done", 2), (4, "c.gif", "done", 2),
+    ]  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} >= {"a.png", "b", "c.gif"}
+
+
+def test_a_job_is_its_command(run: Run, tmp_path: Path) -> None:
+    """The very bytes."""
+    batch(run, {"seed": 1, "azimuth": "0:90", "frames": 3, "metadata": False, "out": "a.mp4"})
+    small = ("--size", "8", "--samples", "8", "--seed", "1", "--azimuth", "0:90", "--frames", "3")
+    run("render", *CARS, *small, "--no-metadata", "--out", "b.mp4")
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_a_recipe_is_drawn(run: Run, tmp_path: Path) -> None:
+    line = run("render", *CARS, "--size", "8", "--seed", "4", "--dry-run").stdout
+    run("batch", "-", *CARS, input=json.dumps({**json.loads(line), "out": "a.png"}))
+    run("render", *CARS, "--size", "8", "--seed", "4", "--out", "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_a_job_that_fails_stops_no_other(run: Run) -> None:
+    bad: list[Any] = [
+        "not json",
+        "[]",
+        {"seed": 1},
+        {"out": "-"},
+        {"out": "a.foo"},
+        {"command": "convert", "out": "a.png"},
+        {"colour": "red", "out": "b.png"},
+        {"latent": "-", "out": "c.png"},
+        {"seed": {}, "out": "d.png"},
+        {"frames": 2, "out": "e.png"},
+        {"plan": {}, "out": "f.png"},
+    ]
+    result = batch(run, *bad, {"out": "good.png"}, {"out": "good.png"}, code=1)
+    statuses = [job["status"] for job in told(result)]
+    assert statuses == ["failed"] * len(bad) + ["done", "failed"]
+    said = [job.get("error") for job in told(result)]
+    assert said[0] == "Line 1 is not JSON: JSON is malformed: invalid character (byte 4)."
+    assert said[3] == "Line 4: a batch writes files; name one as `out`."
+    assert said[6] == "`render` has no option `colour`; see its --help."
+    assert said[-1] == "good.png is another job's `out` too; name another."
+    assert all(text and "\n" not in text for text in (*said[:-2], said[-1]))
+    assert result.stderr.endswith("Error: 12 jobs failed.\n")
+
+
+def test_fail_fast_ends_with_the_first(run: Run) -> None:
+    result = batch(run, {"out": "a.foo"}, {"out": "b.png"}, words=("--fail-fast",), code=1)
+    assert [job["out"] for job in told(result)] == ["a.foo"]
+
+
+def test_models_are_loaded_once_and_shapes_looked_into_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loads, jobs = [], []
+    load, draw = generator.open_checkpoint, local.LocalEngine.draw
+
+    def loaded(*asked: Any) -> Any:
+        loads.append(asked)
+        return load(*asked)
+
+    monkeypatch.setattr(generator, "open_checkpoint", loaded)
+
+    def drawn(self: local.LocalEngine, work: Any) -> Any:
+        jobs.append((id(self), id(work.generator)))
+        return draw(self, work)
+
+    monkeypatch.setattr(local.LocalEngine, "draw", drawn)
+    batch(run, {"azimuth": 1, "out": "a.png"}, {"azimuth": 2, "out": "b.png"})
+    assert len(loads) == 1
+    assert len(jobs) == 2
+    assert len(set(jobs)) == 1
+
+
+def test_a_second_run_keeps_everything(run: Run) -> None:
+    jobs = ({"out": "a.png"}, {"command": "sample", "n": 2, "out": "b/"})
+    assert [job["status"] for job in told(batch(run, *jobs))] == ["done", "done"]
+    again = told(batch(run, *jobs, words=("--resume",)))
+    assert [(job["status"], job["kept"]) for job in again] == [("kept", 1), ("kept", 2)]
+    other = batch(run, {"seed": 1, "out": "a.png"}, words=("--resume",), code=1)
+    assert "a.png is of another recipe" in told(other)[0]["error"]
+
+
+def test_shards_share_the_lines_by_what_they_cost(run: Run) -> None:
+    jobs = [{"out": f"{k}.png"} for k in range(8)]
+    jobs += [{"command": "sample", "n": 8, "out": "many/"}, {"out": "x.foo"}]  # type: ignore[dict-item]
+    seen = []
+    for shard, code in (("1/2", 0), ("2/2", 1)):
+        result = batch(run, *jobs, words=("--shard", shard), code=code)
+        seen.append([job["out"] for job in told(result)])
+    assert seen == [[f"{k}.png" for k in range(8)], ["many/", "x.foo"]]
+
+
+def test_lines_are_run_as_they_come(graf: Server, tmp_path: Path) -> None:
+    """A batch may be fed by a program that waits for its answers."""
+    pipe, out = tmp_path / "jobs", tmp_path / "status"
+    os.mkfifo(pipe)
+    running = graf.start("batch", pipe, *CARS, cwd=tmp_path, stdout=out)
+    with pipe.open("w") as feed:
+        for k in range(2):
+            feed.write(json.dumps({**SMALL, "out": f"{k}.png"}) + "\n")
+            feed.flush()
+            while not (out.exists() and len(out.read_text().splitlines()) == k + 1):
+                assert not running.ended
+    assert running.wait()[0] == 0
