@@ -41,7 +41,7 @@ def info(file: Path, as_json: bool) -> None:
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
-    from graf_cli.recipe import Grid, Samples, Sweep
+    from graf_cli.recipe import Dataset, Grid, Samples, Sweep
 
     plan = recipe.plan
     facts: dict[str, Any] = {
@@ -66,6 +66,11 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
         case Grid():
             facts |= _view(plan.view)
             facts["shapes"], facts["appearances"] = len(plan.shapes), len(plan.appearances)
+        case Dataset():
+            facts |= {"objects": plan.objects, "views": plan.views, "seed": plan.seed}
+            facts |= {"cameras": plan.cameras, **_view(plan.view)}
+            facts["splits"] = ", ".join(f"{s.name} {s.share:g}" for s in plan.splits)
+            facts["packed"] = "folder" if plan.tar_size is None else f"tars of {plan.tar_size} MB"
     return facts if recipe.frame is None else {**facts, "frame": recipe.frame}
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "render": "render",
     "sample": "sample",
     "grid": "grid",
+    "dataset": "dataset",
     "batch": "batch",
     "replay": "replay",
     "info": "info",

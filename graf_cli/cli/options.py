@@ -128,9 +128,9 @@ class PictureChoice:
     samples: int | None
     background: str | None
     truncation: float | None
-    show: tuple[Kind, ...] | None
-    depth_range: tuple[float, float] | None
-    normals: NormalFrame | None
+    show: tuple[Kind, ...] | None = None
+    depth_range: tuple[float, float] | None = None
+    normals: NormalFrame | None = None
 
     def asked(self) -> PictureOptions:
         """For `graf_cli.request`."""
@@ -249,16 +249,16 @@ class EngineChoice:
 class OutputChoice:
     """How results are packed and told of."""
 
-    form: str | None
-    codec: str | None
-    crf: int | None
-    loop: int | None
     clobber: bool
     metadata: bool
     as_json: bool
     dry_run: bool
     resume: bool
     shard: str | None
+    form: str | None = None
+    codec: str | None = None
+    crf: int | None = None
+    loop: int | None = None
 
     @property
     def keeps(self) -> bool:
@@ -326,7 +326,7 @@ def _group(name: str, kind: type[Any], *decorators: Callable[[F], F]) -> Callabl
     def apply(command: F) -> F:
         @wraps(command)
         def gathered(*args: Any, **values: Any) -> Any:
-            choice = kind(**{key: values.pop(key) for key in keys})
+            choice = kind(**{key: values.pop(key) for key in keys if key in values})
             return command(*args, **values, **{name: choice})
 
         return _options(*decorators)(cast(F, gathered))
@@ -356,8 +356,7 @@ model_options = _group(
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip
 
-picture_options = _group(
-    "picture", PictureChoice,
+_LOOK = (
     click.option("--size", type=SIZE, help="N or WxH, in pixels.  [default: the model's]"),
     click.option("--samples", type=click.IntRange(1, 4096),
                  help="Samples along a ray.  [default: the model's]"),
@@ -365,6 +364,11 @@ picture_options = _group(
                  help="white, black, #rrggbb, transparent, or model.  [default: model]"),
     click.option("--truncation", type=click.FloatRange(0, 100),
                  help="Scales the codes: below 1 nearer to the average object.  [default: 1]"),
+)  # fmt: skip
+look_options = _group("picture", PictureChoice, *_LOOK)
+
+picture_options = _group(
+    "picture", PictureChoice, *_LOOK,
     click.option("--show", type=SHOW, metavar="KIND[,KIND...]",
                  help="rgb, rgba, depth, depth16, disparity, opacity, normal; several stand side "
                       "by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
@@ -419,17 +423,7 @@ engine_options = _group(
                  help="Ray actors.  [default: one a GPU, else one for each two cores]"),
 )  # fmt: skip
 
-output_options = _group(
-    "output", OutputChoice,
-    click.option("--format", "form", type=click.Choice(FORMAT_NAMES), metavar="NAME",
-                 help="What --out holds, whatever its suffix; with --out - what is sent: "
-                      + " ".join(FORMAT_NAMES) + "."),
-    click.option("--codec", type=click.Choice(["h264", "h265", "av1", "vp9", "prores"]),
-                 help="Of a video.  [default: h264 for .mp4, vp9 for .webm, prores for .mov]"),
-    click.option("--crf", type=click.IntRange(0, 63),
-                 help="Quality of a video, 0 the best.  [default: what looks lossless]"),
-    click.option("--loop", type=click.IntRange(0, 65535),
-                 help="How often .gif, .apng and .webp play, 0 for ever.  [default: 0]"),
+_RUN = (
     click.option("--clobber/--no-clobber", default=True, show_default=True,
                  help="Whether files that are already there are replaced."),
     click.option("--metadata/--no-metadata", default=True, show_default=True,
@@ -443,4 +437,19 @@ output_options = _group(
     click.option("--shard", metavar="I/N|auto",
                  help="Make only the I-th of N parts; auto asks the job array that this runs in. "
                       "Implies --resume."),
+)  # fmt: skip
+run_options = _group("output", OutputChoice, *_RUN)
+
+output_options = _group(
+    "output", OutputChoice,
+    click.option("--format", "form", type=click.Choice(FORMAT_NAMES), metavar="NAME",
+                 help="What --out holds, whatever its suffix; with --out - what is sent: "
+                      + " ".join(FORMAT_NAMES) + "."),
+    click.option("--codec", type=click.Choice(["h264", "h265", "av1", "vp9", "prores"]),
+                 help="Of a video.  [default: h264 for .mp4, vp9 for .webm, prores for .mov]"),
+    click.option("--crf", type=click.IntRange(0, 63),
+                 help="Quality of a video, 0 the best.  [default: what looks lossless]"),
+    click.option("--loop", type=click.IntRange(0, 65535),
+                 help="How often .gif, .apng and .webp play, 0 for ever.  [default: 0]"),
+    *_RUN,
 )  # fmt: skip

@@ -96,7 +96,7 @@ def render(
     asked: SweepOptions = {
         **picture.asked(),
         **motion.asked(),
-        **_asked(opened, thing, view, poses),
+        **_asked(opened, thing, view, poses, picture.size),
     }
     made = _recipe(opened, base, asked)
     target = target or job.default_target(made.model.name, made, output)
@@ -104,7 +104,11 @@ def render(
 
 
 def _asked(
-    opened: Opened, thing: ObjectChoice, view: ViewChoice, poses: Path | None
+    opened: Opened,
+    thing: ObjectChoice,
+    view: ViewChoice,
+    poses: Path | None,
+    size: tuple[int, int] | None,
 ) -> SweepOptions:
     """Which object, seen from where; files are read now."""
     from graf_cli.cli.inputs import read_from
@@ -115,6 +119,7 @@ def _asked(
     if poses:
         asked["poses"] = cameras.rows
         asked["fov"] = view.fov or cameras.fov
+        asked["size"] = size or cameras.size
     return asked
 
 
@@ -132,7 +137,11 @@ def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
     """Less what comes from GRAF_RENDER_… variables, which set defaults and not this job."""
     given: SweepOptions = {**asked}
     for key in asked:
-        sources = {"latents": ("latent",), "fov": ("fov", "poses")}.get(key, (key,))
+        sources = {
+            "latents": ("latent",),
+            "fov": ("fov", "poses"),
+            "size": ("size", "poses"),
+        }.get(key, (key,))
         if not any(map(from_command_line, sources)):
             given.pop(key)  # type: ignore[misc]
     return given

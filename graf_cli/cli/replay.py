@@ -65,12 +65,16 @@ def replay_recipe(
     GrafError
     """
     from graf_cli.cli import job
-    from graf_cli.output.formats import target_of
+    from graf_cli.cli.dataset import dataset_job
+    from graf_cli.output.formats import DEFAULT_NAME, target_of
     from graf_cli.recipe import check_model
 
     opened = job.open_model(source, output, recipe)
     check_model(recipe, opened.ref)
     target = target_of(out, output.form)
+    if _whole_dataset(recipe) and target.pattern == f"{DEFAULT_NAME}.png":
+        dataset_job(opened, recipe, Path(out), engine, output).run()
+        return
     job.Job(opened, recipe, target, engine, output, columns=_columns(recipe)).run()
 
 
@@ -78,19 +82,29 @@ def _default_name(file: Path, recipe: Recipe) -> str:
     """In the current folder; a folder's or a JSON's recipe becomes a picture or a video."""
     from graf_cli.output.formats import FORMATS
 
+    if _whole_dataset(recipe):
+        return f"{file.stem.strip('-') or 'dataset'}-replay/"
     suffix = file.suffix.lower()
     if suffix[1:] not in FORMATS:
         suffix = ".mp4" if len(recipe) > 1 else ".png"
     return f"{file.stem.strip('-') or 'recipe'}-replay{suffix}"
 
 
+def _whole_dataset(recipe: Recipe) -> bool:
+    from graf_cli.recipe import Dataset
+
+    return isinstance(recipe.plan, Dataset) and recipe.frame is None
+
+
 def _columns(recipe: Recipe) -> int | None:
     """As many as the contact sheet of that kind has; a sweep makes none."""
-    from graf_cli.recipe import Grid, Samples
+    from graf_cli.recipe import Dataset, Grid, Samples
 
     match recipe.plan:
         case Grid() if recipe.frame is None:
             return len(recipe.plan.appearances)
+        case Dataset() if recipe.frame is None:
+            return recipe.plan.views
         case Samples() if recipe.frame is None:
             return math.ceil(math.sqrt(recipe.plan.n))
         case _:

@@ -14,6 +14,7 @@ from graf_cli.syntax import (
     parse_seeds,
     parse_show,
     parse_size,
+    parse_split,
     parse_sweep,
 )
 
@@ -50,6 +51,7 @@ SIZE = Parsed("size", parse_size)
 COLOUR = Parsed("colour", _colour)
 SHOW = Parsed("kinds", parse_show)
 DEPTHS = Parsed("depths", parse_depths)
+SPLIT = Parsed("split", parse_split)
 
 
 class ModelName(click.ParamType[Any]):

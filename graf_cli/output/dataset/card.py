@@ -61,10 +61,13 @@ Whole objects belong to a split, {size} pixels, {background}.
 
 ## Cameras
 
-Each object is seen {views} times, by cameras {cameras}: {view}. A camera's axes follow OpenGL
-(x right, y up, looking along −z); `transform_matrix` is camera to world, the world's z axis points
-up, and the object sits at the origin. Pixel (i, j) has its centre at (i + 0.5, j + 0.5), so that
-`cx` = W / 2 + 0.5 and `cy` = H / 2 + 0.5.
+Each object is seen {views} times, by cameras {cameras}.
+
+{view}
+
+A camera's axes follow OpenGL (x right, y up, looking along −z); `transform_matrix` is camera to
+world, the world's z axis points up, and the object sits at the origin. Pixel (i, j) has its centre
+at (i + 0.5, j + 0.5), so that `cx` = W / 2 + 0.5 and `cy` = H / 2 + 0.5.
 
 Depth is measured along the optical axis, in steps of {unit:g} world units
 (`depth_unit_scale_factor`); 0 says that less than half of the light is stopped there. World units
@@ -119,14 +122,15 @@ def _splits(layout: Layout) -> str:
 
 
 def _view(view: View) -> str:
-    fov = f"a field of view of {view.fov[0]:g}° across the width"
+    fov = f"- field of view: {view.fov[0]:g}° across the width"
     if view.poses:
         return fov
     azimuth, elevation, radius = (
         " to ".join(f"{value:g}" for value in values)
         for values in (view.azimuth, view.elevation, view.radius)
     )
-    return f"azimuth {azimuth}°, elevation {elevation}°, {radius} world units away, {fov}"
+    lines = (f"azimuth: {azimuth}°", f"elevation: {elevation}°", f"radius: {radius} world units")
+    return "\n".join((*(f"- {line}" for line in lines), fov))
 
 
 def _made(recipe: Recipe, spec: ModelSpec) -> Iterator[tuple[str, object]]:

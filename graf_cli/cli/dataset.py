@@ -1,0 +1,174 @@
+"""`graf dataset`: many objects, each seen by several known cameras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from graf_cli.cli.options import (
+    FILE,
+    EngineChoice,
+    ModelChoice,
+    OutputChoice,
+    PictureChoice,
+    common_options,
+    engine_options,
+    look_options,
+    model_options,
+    run_options,
+)
+from graf_cli.cli.types import SPLIT, SWEEP
+from graf_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from graf_cli.cli.job import Job, Opened
+    from graf_cli.output.sink import Sink
+    from graf_cli.recipe import Recipe
+    from graf_cli.request import DatasetOptions
+
+DEFAULT_TAR_SIZE = 256  # MB
+
+
+@click.command(short_help="A posed data set of many objects.")
+@model_options
+@click.option(
+    "--n",
+    type=click.IntRange(1, 1_000_000),
+    default=16,
+    show_default=True,
+    help="How many objects.",
+)
+@click.option(
+    "--views",
+    type=click.IntRange(1, 1_000_000),
+    help="Of each object.  [default: 24, or the rows of --poses]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Fixes all of it; an object is the same whatever --n is.",
+)
+@click.option(
+    "--cameras",
+    type=click.Choice(["model", "orbit", "cap", "poses"]),
+    help="At random as the model was trained, on an orbit, spread evenly over a cap of "
+    "the sphere, or from --poses.  [default: model]",
+)
+@click.option(
+    "--azimuth",
+    type=SWEEP,
+    help="Degrees; a range, or the keyframes of an orbit.  [default: the training range]",
+)
+@click.option(
+    "--elevation",
+    type=SWEEP,
+    help="Degrees above the horizon.  [default: likewise; of an orbit its middle]",
+)
+@click.option(
+    "--radius",
+    type=SWEEP,
+    help="Distance from the origin.  [default: likewise; of an orbit and a cap its middle]",
+)
+@click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]")
+@click.option(
+    "--poses", type=FILE, help="Cameras from a .npy, .npz or transforms.json, for every object."
+)
+@click.option(
+    "--split",
+    type=SPLIT,
+    metavar="NAME=SHARE,...",
+    help="Whole objects are divided as `train=0.9,val=0.1`.  [default: train=1]",
+)
+@look_options
+@engine_options
+@run_options
+@click.option(
+    "--format",
+    "packing",
+    type=click.Choice(["folder", "webdataset"]),
+    default="folder",
+    show_default=True,
+    help="A folder an object, as nerfstudio opens it, or tars.",
+)
+@click.option(
+    "--tar-size",
+    type=click.IntRange(1, 1 << 20),
+    metavar="MB",
+    help=f"What a tar has at most.  [default: {DEFAULT_TAR_SIZE}]",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="dataset/",
+    show_default=True,
+    help="A folder.",
+)
+@common_options
+def dataset(
+    *,
+    source: ModelChoice,
+    n: int,
+    views: int | None,
+    seed: int,
+    picture: PictureChoice,
+    engine: EngineChoice,
+    output: OutputChoice,
+    out: Path,
+    packing: str,
+    tar_size: int | None,
+    **asked: object,
+) -> None:
+    """A posed data set: images, metric depth, opacity, codes and cameras of random objects.
+
+    It opens in nerfstudio (transforms.json of each object), or in webdataset. README.md in it says
+    what made it, and that it is synthetic.
+
+    \b
+    graf dataset --n 100 --views 24 --split train=0.9,val=0.1
+    graf dataset --n 1000 --cameras cap --background transparent --format webdataset
+    """
+    from graf_cli.cli import job as jobs
+    from graf_cli.request import dataset as dataset_recipe
+
+    if tar_size is not None and packing == "folder":
+        raise UsageError("--tar-size goes with --format webdataset.")
+    if packing == "webdataset":
+        asked["tar_size"] = tar_size or DEFAULT_TAR_SIZE
+    opened = jobs.open_model(source, output)
+    wishes = cast("DatasetOptions", {**picture.asked(), **_with_poses(asked, picture.size)})
+    recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)
+    dataset_job(opened, recipe, out, engine, output).run()
+
+
+def dataset_job(
+    opened: Opened, recipe: Recipe, out: Path, engine: EngineChoice, output: OutputChoice
+) -> Job:
+    """The recipe of a data set on its way into a folder."""
+    from graf_cli.cli.job import Job
+    from graf_cli.output.dataset import open_dataset
+    from graf_cli.output.formats import FORMATS, Target
+    from graf_cli.shots import Shots
+
+    def sink(recipe: Recipe, resume: bool) -> Sink:
+        return open_dataset(
+            out, recipe, Shots(recipe, opened.spec), opened.spec,
+            clobber=output.clobber, metadata=output.metadata, resume=resume,
+        )  # fmt: skip
+
+    return Job(opened, recipe, Target(out, FORMATS["png"]), engine, output, sink=sink)
+
+
+def _with_poses(asked: dict[str, object], size: tuple[int, int] | None) -> dict[str, object]:
+    """The cameras of the file; it may say the field of view and the size as well."""
+    from graf_cli.rendering.poses import read_poses
+
+    path = asked["poses"]
+    if not isinstance(path, Path):
+        return asked
+    cameras = read_poses(path)
+    fov = asked["fov"] or cameras.fov
+    return {**asked, "poses": cameras.rows, "fov": fov, "size": size or cameras.size}
