@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from graf_cli.model.generator import Generator
 from graf_cli.model.spec import ModelSpec
 from graf_cli.output.formats import Target, target_of
 from graf_cli.output.overlap import Overlapped
+from graf_cli.output.place import beside
 from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
@@ -131,6 +132,21 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Records:
+    """A file that tells of a sequence's pictures, those of all shards.
+
+    Attributes
+    ----------
+    name : str
+    lines : callable
+        Makes what is in it.
+    """
+
+    name: str
+    lines: Callable[[], Iterable[bytes]]
+
+
+@dataclass(frozen=True)
 class Job:
     """A Recipe on its way into a target.
 
@@ -138,8 +154,8 @@ class Job:
     ----------
     columns : int or None
         Of a contact sheet.
-    records : callable or None
-        Writes a file about a sequence, given its folder and pattern, and names it.
+    records : Records or None
+        A file that tells of a sequence's pictures.
     sink : callable or None
         Opens something else than the target's sink, given whether to resume.
     """
@@ -150,7 +166,7 @@ class Job:
     engine: EngineChoice
     output: OutputChoice
     columns: int | None = None
-    records: Callable[[Target], Path] | None = None
+    records: Records | None = None
     sink: Callable[[Recipe, bool], Sink] | None = None
 
     def run(self) -> None:
@@ -189,7 +205,7 @@ class Job:
                 normals="normal" in self.recipe.show,
             )
             outcome = self._fill(sink, work)
-            records = self.records(self.target) if self.records else None
+            records = self._write_records()
         if sink.waiting:
             notify_waiting(self.target, sink.waiting, len(self.recipe))
         whole = self.target.path if self.target.pattern else next(iter(sink.paths), None)
@@ -198,6 +214,17 @@ class Job:
             sink.waiting, time.perf_counter() - start, outcome,
         )  # fmt: skip
 
+    def _write_records(self) -> Path | None:
+        """It is the same whoever writes it, and kept like the pictures."""
+        if self.records is None:
+            return None
+        assert self.target.path is not None
+        path = self.target.path / self.records.name
+        if not (self.output.keeps and path.exists()):
+            with beside(path) as temporary, temporary.open("wb") as stream:
+                stream.writelines(self.records.lines())
+        return path
+
     def _open(self) -> Sink:
         resume = self.output.keeps
         if self.sink is not None:
@@ -205,6 +232,7 @@ class Job:
         return open_sink(
             self.target, self.recipe, columns=self.columns, clobber=self.output.clobber,
             metadata=self.output.metadata, encoding=self.output.encoding(), resume=resume,
+            about=(self.records.name,) if self.records else (),
         )  # fmt: skip
 
     def _fill(self, sink: Sink, work: Work) -> Outcome:

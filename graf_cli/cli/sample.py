@@ -20,7 +20,7 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from graf_cli.model.spec import ModelSpec
     from graf_cli.output.formats import Target
@@ -76,30 +76,23 @@ def sample(
     opened = job.open_model(source, output)
     recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
 
-    def records(target: Target) -> Path:
-        return _write_records(target, recipe, opened.spec)
-
+    columns = math.ceil(math.sqrt(n))
+    records = job.Records(RECORDS, lambda: _records(target, recipe, opened.spec))
     job.Job(
-        opened, recipe, target, engine, output,
-        columns=math.ceil(math.sqrt(n)), records=records if target.pattern else None,
-    ).run()  # fmt: skip
+        opened, recipe, target, engine, output, columns, records if target.pattern else None
+    ).run()
 
 
-def _write_records(target: Target, recipe: Recipe, spec: ModelSpec) -> Path:
-    """One line a picture, those of other shards too: what `render` needs to show it again."""
+def _records(target: Target, recipe: Recipe, spec: ModelSpec) -> Iterator[bytes]:
+    """One line a picture: what `render` needs to show it again."""
     import msgspec
 
-    from graf_cli.output.place import beside
     from graf_cli.recipe import Samples
     from graf_cli.shots import sample_draw
 
     assert isinstance(recipe.plan, Samples)
-    assert target.path is not None
     assert target.pattern is not None
-    records = target.path / RECORDS
-    with beside(records) as temporary, temporary.open("wb") as stream:
-        for k in range(recipe.plan.n):
-            drawn = sample_draw(recipe.plan, spec.camera, k)
-            record = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
-            stream.write(msgspec.json.encode(record) + b"\n")
-    return records
+    for k in range(recipe.plan.n):
+        drawn = sample_draw(recipe.plan, spec.camera, k)
+        record = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
+        yield msgspec.json.encode(record) + b"\n"

@@ -83,10 +83,13 @@ class Numbered(Places):
         Of file names, such as ``%04d.png``.
     save : callable
         Writes one picture; can be pickled.
+    about : tuple of str
+        Names of files that tell of the pictures, and go with them.
     """
 
     pattern: str
     save: Save
+    about: tuple[str, ...] = ()
 
     def name(self, k: int) -> Path:
         """The file of picture `k`."""
@@ -97,6 +100,12 @@ class Numbered(Places):
         with explained(self.folder):
             names = {entry.name for entry in os.scandir(self.folder)}
         return {k for k in range(len(self.recipe)) if self.pattern % k in names}
+
+    def clear(self, there: Recipe | None) -> None:
+        """Take what tells of the pictures away with them."""
+        super().clear(there)
+        for name in self.about:
+            (self.folder / name).unlink(missing_ok=True)
 
     def __call__(self, k: int, frame: Frame) -> None:
         """Publish picture `k`."""

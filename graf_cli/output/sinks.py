@@ -78,6 +78,7 @@ def open_sink(
     metadata: bool = True,
     encoding: Encoding | None = None,
     resume: bool = False,
+    about: tuple[str, ...] = (),
 ) -> Sink:
     """The sink that a target asks for, ready: a place that cannot be written is found now.
 
@@ -93,6 +94,8 @@ def open_sink(
     encoding : Encoding, optional
     resume : bool
         Keep what is finished, and what will be, whatever happens to the process.
+    about : tuple of str
+        Names of files that will tell of a sequence's pictures.
 
     Raises
     ------
@@ -106,7 +109,8 @@ def open_sink(
     if metadata:
         check_stamp(target, recipe)
     if target.pattern is not None:
-        return _sequence(target, recipe, clobber=clobber, metadata=metadata, resume=resume)
+        to = _places(target, recipe, about, clobber=clobber, metadata=metadata)
+        return SequenceSink(to, resume=resume)
     stamp = Stamp(recipe) if metadata and target.format.metadata else None
     make = _maker(target, recipe, columns, encoding)
     if resume:
@@ -116,9 +120,9 @@ def open_sink(
     return FileSink(target.path, recipe, stamp, make, clobber=clobber)
 
 
-def _sequence(
-    target: Target, recipe: Recipe, *, clobber: bool, metadata: bool, resume: bool
-) -> SequenceSink:
+def _places(
+    target: Target, recipe: Recipe, about: tuple[str, ...], *, clobber: bool, metadata: bool
+) -> Numbered:
     assert target.path is not None
     assert target.pattern is not None
     name = target.format.name
@@ -127,15 +131,15 @@ def _sequence(
 
         exr.require()
     save = partial(write_still, name=name)
-    to = Numbered(
+    return Numbered(
         folder=target.path,
         recipe=recipe,
         stamped=metadata,
         clobber=clobber,
         pattern=target.pattern,
         save=save,
+        about=about,
     )
-    return SequenceSink(to, resume=resume)
 
 
 def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
