@@ -52,6 +52,7 @@ HOMES = {
     "requests": {"model.download", "model.cache"},
     "filelock": {"model.download", "model.cache"},
     "yaml": {"model.config"},
+    "ray": {"engine.cluster"},
 }
 
 # What `graf --help` and `graf models` need must not import what is slow.
