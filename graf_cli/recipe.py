@@ -15,13 +15,12 @@ from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError
 from graf_cli.model.spec import ModelSpec
-from graf_cli.syntax import MAX_SEED, MAX_SIZE, Precision
+from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
 
 DEFAULT_FPS = 30.0
 MAX_FRAMES = 1_000_000
 MAX_KEYFRAMES = 4096
 MAX_PIXELS = 1 << 26  # of one picture
-SLACK = 1e-6  # by which shares may miss 1
 MAX_BYTES = 256 << 20  # of a recipe as JSON; latents and poses of many frames are long
 TRANSPARENT = "transparent"
 

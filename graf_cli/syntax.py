@@ -15,6 +15,7 @@ from graf_cli.errors import UsageError
 DEFAULT_MODEL = "toy-cars"  # what no name means
 MAX_SEED = 2**63 - 1
 MAX_SIZE = 16384  # pixels along a side
+SLACK = 1e-6  # by which shares may miss 1
 COLOURS = {"white": "#ffffff", "black": "#000000"}
 
 KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal")
@@ -153,15 +154,28 @@ def parse_split(text: str) -> tuple[tuple[str, float], ...]:
         splits = tuple((name.strip(), float(share)) for name, _, share in pairs)
     except ValueError:
         splits = ()
-    if not splits or not all(re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,31}", n) for n, _ in splits):
+    if not splits:
         raise UsageError(f"`{text}` is no split; write names and shares as `train=0.9,val=0.1`.")
-    if not all(0 < share <= 1 for _, share in splits) or abs(sum(s for _, s in splits) - 1) > 1e-6:
-        raise UsageError(
-            f"The shares of `{text}` do not make 1 together; write `train=0.9,val=0.1`."
-        )
+    return check_split(splits)
+
+
+def check_split(splits: Sequence[tuple[str, float]]) -> tuple[tuple[str, float], ...]:
+    """Names that can be those of folders, and shares that make 1 together.
+
+    Raises
+    ------
+    UsageError
+    """
+    for name, share in splits:
+        if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]{0,31}", name):
+            raise UsageError(f"`{name}` cannot be the name of a split; use letters and digits.")
+        if not 0 < share <= 1:
+            raise UsageError(f"The split `{name}` has the share {share:g}; use 0 to 1.")
+    if abs(sum(share for _, share in splits) - 1) > SLACK:
+        raise UsageError("The shares of a split do not make 1 together; write `train=0.9,val=0.1`.")
     if len({name.lower() for name, _ in splits}) < len(splits):
-        raise UsageError(f"`{text}` gives two splits one name; use a name for each.")
-    return splits
+        raise UsageError("Two splits have one name; use a name for each.")
+    return tuple(splits)
 
 
 def rgb_of(colour: str) -> Rgb:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from graf_cli.errors import RecipeError, UsageError
 from graf_cli.model.spec import CameraSpec
 from graf_cli.recipe import (
+    Dataset,
     Grid,
     Recipe,
     Samples,
@@ -22,7 +23,7 @@ from graf_cli.recipe import (
     from_json,
     model_ref,
 )
-from graf_cli.request import grid, override, sample, sweep
+from graf_cli.request import dataset, grid, override, sample, sweep
 from tests.conftest import small_spec
 
 SPEC = small_spec()
@@ -53,7 +54,12 @@ def test_sweeps_round_trip(
 
 
 def test_other_plans_round_trip() -> None:
-    for recipe in (sample(REF, SPEC, 7, 3), grid(REF, SPEC, [1, 2], [3], azimuth=4)):
+    for recipe in (
+        sample(REF, SPEC, 7, 3),
+        grid(REF, SPEC, [1, 2], [3], azimuth=4),
+        dataset(REF, SPEC, 7, 3, split=[("train", 0.9), ("val", 0.1)], tar_size=64),
+        dataset(REF, SPEC, 7, poses=[[1.0] * 12] * 4),
+    ):
         assert from_json(recipe.to_json()) == recipe
 
 
@@ -208,3 +214,79 @@ def test_lengths() -> None:
     whole = grid(REF, SPEC, [1, 2], [1, 2, 3])
     assert isinstance(whole.plan, Grid)
     assert len(whole) == 6
+
+
+# data sets
+
+POSES = [[float(k)] * 12 for k in range(4)]
+
+
+def test_one_picture_keeps_its_pose_and_the_first() -> None:
+    recipe = dataset(REF, SPEC, 2, poses=POSES)
+    assert len(recipe) == 8
+    kept = [recipe.only(k).plan for k in (0, 4, 6)]
+    assert all(isinstance(plan, Dataset) for plan in kept)
+    rows = [[row[0] for row in plan.view.poses] for plan in kept if isinstance(plan, Dataset)]
+    assert rows == [[0], [0], [0, 2]]
+    assert recipe.only(6).only(0) == recipe.only(6)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        ("objects", 10**6, "at most 1,000,000 pictures"),
+        ("views", 5, "`poses` has 4 rows for 5 views"),
+        ("view.poses", [], "`poses` has 0 rows"),
+        ("view.poses", [[1.0] * 12] * 2, "not a row for every view"),
+        ("view.fov", [20, 30], "one field of view"),
+        ("cameras", "cap", "`poses` has 4 rows"),
+        ("cameras", "drone", "drone"),
+        ("depth_unit", 0, "depth_unit"),
+        ("tar_size", 0, "tar_size"),
+        ("splits", [], "splits"),
+        ("splits", [{"name": "../a", "share": 1}], "name"),
+        ("splits", [{"name": "a", "share": 0.5}], "make 1 together"),
+        ("splits", [{"name": "a", "share": 0.5}, {"name": "A", "share": 0.5}], "of its own"),
+    ],
+)
+def test_what_a_data_set_cannot_be(path: str, value: Any, named: str) -> None:
+    changed: dict[str, Any] = msgspec.to_builtins(dataset(REF, SPEC, 2, poses=POSES))
+    *parents, key = path.split(".")
+    inside = changed["plan"]
+    for parent in parents:
+        inside = inside[parent]
+    inside[key] = value
+    with pytest.raises(RecipeError, match=named):
+        read(changed)
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"show": ["depth"]}, "--show"),
+        ({"cameras": "poses"}, "--poses"),
+        ({"cameras": "cap", "poses": POSES}, "--poses"),
+        ({"poses": POSES, "azimuth": 3}, "--poses"),
+        ({"poses": POSES, "views": 3}, "--views 3"),
+        ({"fov": (20, 30)}, "--fov"),
+        ({"cameras": "cap", "radius": (3, 4)}, "--radius"),
+        ({"elevation": (40, 10)}, "--elevation"),
+        ({"azimuth": (0, 10, 5)}, "--azimuth"),
+    ],
+)
+def test_data_sets_that_are_not_meant(options: dict[str, Any], named: str) -> None:
+    with pytest.raises(UsageError, match=named):
+        dataset(REF, SPEC, 2, **options)
+
+
+def test_parallel_rays_make_no_data_set() -> None:
+    camera = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0, orthographic=True)
+    with pytest.raises(UsageError, match="parallel rays"):
+        dataset(REF, small_spec(camera=camera), 1, 1)
+
+
+def test_a_data_set_is_overridden_but_for_its_views() -> None:
+    recipe = dataset(REF, SPEC, 2, 3)
+    assert override(recipe.only(4), REF, SPEC, size=12).width == 12
+    with pytest.raises(UsageError, match="--azimuth"):
+        override(recipe, REF, SPEC, azimuth=3)

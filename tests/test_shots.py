@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from graf_cli.errors import RecipeError
 from graf_cli.model.latent import draw, slerp
+from graf_cli.model.spec import CameraSpec
 from graf_cli.recipe import Recipe, from_json, model_ref
-from graf_cli.request import grid, sample, sweep
+from graf_cli.request import dataset, grid, sample, sweep
 from graf_cli.shots import Pace, Shots, at, outside_training
 from tests.conftest import small_spec
 
@@ -92,6 +93,10 @@ def test_one_of_many_is_the_same_shot() -> None:
         sweep(REF, SPEC, latents=codes, poses=poses, fov=(30, 50)),
         sample(REF, SPEC, 4, 9),
         grid(REF, SPEC, [1, 2], [3, 4]),
+        dataset(REF, SPEC, 2, 3, 9),
+        dataset(REF, SPEC, 2, 3, 9, cameras="orbit", elevation=(5, 40)),
+        dataset(REF, SPEC, 2, 3, 9, cameras="cap", fov=30),
+        dataset(REF, SPEC, 2, poses=poses),
     )
     for recipe in recipes:
         for k in range(len(recipe)):
@@ -108,6 +113,67 @@ def test_a_sample_is_the_same_whatever_n_is() -> None:
     for a, b in zip(few, many, strict=False):
         assert np.array_equal(a.camera.pose, b.camera.pose)
         assert torch.equal(a.latent.shape, b.latent.shape)
+
+
+# data sets
+
+
+def test_an_object_of_a_data_set_is_the_same_whatever_n_is() -> None:
+    few, many = (Shots(dataset(REF, SPEC, n, 3, 5), SPEC) for n in (2, 9))
+    sampled = Shots(sample(REF, SPEC, 2, 5), SPEC)
+    for k, (a, b) in enumerate(zip(few, many, strict=False)):
+        assert np.array_equal(a.camera.pose, b.camera.pose)
+        assert torch.equal(a.latent.shape, b.latent.shape)
+        assert torch.equal(a.latent.shape, sampled[k // 3].latent.shape)
+    assert len({shot.camera.pose.tobytes() for shot in many}) == 27
+    assert len({shot.latent.shape.numpy().tobytes() for shot in many}) == 9
+
+
+@given(st.integers(1, 40), st.sampled_from(["model", "orbit", "cap"]), st.integers(0, 2**63 - 1))
+def test_cameras_stand_where_the_model_was_trained(views: int, cameras: Any, seed: int) -> None:
+    camera = CameraSpec(near=2.0, far=6.0, radius=(3.5, 4.5), fov=40.0, u=(0.1, 0.3), v=(0.2, 0.45))
+    spec = small_spec(camera=camera)
+    recipe = dataset(REF, spec, 2, views, seed, cameras=cameras)
+    assert outside_training(recipe, spec) is None
+    found = Shots(recipe, spec)
+    eyes = np.array([shot.camera.eye for shot in found])
+    radius = np.linalg.norm(eyes, axis=1)
+    azimuth = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0])) % 360
+    elevation = np.degrees(np.arcsin(eyes[:, 2] / radius))
+    for values, (low, high) in (
+        (azimuth, camera.azimuth), (elevation, camera.elevation), (radius, camera.radius)
+    ):  # fmt: skip
+        assert (values >= low - 1e-6).all()
+        assert (values <= high + 1e-6).all()
+    assert all(shot.camera.fov == 40 for shot in found)
+
+
+def test_an_orbit_goes_round_once_for_each_object() -> None:
+    found = Shots(dataset(REF, SPEC, 2, 8, cameras="orbit", elevation=(10, 45)), SPEC)
+    eyes = np.array([shot.camera.eye for shot in found])
+    assert np.allclose(eyes[:8], eyes[8:])
+    azimuth = np.degrees(np.unwrap(np.arctan2(eyes[:8, 1], eyes[:8, 0])))
+    assert np.allclose(np.diff(azimuth), 45)
+    elevation = np.degrees(np.arcsin(eyes[:8, 2] / 4))
+    assert np.allclose(elevation, np.linspace(10, 45, 8))
+
+
+def test_a_picture_of_a_data_set_belongs_to_the_series_of_its_object() -> None:
+    """So that it is drawn again to the last bit, be it taken out of the data set."""
+    poses = [[1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4 + k] for k in range(3)]
+    for recipe in (dataset(REF, SPEC, 2, 3, 9), dataset(REF, SPEC, 2, poses=poses)):
+        for k in range(len(recipe)):
+            whole = Shots(recipe, SPEC).series(k)
+            alone = Shots(from_json(recipe.only(k).to_json()), SPEC).series(0)
+            assert whole.key == alone.key
+            assert whole.pictures == 3
+            assert whole.key == Shots(recipe, SPEC).series(k - k % 3).key
+
+
+def test_views_of_a_data_set_outside_the_training_range() -> None:
+    for options in ({"radius": (4, 5)}, {"cameras": "orbit", "radius": (3, 4)}):
+        said = outside_training(dataset(REF, SPEC, 1, 5, **options), SPEC)
+        assert "radius" in str(said)
 
 
 def test_rows_share_a_shape_columns_an_appearance() -> None:

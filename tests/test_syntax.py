@@ -19,11 +19,14 @@ from graf_cli.syntax import (
     parse_seeds,
     parse_show,
     parse_size,
+    parse_split,
     parse_sweep,
     rgb_of,
 )
 
-PARSERS = (parse_colour, parse_depths, parse_seeds, parse_show, parse_size, parse_sweep)
+PARSERS = (
+    parse_colour, parse_depths, parse_seeds, parse_show, parse_size, parse_split, parse_sweep,
+)  # fmt: skip
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
@@ -94,3 +97,17 @@ def test_depths() -> None:
         with pytest.raises(UsageError):
             parse_depths(text)
     assert all(map(math.isfinite, parse_depths("0:1e300")))
+
+
+def test_splits() -> None:
+    assert parse_split("train=0.9,val=0.1") == (("train", 0.9), ("val", 0.1))
+    assert parse_split(" a = 1 ") == (("a", 1.0),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["train", "train=0.9", "train=0.9,val=0.2", "a=0.5,A=0.5", "../a=1", "a=nan", "a=1,b=0", "=1"],
+)
+def test_splits_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match=r"split|shares"):
+        parse_split(text)

@@ -8,10 +8,10 @@ from typing import Unpack
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import ModelSpec
-from graf_cli.recipe import Dataset, ModelRef, Recipe, Split, View
+from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
 from graf_cli.request.options import CameraChoice, CameraOptions, DatasetOptions
 from graf_cli.request.parts import recipe_of, truncation_of, view_of
-from graf_cli.syntax import check_seeds
+from graf_cli.syntax import check_seeds, check_split
 
 DEFAULT_VIEWS = 24
 NERFSTUDIO_UNIT = 1e-3  # of a step of depth, which nerfstudio takes unless it is told another
@@ -44,16 +44,19 @@ def dataset(
         )
     cameras = options.get("cameras") or ("model" if options.get("poses") is None else "poses")
     view = _rig(spec, cameras, options)
+    views = _views(views, cameras, view)
+    if n * views > MAX_FRAMES:
+        raise UsageError(
+            f"{n:,} objects of {views:,} views are too many; use up to {MAX_FRAMES:,}."
+        )
+    split = check_split(options.get("split") or (("train", 1.0),))
     plan = Dataset(
         objects=n,
-        views=_views(views, cameras, view),
+        views=views,
         seed=check_seeds([seed])[0],
         cameras=cameras,
         view=view,
-        splits=tuple(
-            Split(name=name, share=share)
-            for name, share in options.get("split") or (("train", 1.0),)
-        ),
+        splits=tuple(Split(name=name, share=share) for name, share in split),
         depth_unit=_depth_unit(spec, view),
         tar_size=options.get("tar_size"),
         truncation=truncation_of(options),

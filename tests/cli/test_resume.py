@@ -19,6 +19,7 @@ from tests.cli.process import Server
 
 SMALL = (*CARS, "--size", "8", "--samples", "8")
 SWEEP = ("render", *SMALL, "--azimuth", "0:90", "--frames", "3")
+DATASET = ("dataset", *SMALL, "--n", "2", "--views", "2", "--out", "ds/")
 JOBS: dict[str, tuple[str, ...]] = {
     "sequence": (*SWEEP, "--out", "seq/"),
     "without metadata": (*SWEEP, "--no-metadata", "--out", "seq/"),
@@ -33,6 +34,8 @@ JOBS: dict[str, tuple[str, ...]] = {
     "tar": (*SWEEP, "--out", "spin.tar"),
     "picture": ("render", *SMALL, "--out", "one.png"),
     "batch": ("batch", "jobs.jsonl", *CARS),
+    "dataset": (*DATASET, "--cameras", "orbit", "--split", "a=0.5,b=0.5"),
+    "webdataset": (*DATASET, "--format", "webdataset", "--tar-size", "1", "--no-metadata"),
 }
 STEP = 17  # every so many touches of the disk, a job is killed
 
@@ -196,7 +199,7 @@ def test_a_signal_lets_the_picture_in_hand_be_finished(
 
 
 def test_two_of_one_recipe_do_no_harm(graf: Server, tmp_path: Path) -> None:
-    for name in ("sequence", "mp4", "sample"):
+    for name in ("sequence", "mp4", "sample", "dataset", "webdataset"):
         words = (*JOBS[name], "--resume")
         whole = completed(graf, place(tmp_path / f"{name}-whole"), *words)
         folder = place(tmp_path / name)
