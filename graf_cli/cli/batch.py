@@ -289,7 +289,8 @@ def _find(name: str) -> click.Command:
 
 
 def _start(command: click.Command, name: str, words: list[str]) -> None:
-    with command.make_context(name, words, parent=click.get_current_context()) as context:
+    root = click.get_current_context().find_root()  # so that GRAF_RENDER_… mean what they do there
+    with command.make_context(name, words, parent=root) as context:
         command.invoke(context)
 
 

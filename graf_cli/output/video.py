@@ -51,7 +51,9 @@ class VideoWriter(PixelWriter):
         words = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
         _probe(size, words, to)
         metadata = _metadata(to.folder, to.stamp)
-        if name != "webm":
+        if name == "webm":  # whose numbers of identity would be drawn at random
+            words = (*words, "-fflags", "+bitexact")
+        else:
             words = (*words, *(_FILE if to.stream is None else _STREAM))
         if to.stream is not None:  # a second at a time goes out
             words = (*words, "-g", str(max(1, round(to.recipe.fps))))
