@@ -220,17 +220,20 @@ def test_one_views_depth_lands_in_another_view(run: Run, tmp_path: Path) -> None
     home = tmp_path / "dataset" / "train" / "000000"
     document = json.loads((home / "transforms.json").read_text())
     assert (document["cx"], document["cy"]) == (48.5, 48.5)
-    median, mean, depth, count = measured(home, document["cx"] - 48)
-    print(f"{count} points: median {median:.2f}, mean {mean:.2f} of 255; depth {depth:.4f}")
+    found = {shift: measured(home, shift) for shift in (0.0, 0.25, 0.5, 0.75, 1.0)}
+    for shift, (median, mean, depth, count) in found.items():
+        print(f"cx = W/2 + {shift}: {count} points, colours median {median:.2f}, mean {mean:.2f} "
+              f"of 255, depths {depth:.4f}")  # fmt: skip
+    median, mean, depth, count = found[document["cx"] - 48]
     assert count > 10_000
     assert median < 4
     assert mean < 7
     assert depth < 0.012
-    for shift in (0.0, 1.0):
-        worse = measured(home, shift)
-        print(f"shift {shift}: median {worse[0]:.2f}, mean {worse[1]:.2f}; depth {worse[2]:.4f}")
-        assert worse[1] > 1.2 * mean
-        assert worse[2] > 1.2 * depth
+    for other in (found[0.0], found[1.0]):
+        assert other[1] > 1.2 * mean
+        assert other[2] > 1.2 * depth
+    for at in range(3):
+        assert min(found, key=lambda shift: found[shift][at]) == 0.5
 
 
 def test_one_views_depth_lands_beside_it(run: Run, tmp_path: Path) -> None:

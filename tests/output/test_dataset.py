@@ -6,6 +6,7 @@ import dataclasses
 import io
 import json
 import math
+import pickle
 import random
 import warnings
 from collections import Counter
@@ -405,6 +406,18 @@ def test_no_clobber_keeps_what_is_there(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="--no-clobber keeps it"):
         written(tmp_path, recipe_of(1, 1), clobber=False)
     assert tree(tmp_path) == found
+
+
+@pytest.mark.parametrize("tar_size", [None, 1])
+def test_places_travel_to_other_processes(tmp_path: Path, tar_size: int | None) -> None:
+    recipe = recipe_of(2, 2, tar_size=tar_size)
+    whole = tree(written(tmp_path / "whole", recipe))
+    with open_dataset(tmp_path / "ds", recipe, Shots(recipe, SPEC), SPEC) as sink:
+        put = pickle.loads(pickle.dumps(sink.putter))
+        for k in (3, 1, 0, 2):
+            put(k, frame(recipe, k))
+            sink.put_elsewhere(k)
+    assert tree(tmp_path / "ds") == whole
 
 
 def test_what_a_killed_process_leaves_is_swept_away(tmp_path: Path) -> None:

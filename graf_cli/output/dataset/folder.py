@@ -41,11 +41,13 @@ class FolderPlaces(DatasetPlaces):
     def present(self) -> set[int]:
         """The views whose images are there."""
         found: set[int] = set()
+        views = [f"{self.layout.view(view)}.png" for view in range(self.layout.plan.views)]
         for thing in range(self.layout.plan.objects):
             images = self.folder / self.layout.folder(thing) / IMAGES
             with explained(images), suppress(FileNotFoundError, NotADirectoryError):
                 names = {entry.name for entry in os.scandir(images)}
-                found.update(k for k in self.layout.pictures(thing) if self.name(k).name in names)
+                pictures = zip(self.layout.pictures(thing), views, strict=True)
+                found.update(k for k, name in pictures if name in names)
         return found
 
     def remove(self, k: int) -> None:

@@ -34,6 +34,7 @@ from graf_cli.rendering.renderer import Frame
 
 T = TypeVar("T")
 MB = 1_000_000
+PIECE = "%07d.tar"
 NUMBERS = 26  # of the JSON of a view, which differ in length
 LONGEST = 25  # characters of a number
 
@@ -101,7 +102,7 @@ class TarPlaces(DatasetPlaces):
         found = {k for tar in self.tars if tar.path.exists() for k in tar.pictures}
         with explained(self._kept), suppress(FileNotFoundError):
             names = {entry.name for entry in os.scandir(self._kept)}
-            found.update(k for k in range(len(self.recipe)) if self._piece(k).name in names)
+            found.update(k for k in range(len(self.recipe)) if PIECE % k in names)
         return found
 
     def remove(self, k: int) -> None:
@@ -133,7 +134,7 @@ class TarPlaces(DatasetPlaces):
         return self.folder / KEPT
 
     def _piece(self, k: int) -> Path:
-        return self._kept / f"{k:07d}.tar"
+        return self._kept / (PIECE % k)
 
     def _room(self) -> int:
         """How many views fit into a tar in any case."""
