@@ -17,6 +17,7 @@ import torch
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent, draw
 from graf_cli.rendering.camera import camera_for, elevation_of, pose_on_sphere, rays
+from graf_cli.rendering.crew import each, workers
 from graf_cli.rendering.fast.fold import FoldedColour, FoldedDensity
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
 from graf_cli.rendering.march import march
@@ -224,12 +225,22 @@ def matrix_floor(
         else:
             colour.out(colour.view.rectified(features))
 
-    costs = []
-    for product, points in ((trunk, evaluated), (branch, coloured)):
-        product()
-        taken = [seconds(product, generator.device) for _ in range(REPEATS)]
-        costs.append(statistics.median(taken) * points / chunk)
-    return sum(costs)
+    return _product_seconds(trunk, generator.device, evaluated / chunk) + _product_seconds(
+        branch, generator.device, coloured / chunk
+    )
+
+
+def _product_seconds(product: Callable[[], None], device: torch.device, times: float) -> float:
+    """Seconds that so many products take, shared among threads as those of a picture are."""
+    threads = workers(device)
+
+    def repeatedly(_: int) -> None:
+        for _ in range(REPEATS):
+            product()
+
+    repeatedly(0)
+    taken = [seconds(lambda: each(repeatedly, range(threads), threads), device) for _ in range(3)]
+    return statistics.median(taken) * times / (threads * REPEATS)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import graf_cli
 from graf_cli.model.generator import Generator, load_checkpoint
@@ -130,3 +131,13 @@ def test_one_picture_that_is_hard_leaves_the_others_alone(
         turn.drawn(renderer, [1])
         assert renderer.outcome.path == "plain"
     turn.assert_same([2, 1], turn.drawn(renderer, [2, 1]))
+
+
+def test_with_more_threads(turn: Turn) -> None:
+    some = [0, 6]
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        turn.assert_same(some, turn.drawn(Renderer(turn.generator), some))
+    finally:
+        torch.set_num_threads(before)

@@ -13,21 +13,24 @@ it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-Density = Callable[[Tensor], Tensor]  # points, shape = (m, 3), to raw density, shape = (m,)
+from graf_cli.rendering.crew import each
+from graf_cli.rendering.fast.level import Density, Level, distinct
 
 # States of a cell: empty with all around it, empty by a closer look, empty but too close to call
 # for a ray's last sample, perhaps not empty, filled with all around it.
 UNKNOWN, FAR, EMPTY, DOUBTFUL, OCCUPIED, SOLID = range(6)
 CHUNK = 1 << 12  # points that go through a density at once
 DRAWS = 16  # samples drawn for each that is audited, to find those of every kind
-MUCH = 64  # times as many cells in a lattice as in a list make sorting the list cheaper
+SLAB = 1 << 17  # cells that are looked into at once
 DENSE = 0.5  # share of space that may hold something from which a grid does not pay
+WORTH_BOUNDS = 3  # levels of a grid from which to know its coarsest one whole pays
+TINY = 1e-12  # of a direction's component, to divide by
+LITTLE = 0.01  # of a cell, so that rounding takes nothing away
 SCOUTS = 4  # cells along each axis that tell how much of space may hold something
 
 
@@ -62,56 +65,6 @@ class Lattice:
         return self.cells << (self.levels - 1)
 
 
-class Level:
-    """Raw densities at the centres of a cubic lattice, evaluated when first asked for.
-
-    The lattice has a margin of `margin` cells on each side, so that every cell inside has all
-    its neighbours.
-    """
-
-    def __init__(self, side: int, size: float, margin: int, device: torch.device) -> None:
-        self.side, self.size, self.margin = side + 2 * margin, size, margin
-        self.device = device
-        self.known = torch.zeros(self.side**3, device=device, dtype=torch.bool)
-        self.value = torch.zeros(self.side**3, device=device, dtype=torch.float32)
-        step = torch.arange(-1, 2, device=device, dtype=torch.int64)
-        corner = (step[:, None, None] * self.side + step[:, None]) * self.side + step
-        self.around = corner.flatten()
-
-    def ensure(self, cells: Tensor, density: Density) -> int:
-        """Evaluate those of the cells that are not known yet; how many those were."""
-        new = self.distinct(cells[~self.known[cells]])
-        self.value[new] = density(self.centres(new))
-        self.known[new] = True
-        return len(new)
-
-    def distinct(self, cells: Tensor) -> Tensor:
-        """The cells in ascending order, each once."""
-        if len(cells) * MUCH < len(self.known):
-            order = cells.to(torch.int64).sort().values
-            first = torch.ones_like(order, dtype=torch.bool)
-            first[1:] = order[1:] != order[:-1]
-            return order[first]
-        wanted = torch.zeros_like(self.known)
-        wanted[cells] = True
-        return wanted.nonzero()[:, 0]
-
-    def index(self, cells: Tensor) -> Tensor:
-        """Counted along each axis, shape = (n, 3)."""
-        z = cells % self.side
-        y = cells.div(self.side, rounding_mode="floor") % self.side
-        x = cells.div(self.side**2, rounding_mode="floor")
-        return torch.stack((x, y, z), dim=-1)
-
-    def centres(self, cells: Tensor) -> Tensor:
-        """World points, shape = (n, 3)."""
-        return (self.index(cells).to(torch.float32) + (0.5 - self.side / 2)) * self.size
-
-    def neighbours(self, cells: Tensor) -> Tensor:
-        """The cells and the 26 around each, shape = (n, 27); the cells must be inside."""
-        return cells[:, None] + self.around
-
-
 class OccupancyGrid:
     """The states of the cells of a lattice, of one density.
 
@@ -123,6 +76,8 @@ class OccupancyGrid:
     device : torch.device
     chunk : int
         Points that they are given at once; it may be changed at any time.
+    workers : int
+        Threads that share them.
     """
 
     def __init__(
@@ -131,12 +86,16 @@ class OccupancyGrid:
         density: Density,
         exact: Density,
         device: torch.device,
+        *,
         chunk: int = CHUNK,
+        workers: int = 1,
     ) -> None:
-        self.lattice, self.device, self.chunk = lattice, device, chunk
+        self.lattice, self.device = lattice, device
+        self.chunk, self.workers = chunk, workers
         self._density, self._exact = density, exact
         self.evaluated = 0  # cells
         self.levels = [self._level(0)]
+        self.bounds: Tensor | None = None  # corners, shape = (2, 3), of all that may hold something
         if lattice.levels > 1:
             self._divide()
         edge = self.levels[-1].margin
@@ -148,7 +107,7 @@ class OccupancyGrid:
     @property
     def bytes(self) -> int:
         """Held in memory."""
-        return len(self.state) + sum(5 * len(level.known) for level in self.levels)
+        return len(self.state) + sum(level.bytes for level in self.levels)
 
     def _level(self, depth: int) -> Level:
         size = 2 * self.lattice.half / self.lattice.cells
@@ -160,6 +119,21 @@ class OccupancyGrid:
             self.lattice = dataclasses.replace(self.lattice, levels=1)
             return
         self.levels += [self._level(depth) for depth in range(1, self.lattice.levels)]
+        if self.lattice.levels >= WORTH_BOUNDS:
+            self.bounds = self._bounds()
+
+    def _bounds(self) -> Tensor:
+        """Of the coarsest cells that are not far from everything, and a little more."""
+        level = self.levels[0]
+        self.evaluated += level.complete(self._scout)
+        highest, lowest = level.extremes()
+        near = (self._graded(highest, lowest, FAR) > FAR).nonzero()
+        if not len(near):
+            return torch.full(
+                (2, 3), 4 * self.lattice.half, device=self.device, dtype=torch.float32
+            )
+        first, beyond = near.amin(dim=0) + 1 - LITTLE, near.amax(dim=0) + 2 + LITTLE
+        return (torch.stack((first, beyond)) - level.side / 2) * level.size
 
     def _crowded(self) -> bool:
         """Whether dividing would not pay, from coarse cells spread over the cube."""
@@ -169,7 +143,7 @@ class OccupancyGrid:
         scouts = (along[:, None, None] * level.side + along[:, None]) * level.side + along
         around = level.neighbours(scouts.flatten())
         self.evaluated += level.ensure(around, self._scout)
-        state = self._graded(level.value[around], FAR)
+        state = self._judged(level, around, FAR)
         return float(((state > EMPTY) & (state < SOLID)).float().mean()) > DENSE
 
     def occupied(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
@@ -184,14 +158,58 @@ class OccupancyGrid:
         -------
         Tensor of bool, shape = (n, samples)
         """
-        cells = self._cells(origins, directions, z)
+        passing = self._passing(origins, directions, z)
+        if passing is None:
+            return self._looked_up(origins, directions, z, ends=True)
+        occupied = torch.zeros_like(z, dtype=torch.bool)
+        rays, first, beyond = passing
+        if len(rays):
+            occupied[rays, first:beyond] = self._looked_up(
+                origins[rays], directions[rays], z[rays, first:beyond], ends=beyond == z.shape[1]
+            )
+        return occupied
+
+    def _passing(
+        self, origins: Tensor, directions: Tensor, z: Tensor
+    ) -> tuple[Tensor, int, int] | None:
+        """Rays that pass through the bounds, and the first and last of their samples there.
+
+        None is all of them: without bounds, or where something leaves the lattice.
+        """
+        if self.bounds is None or not self._holds(origins, directions, z):
+            return None
+        along = directions.where(directions.abs() > TINY, TINY)
+        sides = (self.bounds[:, None] - origins) / along
+        enter, leave = sides.amin(dim=0).amax(dim=-1), sides.amax(dim=0).amin(dim=-1)
+        hit = (enter <= leave) & (leave >= z[:, 0]) & (enter <= z[:, -1])
+        rays = hit.nonzero()[:, 0]
+        z, enter, leave = z[rays].contiguous(), enter[rays, None], leave[rays, None]
+        samples = z.shape[1]
+        first = torch.searchsorted(z, enter).amin() if len(rays) else samples
+        beyond = torch.searchsorted(z, leave, right=True).amax() if len(rays) else 0
+        return rays, int(first), int(beyond)
+
+    def _holds(self, origins: Tensor, directions: Tensor, z: Tensor) -> bool:
+        """Whether all samples lie within the lattice, as they do when their rays' ends do."""
+        ends = torch.cat([origins + directions * z[:, at, None] for at in (0, -1)])
+        return bool(ends.abs().amax() <= self.lattice.half)
+
+    def _looked_up(self, origins: Tensor, directions: Tensor, z: Tensor, *, ends: bool) -> Tensor:
+        """As `occupied`; whether the last samples are the `ends` of their rays."""
+        size = -(-len(z) // self.workers)
+        parts = [slice(at, at + size) for at in range(0, len(z), size)]
+        cells = each(
+            lambda some: self._cells(origins[some], directions[some], z[some]), parts, self.workers
+        )
+        unknown = each(lambda some: some[self.state[some] == UNKNOWN], cells, self.workers)
+        self._look_into(distinct(torch.cat(unknown)))
+        return torch.cat(each(lambda some: self._filled(some, ends=ends), cells, self.workers))
+
+    def _filled(self, cells: Tensor, *, ends: bool) -> Tensor:
         state = self.state[cells]
-        unknown = cells[state == UNKNOWN]
-        if len(unknown):
-            self._look_into(self.levels[-1].distinct(unknown))
-            state = self.state[cells]
         occupied = state >= OCCUPIED
-        occupied[:, -1] |= state[:, -1] == DOUBTFUL
+        if ends:
+            occupied[:, -1] |= state[:, -1] == DOUBTFUL
         return occupied
 
     def audit(
@@ -244,7 +262,7 @@ class OccupancyGrid:
     def _some_at_a_time(self, density: Density, points: Tensor) -> Tensor:
         if not len(points):
             return points.new_zeros(0)
-        return torch.cat([density(part) for part in torch.split(points, self.chunk)])
+        return torch.cat(each(density, torch.split(points, self.chunk), self.workers))
 
     def _cells(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
         """The finest cell of each sample, shape = (n, samples)."""
@@ -258,32 +276,35 @@ class OccupancyGrid:
 
     def _look_into(self, cells: Tensor) -> None:
         """Descend from the coarsest level, leaving behind what is empty."""
-        state = torch.full_like(cells, SOLID, dtype=torch.uint8)
-        for depth, level in enumerate(self.levels):
-            found = self._states(level, cells, depth, FAR if depth == 0 else EMPTY)
-            state = torch.minimum(state, found)
-            self.state[cells] = state
-            near = (found > EMPTY) & (found < SOLID)
-            cells, state = cells[near], state[near]
-            if not len(cells):
-                return
+        for some in torch.split(cells, SLAB) if len(cells) else ():
+            here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
+            for depth, level in enumerate(self.levels):
+                found = self._states(level, here, depth, FAR if depth == 0 else EMPTY)
+                state = torch.minimum(state, found)
+                self.state[here] = state
+                near = (found > EMPTY) & (found < SOLID)
+                here, state = here[near], state[near]
+                if not len(here):
+                    break
 
     def _states(self, level: Level, cells: Tensor, depth: int, empty: int) -> Tensor:
         """What one level knows of finest cells."""
         finest = self.levels[-1]
         x, y, z = (finest.index(cells) >> (self.lattice.levels - 1 - depth)).unbind(-1)
         holding = (x * level.side + y) * level.side + z
-        parents = level.distinct(holding)
+        parents = distinct(holding)
         around = level.neighbours(parents)
         self.evaluated += level.ensure(around, self._scout)
-        state = torch.empty_like(level.known, dtype=torch.uint8)
-        state[parents] = self._graded(level.value[around], empty)
-        return state[holding]
+        return self._judged(level, around, empty)[torch.searchsorted(parents, holding)]
 
-    def _graded(self, values: Tensor, empty: int) -> Tensor:
-        """States, shape = (n,), of the densities of cells and their neighbours, (n, 27)."""
-        highest = values.amax(dim=-1)
-        lowest = values.amin(dim=-1)
+    def _judged(self, level: Level, around: Tensor, empty: int) -> Tensor:
+        """States, shape = (n,), of cells whose neighbours, shape = (n, 27), are known."""
+        values = level.value[around]
+        highest, lowest = values.amax(dim=-1), values.amin(dim=-1)
+        return self._graded(highest.to(torch.float32), lowest.to(torch.float32), empty)
+
+    def _graded(self, highest: Tensor, lowest: Tensor, empty: int) -> Tensor:
+        """States of cells from the highest and lowest density there and around, likewise."""
         spread = highest - lowest
         state = torch.full_like(highest, OCCUPIED, dtype=torch.uint8)  # what is no number, too
         state[highest + self.lattice.margin * spread < 0] = DOUBTFUL

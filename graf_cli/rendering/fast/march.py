@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.camera import Rays
+from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.march import EPSILON, INFINITE, Composite
@@ -101,6 +102,8 @@ class Marcher:
         None makes weights only.
     grid : OccupancyGrid or None
         None evaluates every sample that a ray comes to.
+    workers : int
+        Threads that share the rays.
     """
 
     def __init__(
@@ -108,8 +111,10 @@ class Marcher:
         density: Trunk,
         colour: Branch | None,
         grid: OccupancyGrid | None,
+        workers: int = 1,
     ) -> None:
         self.density, self.colour, self.grid = density, colour, grid
+        self.workers = workers
 
     def march(
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
@@ -168,17 +173,28 @@ class _Block:
         return occupied
 
     def run(self, chunk: int) -> None:
-        at, end = self.walk.start.clone(), self.walk.end
-        live = (at < end).nonzero()[:, 0]
+        live = (self.walk.start < self.walk.end).nonzero()[:, 0]
         self._face(live)
+        # Neighbours see much the same, so that parts of every n-th ray take the same time.
+        workers = self.marcher.workers if len(live) > self.marcher.workers else 1
+        parts = [live[first::workers].contiguous() for first in range(workers)]
+        for made in each(lambda part: self._follow(part, chunk), parts, workers):
+            self.count.add(made)
+
+    def _follow(self, live: Tensor, chunk: int) -> Count:
+        """Some rays to their ends."""
+        count, at, end = Count(), self.walk.start[live], self.walk.end[live]
         while len(live):
+            breathe()
             step = min(max(chunk // FULL // len(live), 1), MOST_AT_ONCE)
             rays = max(chunk // step, 1)
             for first in range(0, len(live), rays):
-                some = live[first : first + rays]
-                self._advance(some, at[some], step)
-            at += step
-            live = live[(at[live] < end[live]) & (self.clear[live] > self.end)]
+                some = slice(first, first + rays)
+                count.add(self._advance(live[some], at[some], step))
+            at = at + step
+            going = ((at < end) & (self.clear[live] > self.end)).nonzero()[:, 0]
+            live, at, end = live[going], at[going], end[going]
+        return count
 
     def _face(self, ray: Tensor) -> None:
         """Make what directions add to colours, once for each ray that may see something."""
@@ -186,7 +202,7 @@ class _Block:
             self.row[ray] = torch.arange(len(ray), device=ray.device, dtype=ray.dtype)
             self.facing = self.marcher.colour.per_ray(self.rays.directions[ray] / self.length[ray])
 
-    def _advance(self, ray: Tensor, at: Tensor, step: int) -> None:
+    def _advance(self, ray: Tensor, at: Tensor, step: int) -> Count:
         """The next `step` occupied samples of some rays."""
         ahead = torch.arange(step, device=at.device, dtype=at.dtype)
         item = at[:, None] + ahead
@@ -197,7 +213,7 @@ class _Block:
         weight = self._weigh(ray, density, self.interval[sample])
         if self.kept is not None:
             self.kept[sample.flatten()[taken]] = weight.flatten()[taken]
-            return
+            return Count(evaluated=len(taken))
         part = torch.cat((weight.new_zeros((*weight.shape, 3)), weight[..., None]), dim=-1)
         part = torch.cat((part, (weight * self.z[sample])[..., None]), dim=-1)
         shown = weight.flatten()[taken]
@@ -212,6 +228,7 @@ class _Block:
         for column in part.unbind(dim=1):
             seen += column
         self.seen[ray] = seen
+        return Count(evaluated=len(taken), coloured=len(visible))
 
     def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> Tensor:
         """Weights, shape = (n, step), of the samples that some rays come to next."""
@@ -233,12 +250,10 @@ class _Block:
         features, found = self.marcher.density(points)
         density = torch.zeros(sample.numel(), device=depth.device, dtype=depth.dtype)
         density[taken] = found
-        self.count.evaluated += len(points)
         return features, density.view(sample.shape)
 
     def _paint(self, colour: Branch, ray: Tensor, features: Tensor) -> Tensor:
         """Colours, shape = (n, 3)."""
-        self.count.coloured += len(ray)
         facing = None if self.facing is None else self.facing[self.row[ray]]
         raw = colour(features, facing)
         # Written out: PyTorch's sigmoid rounds differently at the end of a tensor.

@@ -14,6 +14,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.crew import workers
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.fold import (
     FoldedColour,
@@ -26,7 +27,7 @@ from graf_cli.rendering.fast.march import Count, Marcher
 from graf_cli.rendering.march import Composite, depths, resample
 
 KEPT = 4  # shapes and appearances whose folded fields are kept
-GRID_BYTES = 384 << 20  # of grids that are kept beside those in use
+GRID_BYTES = 256 << 20  # of grids that are kept beside those in use
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
 WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
 WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a series from which a further level is worth it
@@ -69,7 +70,10 @@ class Pass:
         """A new one, looked into with `chunk` points at a time."""
         exact = self.density(torch.float32)
         scout = self.density(scouting_dtype(exact.device))
-        return OccupancyGrid(lattice, scout.at, exact.at, exact.device, chunk)
+        threads = workers(exact.device) if scout.tile is exact.tile is None else 1
+        return OccupancyGrid(
+            lattice, scout.at, exact.at, exact.device, chunk=chunk, workers=threads
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +135,9 @@ class Objects:
         """Through what is seen."""
         density = self._pass(job, fine=fine).density(job.dtype)
         grid = self._grid(job, along, chunk, fine=fine)
-        return Marcher(density, self._colour(job, fine=fine), grid)
+        # Without oneDNN's products a thread cannot be kept to one core.
+        threads = workers(density.device) if density.tile is None else 1
+        return Marcher(density, self._colour(job, fine=fine), grid, threads)
 
     def _grid(self, job: Job, along: int, chunk: int, *, fine: bool) -> OccupancyGrid | None:
         """The grid of one pass, unless the picture is too small to be worth one."""

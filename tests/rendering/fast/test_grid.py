@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.fast.audit import Audit, GridBrokenError, expected_highest
-from graf_cli.rendering.fast.grid import Density, Lattice, OccupancyGrid
+from graf_cli.rendering.fast.grid import UNKNOWN, Lattice, OccupancyGrid
+from graf_cli.rendering.fast.level import Density, distinct
 from tests.conftest import CPU
 from tests.rendering.fast.twins import seeded
 
@@ -97,15 +98,48 @@ def test_dividing_pays_where_space_is_mostly_empty(height: float) -> None:
     assert bool(divided.occupied(*lines()).all()) == crowded
 
 
-def test_a_cell_does_not_depend_on_what_was_asked_before() -> None:
+@pytest.mark.parametrize("levels", [2, 3])
+def test_a_cell_does_not_depend_on_what_was_asked_before(levels: int) -> None:
     origins, directions, z = lines()
-    lattice = replace(LATTICE, levels=3)
+    lattice = replace(LATTICE, levels=levels)
     whole, lazy = grid(ball, lattice), grid(ball, lattice)
     lazy.chunk = 77
-    whole.occupied(origins, directions, z)
+    together = whole.occupied(origins, directions, z)
     for ray in range(RAYS - 1, -1, -1):
-        lazy.occupied(origins[ray : ray + 1], directions[ray : ray + 1], z[ray : ray + 1])
-    assert torch.equal(lazy.state, whole.state)
+        some = slice(ray, ray + 1)
+        alone = lazy.occupied(origins[some], directions[some], z[some])
+        assert torch.equal(alone, together[some])
+    known = (lazy.state != UNKNOWN) & (whole.state != UNKNOWN)
+    assert torch.equal(lazy.state[known], whole.state[known])
+
+
+def test_bounds_leave_out_nothing() -> None:
+    lattice = replace(LATTICE, levels=3)
+    bounded, unbounded = grid(ball, lattice), grid(ball, lattice)
+    assert bounded.bounds is not None
+    assert float(bounded.bounds.abs().max()) < 1.0
+    unbounded.bounds = None
+    for origin, count in (((0, 0, 0), 64), ((0.3, -0.2, 0.1), 1), ((3, 3, 3), 5)):
+        origins, directions, z = lines()
+        origins = origins + torch.tensor(origin, device="cpu", dtype=torch.float32)
+        asked = (origins, directions, z[:, :count])
+        assert torch.equal(bounded.occupied(*asked), unbounded.occupied(*asked))
+
+
+def test_where_nothing_is_nothing_is_looked_up() -> None:
+    def nothing(points: Tensor) -> Tensor:
+        return torch.full_like(points[:, 0], -3.0)
+
+    empty = grid(nothing, replace(LATTICE, levels=3))
+    evaluated = empty.evaluated
+    assert not bool(empty.occupied(*lines()).any())
+    assert empty.evaluated == evaluated
+
+
+@pytest.mark.parametrize("workers", [2, 3, 500])
+def test_threads_that_share_a_grid_change_nothing(workers: int) -> None:
+    shared = OccupancyGrid(LATTICE, ball, ball, CPU, chunk=100, workers=workers)
+    assert torch.equal(shared.occupied(*lines()), grid(ball).occupied(*lines()))
 
 
 def test_what_is_no_number_is_not_empty() -> None:
@@ -123,6 +157,15 @@ def test_last_samples_are_called_empty_later() -> None:
     occupied = grid(wavering, lattice).occupied(*lines())
     assert bool(occupied[:, -1].any())
     assert not bool(occupied[:, :-1].any())
+
+
+@pytest.mark.parametrize("spread", [3, 10_000_000])
+def test_distinct_cells(spread: int) -> None:
+    cells = torch.randint(
+        5, 5 + spread, (40,), generator=seeded(0), device="cpu", dtype=torch.int32
+    )
+    assert distinct(cells).tolist() == sorted(set(cells.tolist()))
+    assert distinct(cells[:0]).tolist() == []
 
 
 def test_an_audit_finds_a_speck() -> None:

@@ -89,11 +89,12 @@ def test_walk_lists_what_is_occupied() -> None:
         assert found.tolist() == mask[ray].nonzero()[:, 0].tolist()
 
 
+@pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("chunk", [7, 100, 1000])
-def test_a_ray_does_not_depend_on_its_neighbours(chunk: int) -> None:
+def test_a_ray_does_not_depend_on_its_neighbours(chunk: int, workers: int) -> None:
     seen = through()
     z = depths(seen.near, seen.far, SAMPLES)
-    marcher = Marcher(Points(), Paint(), None)
+    marcher = Marcher(Points(), Paint(), None, workers)
     together = marcher.march(seen, z, chunk=4096, count=Count())
     some = slice(250, 310)
     alone = marcher.march(seen[some], z[some], chunk=chunk, count=Count())

@@ -1,0 +1,99 @@
+"""Parts of a picture on all cores of a processor, each core with its own.
+
+PyTorch spreads every single operation over the cores and waits for the slowest of them each time;
+rays need not wait for each other. Threads that each take some rays, one core an operation, leave
+nothing undivided, and do not stand still when another program takes a core away.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import cache
+from typing import TypeVar
+
+import torch
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+_own = threading.local()
+if hasattr(os, "register_at_fork"):  # threads do not come along
+    os.register_at_fork(after_in_child=_pools.clear)
+
+
+class GivenUpError(Exception):
+    """Nobody waits for this part any more."""
+
+
+def workers(device: torch.device) -> int:
+    """How many threads share a picture on a device: as many as PyTorch may use cores."""
+    if device.type != "cpu" or getattr(_own, "is_worker", False) or not _divisible():
+        return 1
+    return torch.get_num_threads()
+
+
+@cache
+def _divisible() -> bool:
+    """Whether a thread can be told to use one core while another one uses several."""
+    return "parallel backend: OpenMP" in torch.__config__.parallel_info()
+
+
+def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
+    """``[run(part) for part in parts]`` by `count` threads; the first error of any is raised."""
+    if count <= 1 or len(parts) <= 1:
+        return [run(part) for part in parts]
+    given_up, inference = threading.Event(), torch.is_inference_mode_enabled()
+
+    def work(part: P) -> R:
+        _own.given_up = given_up
+        with torch.inference_mode(inference):
+            return run(part)
+
+    futures = [_pool(count).submit(work, part) for part in parts]
+    try:
+        wait(futures)
+        return [future.result() for future in futures]
+    except BaseException:
+        given_up.set()
+        _cancel(futures)
+        raise
+
+
+def breathe() -> None:
+    """To be called now and then by what `each` runs, so that it ends when it is given up.
+
+    Raises
+    ------
+    GivenUpError
+    """
+    given_up = getattr(_own, "given_up", None)
+    if given_up is not None and given_up.is_set():
+        raise GivenUpError
+
+
+def _cancel(futures: Sequence[Future[R]]) -> None:
+    for future in futures:
+        future.cancel()
+
+
+def _pool(count: int) -> ThreadPoolExecutor:
+    """Threads that have one core each; kept, since to start some takes longer than a small part."""
+    if count not in _pools:
+        threads, ready = torch.get_num_threads(), threading.Barrier(count + 1)
+        pool = ThreadPoolExecutor(count, "graf", _settle)
+        for _ in range(count):
+            pool.submit(ready.wait)
+        ready.wait()
+        torch.set_num_threads(threads)  # what they set for themselves, they set for all of MKL too
+        _pools[count] = pool
+    return _pools[count]
+
+
+def _settle() -> None:
+    torch.get_num_threads()  # PyTorch sets the number when a thread first asks for it
+    torch.set_num_threads(1)
+    _own.is_worker = True
