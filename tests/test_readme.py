@@ -36,7 +36,7 @@ COMMANDS = [
 PYTHON = [block for _, language, block in BLOCKS if language == "python"]
 SMALLER = {
     f"GRAF_{command}_{option}": value
-    for command in ("RENDER", "SAMPLE", "GRID")
+    for command in ("RENDER", "SAMPLE", "GRID", "DATASET")
     for option, value in (("SIZE", "8"), ("SAMPLES", "8"))
 }
 
@@ -93,7 +93,7 @@ def _pretend_downloaded(source: Source) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command(command: str, shell: Path) -> None:
     command = re.sub(r"--size \d+(x\d+)?", "--size 8", command)
-    command = re.sub(r"--(frames|n) \d+", r"--\1 4", command)
+    command = re.sub(r"--(frames|n|views) \d+", r"--\1 4", command)
     words = shlex.split(command)
     if words[0] == "graf" and not {"|", ">", "<", "&&"} & set(words):
         result = CliRunner().invoke(cli, words[1:])
