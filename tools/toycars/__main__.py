@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--asset", type=Path, default=ASSET)
     measure.add_argument("--count", type=int, default=64, help="unseen cars")
     measure.add_argument("--size", type=int, default=128, help="pixels a side")
+    measure.add_argument("--fast", action="store_true", help="draw by the faster path")
     measure.add_argument("--json", type=Path, help="write every case here too")
     measure.set_defaults(run=_evaluate)
     sheet = commands.add_parser("sheet", help="draw a contact sheet")
@@ -85,7 +86,13 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    found = evaluate(options.asset, count=options.count, size=options.size, device=options.device)
+    found = evaluate(
+        options.asset,
+        count=options.count,
+        size=options.size,
+        device=options.device,
+        exact=not options.fast,
+    )
     print(found.as_markdown())
     if options.json:
         options.json.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")

@@ -15,9 +15,9 @@ from graf_cli.model.latent import Latent
 from graf_cli.model.latent import draw as draw_latent
 from graf_cli.model.spec import LatentSpec
 from tools.toycars.codes import SHAPE_FACTOR_NAMES, SHAPE_SEED, with_factor
-from tools.toycars.forward import density_of
 from tools.toycars.metrics import clear_rays, psnr, silhouette_iou
 from tools.toycars.sampling import CLEARANCE, Space, draw_space
+from tools.toycars.sweep import density_at
 from tools.toycars.views import ModelViews, View, random_views, truth
 
 FIRST_SEED = 1000
@@ -131,7 +131,9 @@ class Evaluation:
         return "\n".join(lines)
 
 
-def evaluate(path: Path, *, count: int, size: int, device: torch.device) -> Evaluation:
+def evaluate(
+    path: Path, *, count: int, size: int, device: torch.device, exact: bool = True
+) -> Evaluation:
     """Measure an asset.
 
     Parameters
@@ -144,9 +146,11 @@ def evaluate(path: Path, *, count: int, size: int, device: torch.device) -> Eval
         Pixels a side.
     device
         Where the model is drawn; the truth is drawn on the CPU.
+    exact
+        Whether by the plain marcher, or by the faster path.
     """
     generator = load_checkpoint(path, None, device)
-    model = ModelViews(generator)
+    model = ModelViews(generator, exact=exact)
     latents = generator.spec.latent
     seeds = range(FIRST_SEED, FIRST_SEED + count)
     sampled, reachable = empty_space(generator, count)
@@ -200,7 +204,7 @@ def empty_space(generator: Generator, count: int) -> tuple[Emptiness, Emptiness]
 def _emptiness(generator: Generator, space: Space) -> Emptiness:
     empty = space.points[space.distance > CLEARANCE]
     found = [
-        density_of(generator.coarse, some[None], space.shape) > 0
+        density_at(generator.coarse, space.shape, some[None]) > 0
         for some in torch.split(empty, CHUNK)
     ]
     return Emptiness(len(empty), sum(int(some.sum()) for some in found))

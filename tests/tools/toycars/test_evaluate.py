@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 
 from graf_cli.model.generator import load_checkpoint
@@ -36,6 +37,14 @@ def test_an_unfitted_model_is_measured(tmp_path: Path) -> None:
     assert found.appearances_equal
     assert set(found.summary()) >= {"iou_mean", "iou_worst", "psnr_mean", "clear_share"}
     assert json.loads(json.dumps(found.as_json()))["sha256"] == found.sha256
+
+
+def test_the_faster_path_measures_the_same(tmp_path: Path) -> None:
+    plain, fast = (
+        evaluate(unfitted(tmp_path), count=1, size=12, device=CPU, exact=exact)
+        for exact in (True, False)
+    )
+    assert fast.summary() == pytest.approx(plain.summary(), abs=1e-2)
 
 
 def test_the_summary_is_over_all_rays_and_the_worst_car() -> None:
