@@ -420,7 +420,7 @@ engine_options = _group(
                  show_default=True, help="Where pictures are drawn: here, or on a Ray cluster."),
     click.option("--address", help="Of a Ray cluster.  [default: start one on this machine]"),
     click.option("--workers", type=click.IntRange(1, 100_000),
-                 help="Ray actors.  [default: one a GPU, else one for each two cores]"),
+                 help="Ray actors.  [default: one a GPU, else one a core]"),
 )  # fmt: skip
 
 _RUN = (
