@@ -1,16 +1,13 @@
-"""Data sets: their splits, their files, what they say of cameras, and tars of bounded size."""
+"""Data sets: their splits, their files, what they say of cameras, whatever happens to them."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import math
 import pickle
 import random
-import warnings
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +15,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from graf_cli.errors import OutputError, UsageError
+from graf_cli.errors import OutputError
 from graf_cli.model.latent import read_latents
 from graf_cli.model.spec import CameraSpec
 from graf_cli.output import reading
@@ -28,56 +24,12 @@ from graf_cli.output.dataset import open_dataset
 from graf_cli.output.dataset.layout import Layout, divide
 from graf_cli.output.dataset.pictures import metric_depth
 from graf_cli.output.place import beside
-from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.camera import rays
 from graf_cli.rendering.poses import read_poses
-from graf_cli.rendering.renderer import Frame
-from graf_cli.request import dataset
 from graf_cli.shots import Shots
 from tests.conftest import CPU, small_spec
 from tests.media import image
-from tests.output.frames import frame_of, reference
-
-SPEC = small_spec()
-VARYING = small_spec(camera=CameraSpec(near=2.0, far=6.0, radius=(3.5, 4.5), fov=40.0))
-Tree = dict[str, bytes | None]
-
-
-def recipe_of(n: int = 3, views: int = 2, spec: Any = SPEC, **options: Any) -> Recipe:
-    return dataset(reference(spec), spec, n, views, **{"size": (10, 6), "seed": 5, **options})
-
-
-def frame(recipe: Recipe, k: int, spec: Any = SPEC) -> Frame:
-    return dataclasses.replace(frame_of(recipe, k), shot=Shots(recipe, spec)[k])
-
-
-def written(
-    folder: Path, recipe: Recipe, pictures: Sequence[int] | None = None, **options: Any
-) -> Path:
-    """Write some pictures of a data set, by default all."""
-    pictures = range(len(recipe)) if pictures is None else pictures
-    spec = options.pop("spec", SPEC)
-    with open_dataset(folder, recipe, Shots(recipe, spec), spec, **options) as sink:
-        for k in sink.missing(pictures):
-            sink.put(k, frame(recipe, k, spec))
-    return folder
-
-
-def tree(folder: Path) -> Tree:
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-def objects(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "objects.jsonl").read_text().splitlines()]
-
-
-def plan_of(recipe: Recipe) -> Dataset:
-    assert isinstance(recipe.plan, Dataset)
-    return recipe.plan
-
+from tests.output.datasets import SPEC, VARYING, frame, objects, plan_of, recipe_of, tree, written
 
 # splits
 
@@ -237,93 +189,6 @@ def test_the_file_of_cameras_reads_back(tmp_path: Path) -> None:
     assert cameras.rows == [shot.camera.pose.reshape(-1).tolist() for shot in shots]
 
 
-# tars
-
-
-def samples(folder: Path) -> dict[str, dict[str, Any]]:
-    """All of a data set's samples, by the webdataset package."""
-    import webdataset
-
-    paths = sorted(str(path) for path in folder.glob("*.tar"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the package, about its own affairs
-        found = webdataset.WebDataset(paths, shardshuffle=False).decode(
-            webdataset.handle_extension("depth.png opacity.png", _as_it_is), "rgb8"
-        )
-        return {sample["__key__"]: dict(sample) for sample in found}
-
-
-def _as_it_is(data: bytes) -> np.ndarray:
-    with Image.open(io.BytesIO(data)) as picture:
-        return np.asarray(picture)
-
-
-def test_webdataset_reads_what_a_folder_holds(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"split": (("train", 0.67), ("val", 0.33)), "cameras": "cap"}
-    plain = written(tmp_path / "folder", recipe_of(3, 2, **options))
-    tars = written(tmp_path / "tars", recipe_of(3, 2, tar_size=1, **options))
-    found = samples(tars)
-    rows = objects(plain)
-    assert [*found] == [
-        f"{row['object']:06d}_000{view}"
-        for split in ("train", "val")
-        for row in rows
-        if row["split"] == split
-        for view in (0, 1)
-    ]
-    for row in rows:
-        home = plain / row["in"][0]
-        document = json.loads((home / "transforms.json").read_text())
-        codes = read_latents(home / "latent.npz", SPEC.latent)
-        for view, told in enumerate(document["frames"]):
-            sample = found[f"{row['object']:06d}_000{view}"]
-            for name, key in (("", "png"), ("depth_", "depth.png"), ("opacity_", "opacity.png")):
-                assert np.array_equal(sample[key], image(home / told[f"{name}file_path"]))
-            assert np.array_equal(sample["latent.npy"], codes[0])
-            for key in ("transform_matrix", "near", "far"):
-                assert sample["json"][key] == told[key]
-            for key in ("fl_x", "fl_y", "cx", "cy", "w", "h"):
-                assert sample["json"][key] == document[key]
-            for key in ("object", "split", "seed", "synthetic", "depth_unit_scale_factor"):
-                assert sample["json"][key] == document["graf"][key]
-
-
-def test_tars_are_bounded_and_objects_stay_whole(tmp_path: Path) -> None:
-    noisy = recipe_of(9, 2, size=(160, 120), tar_size=1, samples=1)
-    source = np.random.default_rng(0)
-    with open_dataset(tmp_path, noisy, Shots(noisy, SPEC), SPEC) as sink:
-        for k in range(len(noisy)):
-            rgb = source.random((120, 160, 3), np.float32)
-            grey = source.random((2, 120, 160), np.float32)
-            made = dataclasses.replace(
-                frame(noisy, k), rgb=rgb, depth=grey[0], opacity=grey[1] / 2 + 0.5
-            )
-            sink.put(k, made)
-    tars = sorted(tmp_path.glob("*.tar"))
-    assert len(tars) > 1
-    assert all(path.stat().st_size <= 1_000_000 for path in tars)
-    assert sum(path.stat().st_size for path in tars) > 0.5e6 * len(tars)
-    rows = objects(tmp_path)
-    assert all(len(row["in"]) == 1 for row in rows)
-    assert len(samples(tmp_path)) == 18
-
-
-def test_an_object_that_no_tar_holds_has_several(tmp_path: Path) -> None:
-    recipe = recipe_of(2, 5, size=(256, 256), tar_size=1)
-    written(tmp_path, recipe)
-    rows = objects(tmp_path)
-    assert all(len(row["in"]) > 1 for row in rows)
-    assert not {*rows[0]["in"]} & {*rows[1]["in"]}
-    assert len(samples(tmp_path)) == 10
-
-
-def test_a_tar_without_room_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    recipe = recipe_of(1, 1, size=(1024, 1024), tar_size=1)
-    with pytest.raises(UsageError, match="has no room for one view"):
-        written(tmp_path / "ds", recipe)
-    assert not (tmp_path / "ds").exists()
-
-
 # whatever happens
 
 
@@ -349,18 +214,6 @@ def test_half_a_data_set_has_no_card(tmp_path: Path, tar_size: int | None) -> No
     assert (sink.waiting, sink.paths) == (3, [])
     assert not (tmp_path / "README.md").exists()
     assert not (tmp_path / "objects.jsonl").exists()
-
-
-def test_a_tar_whose_maker_died_is_made_by_the_next(tmp_path: Path) -> None:
-    recipe = recipe_of(2, 2, tar_size=1)
-    whole = tree(written(tmp_path / "whole", recipe))
-    folder = written(tmp_path / "ds", recipe, [0, 1, 2])
-    kept = folder / ".graf-pictures"
-    piece = written(tmp_path / "other", recipe, [3]) / ".graf-pictures" / "0000003.tar"
-    piece.rename(kept / piece.name)
-    assert not [*folder.glob("*.tar")]
-    written(folder, recipe, resume=True)
-    assert tree(folder) == whole
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, None), (None, 1), (1, None), (1, 1)])
