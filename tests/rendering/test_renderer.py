@@ -86,7 +86,8 @@ def blind(monkeypatch: pytest.MonkeyPatch, *, audited: bool) -> None:
 
     monkeypatch.setattr(OccupancyGrid, "occupied", nothing)
     if not audited:
-        monkeypatch.setattr(OccupancyGrid, "audit", lambda *_: [])
+        none = torch.zeros(0, device="cpu", dtype=torch.float32)
+        monkeypatch.setattr(OccupancyGrid, "audit", lambda *_: [none])
 
 
 @pytest.mark.parametrize("audited", [True, False])

@@ -111,15 +111,18 @@ class Attempts:
     def _picture(
         self, shot: Shot, job: Job, precision: Used, proof: Proof
     ) -> tuple[Tensor, Outcome]:
-        opened, count = self._open(job), Count()
+        opened, audit, count = self._open(job), self._audit(shot, proof), Count()
 
         def march_some(through: Rays, start: int) -> Composite:
-            audit = self._audit(shot, start, proof)
+            if audit is not None:
+                audit.begin(start)
             seen, made = self.canvas.within_memory(lambda at: opened.march(through, at, audit))
             count.add(made)
             return seen
 
         picture = self.canvas.fill(shot, march_some, FAST_BLOCK_POINTS)
+        if audit is not None:
+            audit.finish()
         return picture, Outcome(
             path="fast" if opened.resolution else "folded",
             precision=precision,
@@ -130,12 +133,11 @@ class Attempts:
             cells=opened.cells,
         )
 
-    def _audit(self, shot: Shot, start: int, proof: Proof) -> Audit | None:
-        """Of each block of rays as much as makes a fixed number a picture."""
+    def _audit(self, shot: Shot, proof: Proof) -> Audit | None:
         if not proof.audited:
             return None
         blocks = len(self.canvas.blocks(shot, FAST_BLOCK_POINTS))
-        return Audit(max(proof.audited // blocks, 8), shot.seed + start, proof.expect)
+        return Audit(proof.audited, blocks, shot.seed, expect=proof.expect)
 
     def _measured(
         self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: Job, proof: Proof

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
+LEAST = 8  # samples of a block that are looked at
 TAIL = 8  # values that tell how a distribution ends
 
 
@@ -29,13 +30,15 @@ class GridBrokenError(Exception):
         self.share = share
 
 
-@dataclass(frozen=True, eq=False)
 class Audit:
-    """How many of the samples called empty are looked at, of each block of rays, and how hard.
+    """Looks at some of what is called empty, over one picture.
 
-    Attributes
+    Parameters
     ----------
-    count : int
+    total : int
+        Samples that are looked at in the whole picture.
+    blocks : int
+        In which it is marched.
     seed : int
         Of which samples.
     expect : bool
@@ -43,20 +46,50 @@ class Audit:
         how the highest ones of those audited are spread.
     """
 
-    count: int
-    seed: int
-    expect: bool
+    def __init__(self, total: int, blocks: int, seed: int, *, expect: bool) -> None:
+        self.total, self.expect = total, expect
+        self.count = max(total // blocks, LEAST)  # of one block
+        self._first, self._block = seed, 0
+        self._seen: dict[tuple[int, int], tuple[Sequence[Tensor], int]] = {}
 
-    def judge(self, densities: Sequence[Tensor], occupied: Tensor) -> None:
-        """Raise GridBrokenError unless the densities audited are those of emptiness."""
-        audited = sum(len(kind) for kind in densities)
-        wrong = sum(int((kind > 0).sum()) for kind in densities)
+    @property
+    def seed(self) -> int:
+        """Of the samples of this block."""
+        return self._first + self._block
+
+    def begin(self, block: int) -> None:
+        """What follows is of the block of rays of that number."""
+        self._block = block
+
+    def judge(self, densities: Sequence[Tensor], empty: int, grid: int = 0) -> None:
+        """Raise GridBrokenError unless the densities audited are those of emptiness.
+
+        Parameters
+        ----------
+        densities : sequence of Tensor
+            By kind of sample.
+        empty : int
+            How many samples of the block are called empty.
+        grid : int
+            By which grid, of those of the picture.
+        """
+        wrong = int(torch.cat([kind > 0 for kind in densities]).sum())
         if wrong:
-            share = wrong / audited
-            raise GridBrokenError(f"{share:.2%} of the samples called empty are not", share)
-        empty = int((~occupied).sum())
-        if self.expect and any(expected_highest(kind, empty) > 0 for kind in densities):
-            raise GridBrokenError("samples called empty come too close to what is not", 0.0)
+            share = wrong / max(self.total, sum(len(kind) for kind in densities))
+            raise GridBrokenError(f"{wrong} samples called empty are not", share)
+        self._seen[self._block, grid] = densities, empty
+
+    def finish(self) -> None:
+        """Raise GridBrokenError if higher densities are to be expected than were met."""
+        if not self.expect:
+            return
+        for grid in {grid for _, grid in self._seen}:
+            seen = [seen for (_, of), seen in self._seen.items() if of == grid]
+            empty = sum(count for _, count in seen)
+            for parts in zip(*(kinds for kinds, _ in seen), strict=True):
+                kind = torch.cat(parts)
+                if len(kind) and expected_highest(kind, empty) > 0:
+                    raise GridBrokenError("samples called empty come close to what is not", 0.0)
 
 
 def expected_highest(values: Tensor, of: int) -> float:

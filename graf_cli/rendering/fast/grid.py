@@ -230,7 +230,7 @@ class OccupancyGrid:
         -------
         list of Tensor
             Up to a quarter of `count` at the end of their rays, up to half near the object, up to
-            a quarter anywhere; kinds that there are none of are left out.
+            a quarter anywhere.
         """
         rays, samples = z.shape
         source = torch.Generator(device="cpu").manual_seed(seed)
@@ -253,8 +253,7 @@ class OccupancyGrid:
         chosen = torch.cat(kinds)
         points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
         made = self._some_at_a_time(self._exact, points)
-        parts = torch.split(made, [len(kind) for kind in kinds])
-        return [part for part in parts if len(part)]
+        return list(torch.split(made, [len(kind) for kind in kinds]))
 
     def _scout(self, points: Tensor) -> Tensor:
         return self._some_at_a_time(self._density, points)

@@ -166,10 +166,12 @@ class _Block:
         if grid is None:
             return everything
         occupied = grid.occupied(origins, directions, z)
-        if float(occupied.float().mean()) > DENSE:
+        filled = int(occupied.sum())
+        if filled > DENSE * z.numel():
             return everything  # what little could be left out is not worth a doubt
         if audit is not None:
-            audit.judge(grid.audit(origins, directions, z, audit.count, audit.seed), occupied)
+            densities = grid.audit(origins, directions, z, audit.count, audit.seed)
+            audit.judge(densities, z.numel() - filled, id(grid))
         return occupied
 
     def run(self, chunk: int) -> None:

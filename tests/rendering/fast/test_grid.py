@@ -176,7 +176,7 @@ def test_an_audit_finds_a_speck() -> None:
     assert lost > 0
     densities = lazy.audit(*lines(), 4096, 0)
     with pytest.raises(GridBrokenError, match="called empty are not"):
-        Audit(4096, 0, expect=False).judge(densities, occupied)
+        Audit(4096, 1, 0, expect=False).judge(densities, occupied.numel())
 
 
 def test_an_audit_is_content_with_emptiness() -> None:
@@ -184,7 +184,9 @@ def test_an_audit_is_content_with_emptiness() -> None:
     occupied = lazy.occupied(*lines())
     densities = lazy.audit(*lines(), 400, 0)
     assert 100 <= sum(len(kind) for kind in densities) <= 400
-    Audit(400, 0, expect=False).judge(densities, occupied)
+    audit = Audit(400, 1, 0, expect=False)
+    audit.judge(densities, int((~occupied).sum()))
+    audit.finish()
 
 
 def test_expected_highest_of_an_exponential_tail() -> None:
