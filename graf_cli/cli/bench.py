@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graf_cli.cli.choices import EngineChoice, ModelChoice
 from graf_cli.cli.options import (
-    EngineChoice,
-    ModelChoice,
     common_options,
     engine_options,
     model_options,

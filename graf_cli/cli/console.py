@@ -15,8 +15,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from graf_cli.cli.choices import OutputChoice
     from graf_cli.cli.job import Result
-    from graf_cli.cli.options import OutputChoice
     from graf_cli.engine.contract import Engine
     from graf_cli.model.generator import Generator
 

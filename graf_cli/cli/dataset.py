@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from graf_cli.cli.options import (
-    FILE,
+from graf_cli.cli.choices import (
     EngineChoice,
     ModelChoice,
     OutputChoice,
     PictureChoice,
+)
+from graf_cli.cli.options import (
+    FILE,
     common_options,
     engine_options,
     look_options,

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graf_cli.cli.options import (
+from graf_cli.cli.choices import (
     EngineChoice,
     ModelChoice,
     OutputChoice,
     PictureChoice,
     ViewChoice,
+)
+from graf_cli.cli.options import (
     camera_options,
     common_options,
     engine_options,

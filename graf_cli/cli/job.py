@@ -16,8 +16,8 @@ import msgspec
 
 from graf_cli import api
 from graf_cli.cli import console
+from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
 from graf_cli.cli.ending import Ending, Terminated, after_the_picture_in_hand
-from graf_cli.cli.options import EngineChoice, ModelChoice, OutputChoice
 from graf_cli.engine.contract import Engine, Put, Work
 from graf_cli.errors import GrafError, RecipeError, UsageError
 from graf_cli.model.generator import Generator

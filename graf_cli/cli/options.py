@@ -1,35 +1,27 @@
-"""Options that commands share, and what they make of them."""
+"""Options that commands share."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import click
-from click.core import ParameterSource
 
 from graf_cli.cli import console
+from graf_cli.cli.choices import (
+    EngineChoice,
+    ModelChoice,
+    MotionChoice,
+    ObjectChoice,
+    OutputChoice,
+    PictureChoice,
+    ViewChoice,
+)
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import COLOUR, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
-from graf_cli.errors import UsageError
-from graf_cli.syntax import DEFAULT_MODEL
-
-if TYPE_CHECKING:
-    from graf_cli.api import Outline
-    from graf_cli.engine.contract import Engine
-    from graf_cli.model.generator import Generator
-    from graf_cli.model.spec import LatentSpec
-    from graf_cli.output.formats import Encoding
-    from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
-    from graf_cli.rendering.renderer import RenderOptions
-    from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
-    from graf_cli.sharding import Shard
-    from graf_cli.syntax import Precision
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -37,256 +29,6 @@ FORMAT_NAMES = (
     "png", "jpg", "webp", "exr", "mp4", "webm", "mov", "gif", "apng", "npz", "tar", "y4m", "raw",
 )  # fmt: skip
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-@dataclass(frozen=True)
-class ModelChoice:
-    """Which model, and where it runs."""
-
-    model: str | None
-    checkpoint: Path | None
-    config: Path | None
-    device: str
-
-    @property
-    def named(self) -> bool:
-        """Whether the command line itself names a model; the environment does not count."""
-        return self.checkpoint is not None or from_command_line("model")
-
-    def load(self) -> Generator:
-        """The generator, fetched if need be.
-
-        Raises
-        ------
-        GrafError
-        """
-        common = console.common()
-        key = (self.model, self.checkpoint, self.config, self.device)
-        if key not in common.models:
-            common.models[key] = self._load(common)
-        return common.models[key]
-
-    def _load(self, common: Common) -> Generator:
-        from graf_cli import api
-
-        name = self.model or DEFAULT_MODEL
-        with console.transfer(name) as progress:
-            return api.load(
-                name,
-                checkpoint=self.checkpoint,
-                config=self.config,
-                device=self.device,
-                manifest=common.manifest,
-                offline=common.offline,
-                progress=progress,
-                notify=console.notify,
-            )
-
-    def load_for(self, recipe: Recipe) -> Generator:
-        """The recipe's own model, which is never fetched.
-
-        Raises
-        ------
-        GrafError
-        """
-        from graf_cli import api
-
-        common = console.common()
-        key = (recipe.model, self.checkpoint, self.config, self.device)
-        if key not in common.models:
-            common.models[key] = api.load_for(
-                recipe,
-                checkpoint=self.checkpoint,
-                config=self.config,
-                device=self.device,
-                manifest=common.manifest,
-            )
-        return common.models[key]
-
-    def outline(self) -> Outline:
-        """What is known of the model without fetching it.
-
-        Raises
-        ------
-        GrafError
-        """
-        from graf_cli import api
-
-        return api.outline(
-            self.model or DEFAULT_MODEL,
-            checkpoint=self.checkpoint,
-            config=self.config,
-            manifest=console.common().manifest,
-        )
-
-
-@dataclass(frozen=True)
-class PictureChoice:
-    """What pictures show; None leaves it to the model or the recipe."""
-
-    size: tuple[int, int] | None
-    samples: int | None
-    background: str | None
-    truncation: float | None
-    show: tuple[Kind, ...] | None = None
-    depth_range: tuple[float, float] | None = None
-    normals: NormalFrame | None = None
-
-    def asked(self) -> PictureOptions:
-        """For `graf_cli.request`."""
-        return cast("PictureOptions", asdict(self))
-
-
-@dataclass(frozen=True)
-class ViewChoice:
-    """Where pictures are taken from; None leaves it to the model or the recipe."""
-
-    azimuth: tuple[float, ...] | None
-    elevation: tuple[float, ...] | None
-    radius: tuple[float, ...] | None
-    fov: tuple[float, ...] | None
-
-    def asked(self) -> CameraOptions:
-        """For `graf_cli.request`."""
-        return cast("CameraOptions", asdict(self))
-
-
-@dataclass(frozen=True)
-class ObjectChoice:
-    """Which object; None leaves it to the recipe, or to seed 0."""
-
-    seed: tuple[int, ...] | None
-    shape: tuple[int, ...] | None
-    appearance: tuple[int, ...] | None
-    latent: Path | None
-
-    def asked(self, spec: LatentSpec) -> SweepOptions:
-        """For `graf_cli.request`.
-
-        Raises
-        ------
-        UsageError
-            When the file does not hold codes of such a model.
-        """
-        asked: SweepOptions = {
-            "seed": self.seed,
-            "shape": self.shape,
-            "appearance": self.appearance,
-        }
-        if self.latent:
-            from graf_cli.cli.inputs import read_from
-            from graf_cli.model.latent import read_latents
-
-            codes = read_from(self.latent, lambda path: read_latents(path, spec))
-            asked["latents"] = codes.tolist()
-        return asked
-
-
-@dataclass(frozen=True)
-class MotionChoice:
-    """How frames follow each other; None leaves it to the recipe."""
-
-    frames: int | None
-    fps: float | None
-    ease: Ease | None
-    boomerang: bool | None
-
-    def asked(self) -> SweepOptions:
-        """For `graf_cli.request`."""
-        return cast("SweepOptions", asdict(self))
-
-
-@dataclass(frozen=True)
-class EngineChoice:
-    """How and where pictures are drawn."""
-
-    exact: bool
-    chunk: int | None
-    precision: Precision
-    engine: str
-    address: str | None
-    workers: int | None
-
-    @contextmanager
-    def open(self) -> Iterator[Engine]:
-        """The engine that is open already, or a new one for the block.
-
-        Raises
-        ------
-        GrafError
-        """
-        common = console.common()
-        if common.engine is not None:
-            yield common.engine
-            return
-        with self._new() as engine:
-            common.engine = engine
-            try:
-                yield engine
-            finally:
-                common.engine = None
-
-    def _new(self) -> Engine:
-        if self.engine == "ray":
-            from graf_cli.engine.cluster import RayEngine
-
-            return RayEngine(self.address, self.workers)
-        if self.address or self.workers:
-            raise UsageError("--address and --workers go with --engine ray.")
-        from graf_cli.engine.local import LocalEngine
-
-        return LocalEngine()
-
-    def options(self, recipe: Recipe | None = None) -> RenderOptions:
-        """For the engine; a recipe says itself how it is drawn."""
-        from graf_cli.rendering.renderer import RenderOptions
-
-        said = self if recipe is None else recipe
-        return RenderOptions(exact=said.exact, chunk=self.chunk, precision=said.precision)
-
-
-@dataclass(frozen=True)
-class OutputChoice:
-    """How results are packed and told of."""
-
-    clobber: bool
-    metadata: bool
-    as_json: bool
-    dry_run: bool
-    resume: bool
-    shard: str | None
-    form: str | None = None
-    codec: str | None = None
-    crf: int | None = None
-    loop: int | None = None
-
-    @property
-    def keeps(self) -> bool:
-        """Whether what is finished is kept; shards do so too, since they share a place."""
-        return self.resume or self.shard is not None
-
-    def part(self) -> Shard:
-        """Which part of the job is this process's.
-
-        Raises
-        ------
-        UsageError
-        """
-        from graf_cli.sharding import Shard, parse_shard
-
-        return Shard() if self.shard is None else parse_shard(self.shard, os.environ)
-
-    def encoding(self) -> Encoding:
-        """For the sinks."""
-        from graf_cli.output.formats import Encoding
-
-        return Encoding(codec=self.codec, crf=self.crf, loop=self.loop)
-
-
-def from_command_line(name: str) -> bool:
-    """Whether a parameter was given there, and not by the environment or a default."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is ParameterSource.COMMANDLINE
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

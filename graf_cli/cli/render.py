@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graf_cli.cli import console
-from graf_cli.cli.options import (
+from graf_cli.cli.choices import (
     EngineChoice,
     ModelChoice,
     MotionChoice,
@@ -16,10 +16,12 @@ from graf_cli.cli.options import (
     OutputChoice,
     PictureChoice,
     ViewChoice,
+    from_command_line,
+)
+from graf_cli.cli.options import (
     camera_options,
     common_options,
     engine_options,
-    from_command_line,
     model_options,
     motion_options,
     object_options,

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
 from graf_cli.cli.options import (
-    EngineChoice,
-    ModelChoice,
-    OutputChoice,
     common_options,
     engine_options,
     model_options,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from graf_cli.cli.options import (
+from graf_cli.cli.choices import (
     EngineChoice,
     ModelChoice,
     OutputChoice,
     PictureChoice,
+)
+from graf_cli.cli.options import (
     common_options,
     engine_options,
     model_options,

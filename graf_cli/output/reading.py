@@ -72,7 +72,8 @@ def read(path: Path) -> Found:
     RecipeError
         When it cannot be read, or is of no format that carries words.
     """
-    if path.is_dir():
+    folder = path.is_dir()
+    if folder:
         path = path / RECIPE_FILE
     try:
         with path.open("rb") as stream:
@@ -85,6 +86,8 @@ def read(path: Path) -> Found:
         raise
     except Exception as error:  # decoders raise nearly anything on a damaged file
         raise RecipeError(f"{path} is damaged; name a file that graf wrote.") from error
+    if folder:  # a recipe alone is nothing generated; the pictures beside it are
+        entries = {**entries, SOURCE_TYPE_KEY: SOURCE_TYPE}
     return Found(kind, entries)
 
 

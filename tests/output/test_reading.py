@@ -46,7 +46,9 @@ def test_each_picture_of_a_sequence_is_itself(tmp_path: Path) -> None:
     paths = written(f"{tmp_path}/seq/", recipe)
     for k, path in enumerate(paths):
         assert reading.read(path).recipe("it") == recipe.only(k)
-    assert reading.read(tmp_path / "seq").recipe("it") == recipe
+    whole = reading.read(tmp_path / "seq")
+    assert whole.recipe("it") == recipe
+    assert whole.generated
 
 
 def test_names_with_every_character(tmp_path: Path) -> None:
