@@ -7,6 +7,7 @@ of a job. Whoever finds all of them there makes the file, and the folder goes.
 from __future__ import annotations
 
 import shutil
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -168,6 +169,8 @@ class KeptSink(Sink):
             self._probe()
         except BaseException:
             self._frames.abort()
+            if not self._frames.to.present():
+                shutil.rmtree(product.parts, ignore_errors=True)
             raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
@@ -259,11 +262,29 @@ def save_numbers(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) 
 
 
 def feed(writer: Writer, path: Path) -> None:
-    """Hand a kept frame to the writer of the file."""
+    """Hand a kept frame to the writer of the file.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be read.
+    """
     if isinstance(writer, ArrayWriter):
-        with np.load(path, allow_pickle=False) as numbers:
-            writer.add({name: numbers[name] for name in numbers.files})
+        with _read(path), np.load(path, allow_pickle=False) as file:
+            numbers = {name: file[name] for name in file.files}
+        writer.add(numbers)
         return
     assert isinstance(writer, PixelWriter)
-    with Image.open(path, formats=("PNG",)) as image:
-        writer.show(np.asarray(image))
+    with _read(path), Image.open(path, formats=("PNG",)) as file:
+        image = np.asarray(file)
+    writer.show(image)
+
+
+@contextmanager
+def _read(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise OutputError(
+            f"The frame kept in {path} is damaged; remove it and give the command again."
+        ) from error

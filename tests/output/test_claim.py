@@ -1,0 +1,76 @@
+"""Who may write into a folder, and that nothing is left when all have gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from graf_cli.errors import OutputError
+from graf_cli.output.claim import LOCK, Claim, one_at_a_time
+
+
+def test_many_may_share(tmp_path: Path) -> None:
+    claims = [Claim(tmp_path).share() for _ in range(3)]
+    assert not Claim(tmp_path).alone()
+    for claim in claims:
+        claim.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_alone_keeps_others_out(tmp_path: Path) -> None:
+    first, second = Claim(tmp_path), Claim(tmp_path)
+    assert first.alone()
+    assert not second.alone()
+    first.share()
+    assert not second.alone()
+    second.share()
+    first.release()
+    assert (tmp_path / LOCK).exists()  # somebody is still there
+    assert second.alone()
+    second.release()
+    second.release()  # once more does nothing
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_one_removes_what_dead_jobs_left(tmp_path: Path) -> None:
+    (tmp_path / ".0003-abcdef01.new").write_bytes(b"half")
+    (tmp_path / ".movie-abcdef01.part").mkdir()  # somebody's who claims nothing
+    first, second = Claim(tmp_path).share(), Claim(tmp_path).share()
+    first.release()
+    assert (tmp_path / ".0003-abcdef01.new").exists()
+    second.release()
+    assert [path.name for path in tmp_path.iterdir()] == [".movie-abcdef01.part"]
+
+
+def test_a_lock_that_was_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
+    waiting = Claim(tmp_path).share()
+    (tmp_path / LOCK).unlink()
+    other = Claim(tmp_path)
+    assert other.alone()
+    other.release()
+    assert waiting.alone()
+    waiting.release()
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        Claim(tmp_path).alone()
+        os.write(write, b"x")
+        signal.pause()
+    os.read(read, 1)
+    claim = Claim(tmp_path)
+    assert not claim.alone()
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert claim.alone()
+    claim.release()
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No such file"), one_at_a_time(tmp_path / "gone"):
+        pass

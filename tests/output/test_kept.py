@@ -1,0 +1,132 @@
+"""Files whose frames are kept: the same bytes as at one go, whoever put the frames."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graf_cli.errors import OutputError, UsageError
+from graf_cli.output.formats import Encoding, target_of
+from graf_cli.output.kept import FinishedSink, KeptSink, SingleSink
+from graf_cli.output.sink import Sink
+from graf_cli.output.sinks import open_sink
+from graf_cli.recipe import Recipe
+from tests.output.frames import frame_of, recipe_of, written
+
+NAMES = ("mp4", "webm", "mov", "gif", "apng", "webp", "npz", "tar")
+
+
+def kept(path: Path, recipe: Recipe, **options: Any) -> Sink:
+    return open_sink(target_of(str(path)), recipe, resume=True, **options)
+
+
+@pytest.mark.parametrize("show", [("rgb",), ("rgb", "depth", "normal")])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_bytes_of_one_go(tmp_path: Path, name: str, show: tuple[str, ...]) -> None:
+    recipe = recipe_of(4, show=show)
+    written(tmp_path / f"whole.{name}", recipe)
+    path = tmp_path / f"kept.{name}"
+    for part in ((3, 1), (0,)):
+        with kept(path, recipe) as sink:
+            assert isinstance(sink, KeptSink)
+            for k in part:
+                sink.put(k, frame_of(recipe, k))
+        assert sink.paths == []
+        assert sink.waiting == 4 - len(part) - (2 if part == (0,) else 0)
+    with kept(path, recipe) as sink:
+        assert sink.missing(range(4)) == [2]
+        sink.put(2, frame_of(recipe, 2))
+    assert sink.paths == [path]
+    assert path.read_bytes() == (tmp_path / f"whole.{name}").read_bytes()
+    assert {one.name for one in tmp_path.iterdir()} == {f"whole.{name}", f"kept.{name}"}
+    with kept(path, recipe) as sink:
+        assert isinstance(sink, FinishedSink)
+        assert sink.missing(range(4)) == []
+    assert sink.paths == [path]
+
+
+@pytest.mark.parametrize("options", [{"show": ("depth16",)}, {"background": "transparent"}])
+def test_sheets_of_every_depth(tmp_path: Path, options: dict[str, Any]) -> None:
+    recipe = recipe_of(4, **options)
+    written(tmp_path / "whole.png", recipe, columns=2)
+    with kept(tmp_path / "kept.png", recipe, columns=2) as sink:
+        for k in (2, 0, 3, 1):
+            sink.put(k, frame_of(recipe, k))
+    assert (tmp_path / "kept.png").read_bytes() == (tmp_path / "whole.png").read_bytes()
+
+
+def test_frames_can_be_put_by_another_process(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    with kept(tmp_path / "a.gif", recipe) as sink:
+        assert sink.putter is not None
+        put = pickle.loads(pickle.dumps(sink.putter))
+        for k in range(2):
+            put(k, frame_of(recipe, k))
+            sink.put_elsewhere(k)
+    assert sink.paths == [tmp_path / "a.gif"]
+
+
+def test_a_file_that_another_process_finishes_first(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    path = tmp_path / "a.gif"
+    with kept(path, recipe) as late:
+        with kept(path, recipe) as sink:
+            for k in range(2):
+                sink.put(k, frame_of(recipe, k))
+        late.put(0, frame_of(recipe, 0))
+        late.put(1, frame_of(recipe, 1))
+    assert late.paths == sink.paths == [path]
+    assert [one.name for one in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_a_damaged_frame_is_named(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    for name, suffix in (("a.gif", "png"), ("a.npz", "npz")):
+        with kept(tmp_path / name, recipe) as sink:
+            sink.put(0, frame_of(recipe, 0))
+        (tmp_path / f".{name}.frames" / f"0000000.{suffix}").write_bytes(b"half")
+        with (
+            pytest.raises(OutputError, match=r"0000000\.\w+ is damaged; remove it"),
+            kept(tmp_path / name, recipe) as sink,
+        ):
+            sink.put(1, frame_of(recipe, 1))
+    assert not (tmp_path / "a.gif").exists()
+
+
+def test_a_single_picture_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    recipe = recipe_of()
+    written(tmp_path / "whole.png", recipe)
+    path = tmp_path / "one.png"
+    left = tmp_path / ".one.png.frames" / ".one-00000000.part"
+    left.mkdir(parents=True)
+    with kept(path, recipe) as sink:
+        assert isinstance(sink, SingleSink)
+        sink.put(0, frame_of(recipe))
+    assert path.read_bytes() == (tmp_path / "whole.png").read_bytes()
+    assert {one.name for one in tmp_path.iterdir()} == {"whole.png", "one.png"}
+    path.unlink()
+    with kept(path, recipe) as sink:
+        assert sink.missing(range(0)) == []
+    assert sink.paths == []
+    assert {one.name for one in tmp_path.iterdir()} == {"whole.png"}
+
+
+def test_what_is_there_must_be_known(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    (tmp_path / "a.gif").write_bytes(b"GIF89a, but no recipe")
+    with pytest.raises(OutputError, match="carries no recipe to know it by"):
+        kept(tmp_path / "a.gif", recipe)
+    written(tmp_path / "a.gif", recipe)
+    with pytest.raises(OutputError, match=r"`plan.frames` is 2 there and 3 here"):
+        kept(tmp_path / "a.gif", recipe_of(3))
+
+
+def test_an_encoder_that_cannot_work_is_found_at_once(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be encoded"):
+        kept(tmp_path / "a.mp4", recipe_of(2, size=8), encoding=Encoding(codec="h265"))
+    with pytest.raises(UsageError, match="carries no recipe, by which --resume"):
+        kept(tmp_path / "a.y4m", recipe_of(2))
+    assert list(tmp_path.iterdir()) == []
