@@ -133,7 +133,8 @@ def connect(ray: Any, address: str | None) -> bool:
         _check_reached(address)
     if ray.is_initialized():
         return False
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"):
+        os.environ.setdefault(name, "0")  # the second as in newer versions, which do not warn
     logging.getLogger("ray").setLevel(logging.ERROR)
     # Ray prints what befalls a cluster to standard output, where only results belong.
     ray._private.worker.print_to_stdstream = _note
