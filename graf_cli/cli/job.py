@@ -245,6 +245,8 @@ class Job:
         except (KeyboardInterrupt, Terminated, GrafError, OSError):
             if sink.keeps:
                 console.notify("What is finished is kept; give the command again with --resume.")
+            elif len(work.pictures) > 1 and self.target.path is not None:
+                console.notify("Nothing is kept; with --resume what is finished would be.")
             raise
 
 
