@@ -40,9 +40,9 @@ def test_an_unfitted_model_is_measured(tmp_path: Path) -> None:
 
 
 def test_the_faster_path_measures_the_same(tmp_path: Path) -> None:
+    asset = unfitted(tmp_path)
     plain, fast = (
-        evaluate(unfitted(tmp_path), count=1, size=12, device=CPU, exact=exact)
-        for exact in (True, False)
+        evaluate(asset, count=1, size=12, device=CPU, exact=exact) for exact in (True, False)
     )
     assert fast.summary() == pytest.approx(plain.summary(), abs=1e-2)
 
