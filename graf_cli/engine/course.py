@@ -13,6 +13,7 @@ from graf_cli.engine.contract import Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
 from graf_cli.engine.worker import Job, Made, owned
 from graf_cli.errors import EngineError
+from graf_cli.output.place import NEW
 from graf_cli.rendering.fast.proof import Outcome, merged
 from graf_cli.rendering.renderer import Frame
 
@@ -196,7 +197,8 @@ def _token(put: Put | None) -> Path | None:
     folder = getattr(put, "folder", None)
     if folder is None:
         return None
-    token = Path(folder).absolute() / f".graf-{uuid.uuid4().hex}"
+    # Named so that the next job sweeps it away when this one is killed.
+    token = Path(folder).absolute() / f".graf-{uuid.uuid4().hex}{NEW}"
     try:
         token.touch()
     except OSError:

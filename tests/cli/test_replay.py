@@ -16,7 +16,9 @@ SMALL = (*CARS, "--size", "9x7", "--samples", "8")
 FACES = ("--checkpoint", REFERENCE / "faces.pt", "--config", REFERENCE / "faces.json")
 
 
-@pytest.mark.parametrize("name", ["png", "jpg", "webp", "exr", "gif", "apng", "npz", "tar", "mp4", "webm", "mov"])
+@pytest.mark.parametrize(
+    "name", ["png", "jpg", "webp", "exr", "gif", "apng", "npz", "tar", "mp4", "webm", "mov"]
+)
 def test_the_same_bytes(run: Run, tmp_path: Path, name: str) -> None:
     if name == "exr":
         pytest.importorskip("OpenEXR")
