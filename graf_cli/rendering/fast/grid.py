@@ -65,6 +65,15 @@ class Lattice:
         return self.cells << (self.levels - 1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """States of the cells of some samples, and where, flattened, which cells are not known yet."""
+
+    state: Tensor
+    at: Tensor
+    unknown: Tensor
+
+
 class OccupancyGrid:
     """The states of the cells of a lattice, of one density.
 
@@ -198,15 +207,21 @@ class OccupancyGrid:
         """As `occupied`; whether the last samples are the `ends` of their rays."""
         size = -(-len(z) // self.workers)
         parts = [slice(at, at + size) for at in range(0, len(z), size)]
-        cells = each(
-            lambda some: self._cells(origins[some], directions[some], z[some]), parts, self.workers
+        looked = each(
+            lambda some: self._look(origins[some], directions[some], z[some]), parts, self.workers
         )
-        unknown = each(lambda some: some[self.state[some] == UNKNOWN], cells, self.workers)
-        self._look_into(distinct(torch.cat(unknown)))
-        return torch.cat(each(lambda some: self._filled(some, ends=ends), cells, self.workers))
+        self._look_into(distinct(torch.cat([one.unknown for one in looked])))
+        return torch.cat(each(lambda one: self._filled(one, ends=ends), looked, self.workers))
 
-    def _filled(self, cells: Tensor, *, ends: bool) -> Tensor:
+    def _look(self, origins: Tensor, directions: Tensor, z: Tensor) -> _Looked:
+        cells = self._cells(origins, directions, z)
         state = self.state[cells]
+        at = (state == UNKNOWN).flatten().nonzero()[:, 0]
+        return _Looked(state, at, cells.flatten()[at])
+
+    def _filled(self, looked: _Looked, *, ends: bool) -> Tensor:
+        state = looked.state
+        state.view(-1)[looked.at] = self.state[looked.unknown]
         occupied = state >= OCCUPIED
         if ends:
             occupied[:, -1] |= state[:, -1] == DOUBTFUL
@@ -266,11 +281,13 @@ class OccupancyGrid:
     def _cells(self, origins: Tensor, directions: Tensor, z: Tensor) -> Tensor:
         """The finest cell of each sample, shape = (n, samples)."""
         side, size = self.levels[-1].side, self.levels[-1].size
-        cells = torch.zeros(z.shape, device=z.device, dtype=torch.int32)
+        cells: Tensor | None = None
         for axis in range(3):
             start = origins[:, axis, None] / size + side / 2
             at = torch.addcmul(start, directions[:, axis, None] / size, z)
-            cells = cells.mul_(side).add_(at.clamp_(0, side - 1).to(torch.int32))
+            along = at.clamp_(0, side - 1).to(torch.int32)
+            cells = along if cells is None else along.add_(cells, alpha=side)
+        assert cells is not None
         return cells
 
     def _look_into(self, cells: Tensor) -> None:

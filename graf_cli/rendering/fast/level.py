@@ -79,7 +79,7 @@ def distinct(cells: Tensor) -> Tensor:
     """The cells of a list, shape = (n,), in ascending order, each once."""
     if not len(cells):
         return cells.to(torch.int64)
-    low, high = torch.stack(cells.aminmax()).tolist()
+    low, high = torch.stack(cells.aminmax()).to(device="cpu").tolist()
     if high - low < MUCH * len(cells):
         wanted = torch.zeros(high - low + 1, device=cells.device, dtype=torch.bool)
         wanted[cells - low] = True

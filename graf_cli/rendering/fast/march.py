@@ -16,10 +16,12 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from graf_cli.rendering.camera import Rays
 from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
+from graf_cli.rendering.fast.fold import ROWS
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.march import EPSILON, INFINITE, Composite
 
@@ -206,31 +208,37 @@ class _Block:
 
     def _advance(self, ray: Tensor, at: Tensor, step: int) -> Count:
         """The next `step` occupied samples of some rays."""
-        ahead = torch.arange(step, device=at.device, dtype=at.dtype)
-        item = at[:, None] + ahead
-        inside = item < self.walk.end[ray, None]
-        sample = self.walk.sample[item.clamp_(max=len(self.walk.sample) - 1)]
-        taken = inside.flatten().nonzero()[:, 0]
-        features, density = self._look(ray[taken.div(step, rounding_mode="floor")], sample, taken)
+        sample, taken = self._next(ray, at, step)
+        features, density = self._look(ray, sample, taken)
         weight = self._weigh(ray, density, self.interval[sample])
         if self.kept is not None:
-            self.kept[sample.flatten()[taken]] = weight.flatten()[taken]
-            return Count(evaluated=len(taken))
-        part = torch.cat((weight.new_zeros((*weight.shape, 3)), weight[..., None]), dim=-1)
-        part = torch.cat((part, (weight * self.z[sample])[..., None]), dim=-1)
-        shown = weight.flatten()[taken]
-        visible = (shown > UNSEEN / self.samples).nonzero()[:, 0]
+            self.kept[_of(sample, taken)] = _of(weight, taken)
+            return Count(evaluated=len(features))
+        part = weight.new_zeros((*weight.shape, 5))
+        part[..., 3] = weight
+        part[..., 4] = weight * self.z[sample]
+        visible = (weight.flatten() > UNSEEN / self.samples).nonzero()[:, 0]
         if self.marcher.colour is not None and len(visible):
-            at_all = taken[visible]
-            kept = features if len(visible) == len(features) else features[visible]
-            of = ray[at_all.div(step, rounding_mode="floor")]
-            colour = self._paint(self.marcher.colour, of, kept)
-            part.view(-1, 5)[at_all, :3] = shown[visible, None] * colour
+            # Gathered in as many rows as the matrix kernels like, which saves a copy of them all.
+            full = functional.pad(visible, (0, -len(visible) % ROWS))
+            row = full if taken is None else torch.searchsorted(taken, full)
+            of = ray[full.div(step, rounding_mode="floor")]
+            colour = self._paint(self.marcher.colour, of, features[row])[: len(visible)]
+            part.view(-1, 5)[visible, :3] = weight.flatten()[visible, None] * colour
         seen = self.seen[ray]
         for column in part.unbind(dim=1):
             seen += column
         self.seen[ray] = seen
-        return Count(evaluated=len(taken), coloured=len(visible))
+        return Count(evaluated=len(features), coloured=len(visible))
+
+    def _next(self, ray: Tensor, at: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
+        """Samples, shape = (n, step), and which of them, flattened, there are; None is all."""
+        if step == 1:
+            return self.walk.sample[at][:, None], None
+        item = at[:, None] + torch.arange(step, device=at.device, dtype=at.dtype)
+        inside = item < self.walk.end[ray, None]
+        sample = self.walk.sample[item.clamp_(max=len(self.walk.sample) - 1)]
+        return sample, inside.flatten().nonzero()[:, 0]
 
     def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> Tensor:
         """Weights, shape = (n, step), of the samples that some rays come to next."""
@@ -245,11 +253,15 @@ class _Block:
         self.clear[ray] = clear
         return weight
 
-    def _look(self, ray: Tensor, sample: Tensor, taken: Tensor) -> tuple[Tensor, Tensor]:
+    def _look(self, ray: Tensor, sample: Tensor, taken: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features of the samples taken, and densities of all, nothing where none was taken."""
-        depth = self.z[sample.flatten()[taken], None]
+        if taken is not None:
+            ray = ray[taken.div(sample.shape[1], rounding_mode="floor")]
+        depth = self.z[_of(sample, taken), None]
         points = self.rays.origins[ray] + self.rays.directions[ray] * depth
         features, found = self.marcher.density(points)
+        if taken is None:
+            return features, found.view(sample.shape)
         density = torch.zeros(sample.numel(), device=depth.device, dtype=depth.dtype)
         density[taken] = found
         return features, density.view(sample.shape)
@@ -260,6 +272,11 @@ class _Block:
         raw = colour(features, facing)
         # Written out: PyTorch's sigmoid rounds differently at the end of a tensor.
         return torch.exp(-raw).add_(1).reciprocal_()
+
+
+def _of(values: Tensor, taken: Tensor | None) -> Tensor:
+    """Those of some values, flattened, that were taken; None is all."""
+    return values.flatten() if taken is None else values.flatten()[taken]
 
 
 def _wide(like: Tensor) -> torch.dtype:

@@ -204,7 +204,7 @@ def difference(seen: Tensor, truth: Tensor, background: tuple[float, float, floa
     background : tuple of 3 floats
     """
     apart = seen[:, :4] - truth[:, :4]
-    behind = torch.tensor(background, device=seen.device, dtype=seen.dtype)
+    behind = torch.tensor(background, device="cpu", dtype=seen.dtype).to(device=seen.device)
     shown = apart[:, :3] - apart[:, 3:] * behind
     worst = torch.cat((apart, shown), dim=-1).abs().nan_to_num(nan=torch.inf).max()
     return float(worst)
