@@ -164,6 +164,25 @@ def rays(
     """
     stop = camera.width * camera.height if stop is None else stop
     pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
+    return rays_through(camera, pixel, dtype=dtype)
+
+
+def rays_through(camera: Camera, pixel: Tensor, *, dtype: torch.dtype) -> Rays:
+    """Rays through some pixels.
+
+    Parameters
+    ----------
+    camera : Camera
+    pixel : Tensor of int64, shape = (n,)
+        Counted row by row.
+    dtype : torch.dtype
+
+    Returns
+    -------
+    Rays
+        World frame, on the device of `pixel`.
+    """
+    device = pixel.device
     i = (pixel % camera.width).to(dtype) - camera.width * 0.5
     j = (pixel // camera.width).to(dtype) - camera.height * 0.5
     pose = torch.as_tensor(camera.pose, device="cpu", dtype=dtype).to(device=device)

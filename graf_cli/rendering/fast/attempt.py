@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.camera import Rays, rays_through
 from graf_cli.rendering.canvas import Canvas, columns
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.march import Count
@@ -144,7 +143,7 @@ class Attempts:
     ) -> Attempt:
         opacity = picture[:, 3].view(shot.camera.height, shot.camera.width)
         pixels = probes(opacity, proof.probes, shot.seed)
-        through = _through(shot.camera, pixels, picture)
+        through = rays_through(shot.camera, pixels.to(device=picture.device), dtype=picture.dtype)
         truth = columns(self.canvas.march(shot, through))
         seen = picture[pixels.to(device=picture.device)]
         measured = honest = difference(seen, truth, shot.background)
@@ -158,17 +157,3 @@ class Attempts:
     def _rays(self, job: Job, through: Rays) -> Composite:
         opened = self._open(job)
         return self.canvas.within_memory(lambda chunk: opened.march(through, chunk))[0]
-
-
-def _through(camera: Camera, pixels: Tensor, like: Tensor) -> Rays:
-    """Rays through some pixels."""
-    each = [
-        rays(camera, device=like.device, dtype=like.dtype, start=at, stop=at + 1)
-        for at in pixels.tolist()
-    ]
-    return Rays(
-        torch.cat([one.origins for one in each]),
-        torch.cat([one.directions for one in each]),
-        torch.cat([one.near for one in each]),
-        torch.cat([one.far for one in each]),
-    )

@@ -13,7 +13,7 @@ from torch import Tensor
 from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
-from graf_cli.rendering.camera import Camera, Rays, rays
+from graf_cli.rendering.camera import Camera, Rays, rays_through
 from graf_cli.rendering.crew import workers
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.fold import (
@@ -223,15 +223,10 @@ def _half(first: float, reach: float) -> float:
 def _reach(camera: Camera, device: torch.device) -> float:
     """Distance from the origin of the farthest sample through the picture's corners."""
     width, pixels = camera.width, camera.width * camera.height
-    corners = [
-        rays(camera, device=device, dtype=torch.float32, start=at, stop=at + 1)
-        for at in (0, width - 1, pixels - width, pixels - 1)
-    ]
-    ends = [
-        corner.origins + corner.directions * depth
-        for corner in corners
-        for depth in (corner.near, corner.far)
-    ]
+    corners = (0, width - 1, pixels - width, pixels - 1)
+    pixel = torch.tensor(corners, device="cpu", dtype=torch.int64).to(device=device)
+    through = rays_through(camera, pixel, dtype=torch.float32)
+    ends = [through.origins + through.directions * depth for depth in (through.near, through.far)]
     return float(torch.cat(ends).norm(dim=-1).max())
 
 
