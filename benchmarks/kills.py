@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cli.process import Server, serving
+from tests.disks import Tree, tree
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference"
 MODEL = ("--checkpoint", str(REFERENCE / "cars.pt"), "--config", str(REFERENCE / "cars.json"))
@@ -49,8 +50,6 @@ BATCH = [
 
 ABOUT_A_VIEW = {"depth", "opacity"}  # of a data set; the image comes last
 
-Tree = dict[str, bytes | None]
-
 
 @dataclass(frozen=True)
 class Tally:
@@ -69,14 +68,6 @@ class Tally:
             self.finished + other.finished,
             self.again + other.again,
         )
-
-
-def tree(folder: Path) -> Tree:
-    """Everything there, hidden files too."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
 
 
 def pictures(folder: Path) -> dict[str, int]:

@@ -5,6 +5,7 @@ Which pictures are whose follows from the recipe and the shard's number alone.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def _cut(i: int, count: int, together: int, total: int) -> int:
     return min(edge if fair else round(picture), total)
 
 
-def parse_shard(text: str, environment: Mapping[str, str]) -> Shard:
+def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard:
     """``2/8`` is the second of eight; ``auto`` asks the scheduler's variables.
 
     Raises

@@ -113,15 +113,11 @@ class Shots(Sequence[Shot]):
         A recipe of one picture of a plan draws it as a series of its own, unless it is of a data
         set, which may be taken apart and still be drawn again to the last bit.
         """
-        k = range(len(self))[k]
-        plan, frame = self.recipe.plan, self.recipe.frame
-        if isinstance(plan, Dataset):
-            first = k if frame is None else frame
-            return Series(self._shot(first - first % plan.views), plan.views)
-        if frame is not None:
-            return Series(self[k], 1)
-        first, pictures = _run_of(plan, k)
-        return Series(self[first], pictures)
+        frame = self.recipe.frame
+        picture = range(len(self))[k] if frame is None else frame
+        alone = frame is not None and not isinstance(self.recipe.plan, Dataset)
+        together = 1 if alone else self.recipe.per_shape
+        return Series(self._shot(picture - picture % together), together)
 
     def _latent(self, k: int) -> Latent:
         plan = self.recipe.plan
@@ -157,19 +153,6 @@ class Shots(Sequence[Shot]):
         return camera_for(
             self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
         )
-
-
-def _run_of(plan: Sweep | Samples | Grid, k: int) -> tuple[int, int]:
-    """The first picture of the shape of picture `k`, and how many there are of it."""
-    match plan:
-        case Sweep():
-            objects = plan.object.codes or plan.object.shape
-            return (0, plan.frames) if len(objects) == 1 else (k, 1)
-        case Samples():
-            return k, 1
-        case Grid():
-            columns = len(plan.appearances)
-            return k - k % columns, columns
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.model.latent import Latent, split
 from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
+from tests.disks import mounted
 
 REFERENCE = Path(__file__).parent / "reference"
 CASES = ("cars", "faces", "birds", "cats", "default", "orthographic", "hierarchical", "compact")
@@ -120,6 +121,13 @@ def small_generator(spec: ModelSpec | None = None, seed: int = 0) -> Generator:
 def case(request: pytest.FixtureRequest) -> Case:
     """Every measured case in turn."""
     return read_case(request.param)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    with mounted(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 
 from graf_cli.cli.main import cli
 from tests.cli.conftest import CARS
+from tests.disks import Tree, tree
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 TASKS = 2
@@ -27,14 +28,6 @@ SMALL = {
     "GRAF_DATASET_SAMPLES": "8",
     "GRAF_OFFLINE": "1",
 }
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, st
 
 
 @pytest.fixture
-def whole(tmp_path: Path, environment: Mapping[str, str]) -> dict[str, bytes]:
+def whole(tmp_path: Path, environment: Mapping[str, str]) -> Tree:
     """What one process makes of it."""
     out = tmp_path / "whole"
     words = ["dataset", "--n", "4", "--views", "2", "--split", "train=0.9,val=0.1"]
@@ -65,7 +58,7 @@ def run(words: list[str], environment: Mapping[str, str], cwd: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_slurm(tmp_path: Path, environment: dict[str, str], whole: dict[str, bytes]) -> None:
+def test_slurm(tmp_path: Path, environment: dict[str, str], whole: Tree) -> None:
     script = EXAMPLES / "slurm-array.sh"
     assert re.search(r"^#SBATCH --array=1-64$", script.read_text(), re.MULTILINE)
     out = tmp_path / "views"
@@ -81,7 +74,7 @@ def test_slurm(tmp_path: Path, environment: dict[str, str], whole: dict[str, byt
     assert tree(out) == whole
 
 
-def test_kubernetes(tmp_path: Path, environment: dict[str, str], whole: dict[str, bytes]) -> None:
+def test_kubernetes(tmp_path: Path, environment: dict[str, str], whole: Tree) -> None:
     job: dict[str, Any] = yaml.safe_load((EXAMPLES / "kubernetes-job.yaml").read_text())
     spec = job["spec"]
     assert (spec["completionMode"], spec["template"]["spec"]["restartPolicy"]) == (
@@ -104,7 +97,7 @@ def test_kubernetes(tmp_path: Path, environment: dict[str, str], whole: dict[str
     assert tree(out) == whole
 
 
-def test_ray(tmp_path: Path, environment: dict[str, str], whole: dict[str, bytes]) -> None:
+def test_ray(tmp_path: Path, environment: dict[str, str], whole: Tree) -> None:
     pytest.importorskip("ray")
     out = tmp_path / "views"
     script = (EXAMPLES / "ray-job.sh").read_text()

@@ -149,13 +149,10 @@ def _read(stream: BinaryIO) -> Iterator[Line]:
 
 
 def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Line]:
-    import os
-
     from graf_cli.sharding import parse_shard
 
-    part = parse_shard(shard, os.environ)
-    costs = [_cost(line, defaults) for line in lines]
-    mine = part.slice(costs)
+    part = parse_shard(shard)
+    mine = part.slice([_cost(line, defaults) for line in lines])
     return lines[mine.start : mine.stop]
 
 
@@ -295,8 +292,8 @@ def _start(command: click.Command, name: str, words: list[str]) -> None:
 
 def _words(command: click.Command, options: Mapping[str, Any]) -> Iterator[str]:
     """Options by their names as a command line."""
-    known = {param.name: param for param in command.params if isinstance(param, click.Option)}
-    spelled = {option: param for param in known.values() for option in param.opts}
+    known = [param for param in command.params if isinstance(param, click.Option)]
+    spelled = {option: param for param in known for option in param.opts}
     for key, value in options.items():
         option = f"--{key.replace('_', '-')}"
         param = spelled.get(option)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -265,7 +264,7 @@ class OutputChoice:
         """
         from graf_cli.sharding import Shard, parse_shard
 
-        return Shard() if self.shard is None else parse_shard(self.shard, os.environ)
+        return Shard() if self.shard is None else parse_shard(self.shard)
 
     def encoding(self) -> Encoding:
         """For the sinks."""

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from graf_cli.output.place import explained, sweep
+from graf_cli.output.place import NEW, explained, sweep
 
 if sys.platform != "win32":
     import fcntl
@@ -57,7 +57,7 @@ class Claim:
             return
         with suppress(OSError):
             if self._lock(exclusive=True, wait=False):
-                sweep(self.path.parent)
+                sweep(self.path.parent, NEW)
                 self.path.unlink(missing_ok=True)
         self._close()
 

@@ -22,7 +22,7 @@ from graf_cli.output.arrays import ArrayWriter, numbers_of
 from graf_cli.output.claim import Claim, one_at_a_time
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
-from graf_cli.output.place import Place, clear, explained, make_folder
+from graf_cli.output.place import NEW, PART, Place, explained, make_folder, sweep
 from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
@@ -119,7 +119,7 @@ class SingleSink(FileSink):
             make_folder(parts)
         self._claim = Claim(parts)
         if self._claim.alone():
-            clear(parts)
+            sweep(parts, NEW, PART)
         self._claim.share()
         self._parts = parts
         super().__init__(

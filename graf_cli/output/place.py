@@ -99,15 +99,9 @@ def discard_all() -> None:
         _remove(path)
 
 
-def sweep(folder: Path) -> None:
-    """Remove what jobs that were killed left of `beside` in a folder that nobody writes into."""
-    for path in folder.glob(f".*{NEW}"):
-        _remove(path)
-
-
-def clear(folder: Path) -> None:
-    """Remove what jobs that were killed left of any kind in a folder that nobody writes into."""
-    for suffix in (NEW, PART):
+def sweep(folder: Path, *suffixes: str) -> None:
+    """Remove what jobs that were killed left in a folder that nobody writes into."""
+    for suffix in suffixes:
         for path in folder.glob(f".*{suffix}"):
             _remove(path)
 

@@ -6,8 +6,7 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from graf_cli.cli.main import INTERRUPTED, TERMINATED
 from tests.cli.conftest import CARS, Run
 from tests.cli.process import Server
+from tests.disks import Tree, tree
 
 SMALL = (*CARS, "--size", "8", "--samples", "8")
 SWEEP = ("render", *SMALL, "--azimuth", "0:90", "--frames", "3")
@@ -40,14 +40,6 @@ JOBS: dict[str, tuple[str, ...]] = {
 STEP = 17  # every so many touches of the disk, a job is killed
 
 
-def tree(folder: Path) -> dict[str, bytes | None]:
-    """Everything there, hidden files too."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
-
-
 def place(folder: Path) -> Path:
     """A new folder, with a batch in it."""
     folder.mkdir()
@@ -61,7 +53,7 @@ def place(folder: Path) -> Path:
     return folder
 
 
-def completed(graf: Server, folder: Path, *words: str) -> dict[str, bytes | None]:
+def completed(graf: Server, folder: Path, *words: str) -> Tree:
     code, said = graf.start(*words, cwd=folder).wait()
     assert code == 0, said
     return tree(folder)
@@ -263,21 +255,6 @@ def test_shard_auto_asks_the_scheduler(run: Run, monkeypatch: pytest.MonkeyPatch
 
 
 # disks
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if (
-        shutil.which("mount") is None
-        or subprocess.run(words, capture_output=True, check=False).returncode
-    ):
-        pytest.skip("only root can mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("name", ["sequence", "mp4"])

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from graf_cli.errors import DownloadError
 from graf_cli.model import download
 from graf_cli.model.download import Patience, Source, cached, check_address, fetch
+from tests.disks import mounted
 from tests.server import Body, Raw, Redirect, Request, Server, Status, checkpoint, serve
 
 ROOT = Path(__file__).parents[2]
@@ -703,15 +704,8 @@ def test_a_full_disk_keeps_the_part(get: Client, monkeypatch: pytest.MonkeyPatch
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
-    if os.name != "posix" or shutil.which("mount") is None:
-        pytest.skip("needs mount")
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("needs the right to mount")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with mounted(tmp_path / "disk", "128k") as disk:
+        yield disk
 
 
 def test_a_disk_that_is_really_full(

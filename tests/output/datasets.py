@@ -19,7 +19,6 @@ from tests.output.frames import frame_of, reference
 
 SPEC = small_spec()
 VARYING = small_spec(camera=CameraSpec(near=2.0, far=6.0, radius=(3.5, 4.5), fov=40.0))
-Tree = dict[str, bytes | None]
 
 
 def recipe_of(n: int = 3, views: int = 2, spec: Any = SPEC, **options: Any) -> Recipe:
@@ -40,13 +39,6 @@ def written(
         for k in sink.missing(pictures):
             sink.put(k, frame(recipe, k, spec))
     return folder
-
-
-def tree(folder: Path) -> Tree:
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in sorted(folder.rglob("*"))
-    }
 
 
 def objects(folder: Path) -> list[dict[str, Any]]:

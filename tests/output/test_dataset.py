@@ -28,8 +28,9 @@ from graf_cli.rendering.camera import rays
 from graf_cli.rendering.poses import read_poses
 from graf_cli.shots import Shots
 from tests.conftest import CPU, small_spec
+from tests.disks import tree
 from tests.media import image
-from tests.output.datasets import SPEC, VARYING, frame, objects, plan_of, recipe_of, tree, written
+from tests.output.datasets import SPEC, VARYING, frame, objects, plan_of, recipe_of, written
 
 # splits
 

@@ -17,8 +17,9 @@ from graf_cli.errors import UsageError
 from graf_cli.model.latent import read_latents
 from graf_cli.output.dataset import open_dataset
 from graf_cli.shots import Shots
+from tests.disks import tree
 from tests.media import image
-from tests.output.datasets import SPEC, frame, objects, recipe_of, tree, written
+from tests.output.datasets import SPEC, frame, objects, recipe_of, written
 
 
 def samples(folder: Path) -> dict[str, dict[str, Any]]:
