@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -103,30 +103,33 @@ class Defaults:
     Attributes
     ----------
     model : list of str
-        Which model; a recipe says that itself.
+        Which model; a recipe says that itself, and so may a line.
+    weights : list of str
+        Its file, which a recipe does not name.
     others : list of str
     """
 
     model: list[str]
+    weights: list[str]
     others: list[str]
 
     def dry(self) -> Defaults:
         """The same for a job that is only looked at."""
-        return Defaults(self.model, [*self.others, "--dry-run"])
+        return replace(self, others=[*self.others, "--dry-run"])
 
 
 def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Defaults:
-    named: dict[str, Any] = {
-        "--checkpoint": source.checkpoint,
-        "--config": source.config,
-        "--device": source.device,
-        "--chunk": engine.chunk,
-        "--precision": engine.precision,
-    }
-    words = [word for key, value in named.items() if value is not None for word in (key, value)]
+    def spelled(**options: object) -> list[str]:
+        given = ((f"--{key}", str(value)) for key, value in options.items() if value is not None)
+        return [word for pair in given for word in pair]
+
     flags = [flag for flag, given in (("--exact", engine.exact), ("--resume", resume)) if given]
-    model = [] if source.model is None else ["--model", source.model]
-    return Defaults(model, [*map(str, words), *flags])
+    rest = spelled(device=source.device, chunk=engine.chunk, precision=engine.precision)
+    return Defaults(
+        spelled(model=source.model),
+        spelled(checkpoint=source.checkpoint, config=source.config),
+        [*rest, *flags],
+    )
 
 
 def _lines(file: Path) -> Iterator[Line]:
@@ -253,7 +256,9 @@ def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
         raise UsageError(f"There is no `command` {name!r} for a batch; use {', '.join(COMMANDS)}.")
     command = _find(name)
     given = {key: value for key, value in job.items() if key != "command"}
-    _start(command, name, [*defaults.model, *defaults.others, *_words(command, given)])
+    own = given.keys() & {"model", "checkpoint"}
+    model = [] if own else [*defaults.model, *defaults.weights]
+    _start(command, name, [*model, *defaults.others, *_words(command, given)])
 
 
 def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
@@ -272,7 +277,7 @@ def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
     def draw(**choices: Any) -> None:
         replay_recipe(recipe, job["out"], **choices)
 
-    _start(draw, RECIPE, defaults.others)
+    _start(draw, RECIPE, [*defaults.weights, *defaults.others])
 
 
 def _find(name: str) -> click.Command:

@@ -56,6 +56,15 @@ def test_a_recipe_is_drawn(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
+def test_a_line_may_name_a_model_of_its_own(run: Run, tmp_path: Path) -> None:
+    batch(run, {"model": "toy-cars", "out": "a.png"}, {"out": "b.png"})
+    models = [
+        json.loads(run("info", "--json", name).stdout)["recipe"]["model"]["name"]
+        for name in ("a.png", "b.png")
+    ]
+    assert models == ["toy-cars:128", "cars"]
+
+
 def test_a_job_that_fails_stops_no_other(run: Run) -> None:
     bad: list[Any] = [
         "not json",
