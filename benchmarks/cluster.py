@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,17 @@ def overhead(engine: Engine, alone: Engine, whole: Work, size: int) -> None:
     )
 
 
+@dataclass(frozen=True)
+class Slow(Shared):
+    """Takes so many seconds to put a picture."""
+
+    takes: float = 0.0
+
+    def __call__(self, k: int, frame: Frame) -> None:
+        time.sleep(self.takes)
+        super().__call__(k, frame)
+
+
 def quickest(begin: Callable[[], Progress[Any]]) -> float:
     """Milliseconds of this process a picture, but for the first."""
     times = []
@@ -75,7 +87,7 @@ def wait_for_both(engine: Engine) -> None:
     seen: set[int] = set()
     while len(seen) < 2:
         with tempfile.TemporaryDirectory() as folder:
-            put = Shared(Path(folder), takes=0.02)
+            put = Slow(Path(folder), takes=0.02)
             with engine.deliver(work(), put) as job:
                 list(job)
             seen = put.processes()
@@ -83,7 +95,7 @@ def wait_for_both(engine: Engine) -> None:
 
 def killed(engine: Engine, whole: list[Frame], nodes: Any, folder: Path) -> None:
     """A node goes while it works, and while it holds frames that nobody has taken."""
-    put = Shared(folder, takes=0.05)
+    put = Slow(folder, takes=0.05)
     with engine.deliver(work(size=LARGE), put) as job:
         kill_in(job, nodes)
         tell("put by workers", job, f"{24 * put.holds(whole)} equal")

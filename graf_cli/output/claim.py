@@ -7,19 +7,23 @@ system has none, everybody is believed.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Self
 
-from graf_cli.output.place import NEW, explained, sweep
+from graf_cli.errors import OutputError
+from graf_cli.output.place import NEW, explained, make_folder, sweep
 
 if sys.platform != "win32":
     import fcntl
 
 LOCK = ".graf-lock"
 ASSEMBLY = ".graf-assembly"  # the lock of whoever makes one file of what lies in a folder
+BEGINNING = ".graf-begin"  # the lock of whoever looks at a folder to see whether it may have it
+TRIES = 100  # how often a folder may go before it is claimed
 
 
 class Claim:
@@ -57,7 +61,8 @@ class Claim:
             return
         with suppress(OSError):
             if self._lock(exclusive=True, wait=False):
-                sweep(self.path.parent, NEW)
+                if self.path.name == LOCK:
+                    sweep(self.path.parent, NEW)
                 self.path.unlink(missing_ok=True)
         self._close()
 
@@ -93,6 +98,58 @@ class Claim:
     def _close(self) -> None:
         os.close(self._descriptor)
         self._descriptor = -1
+
+
+def claimed(folder: Path, name: str = LOCK, *, alone: bool = False) -> Claim:
+    """A share in a folder, which is made when it is not there; or all of it, when that can be had.
+
+    Others may remove it as long as it is empty and not claimed, even just after it was made.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made or written.
+    """
+    claim = Claim(folder, name)
+    for left in reversed(range(TRIES)):
+        with explained(folder):
+            make_folder(folder)
+        try:
+            if alone:
+                claim.alone(wait=True)
+            else:
+                claim.share()
+        except OutputError as error:
+            if not left or not isinstance(error.__cause__, FileNotFoundError):
+                raise
+        else:
+            break
+    return claim
+
+
+def vacate(folder: Path) -> None:
+    """Remove a folder that nobody needs any longer, unless somebody still has a share in it."""
+    claim = Claim(folder)
+    with suppress(OutputError):  # it is gone
+        if claim.alone():
+            shutil.rmtree(folder, ignore_errors=True)
+        claim.release()
+
+
+@contextmanager
+def one_begins(folder: Path) -> Iterator[None]:
+    """Keep others waiting who begin, too, so that of two of one recipe the second finds it there.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be made or written.
+    """
+    claim = claimed(folder, BEGINNING, alone=True)
+    try:
+        yield
+    finally:
+        claim.release()
 
 
 @contextmanager

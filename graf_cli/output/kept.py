@@ -6,7 +6,6 @@ of a job. Whoever finds all of them there makes the file, and the folder goes.
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -19,10 +18,10 @@ from PIL import Image
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output import reading
 from graf_cli.output.arrays import ArrayWriter, numbers_of
-from graf_cli.output.claim import Claim, one_at_a_time
+from graf_cli.output.claim import claimed, one_at_a_time, vacate
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
-from graf_cli.output.place import NEW, PART, Place, explained, make_folder, sweep
+from graf_cli.output.place import NEW, PART, Place, explained, sweep
 from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
@@ -77,6 +76,24 @@ class Product:
             raise another_recipe(self.path, there, self.recipe)
         return True
 
+    @contextmanager
+    def unless_finished(self) -> Iterator[None]:
+        """No failure to make the file is one when it is there: another process has made it.
+
+        What is kept on the way goes with its being finished.
+        """
+        try:
+            yield
+        except OutputError:
+            if not self.finished():
+                raise
+
+    def vacate(self) -> None:
+        """Remove what was kept once the file is there; whoever leaves last does."""
+        with suppress(OutputError):
+            if self.finished():
+                vacate(self.parts)
+
     def begin(self, *, clobber: bool, within: Path | None = None) -> tuple[Place, Writer]:
         """Open the place and the writer of the file."""
         place = Place(self.path, clobber=clobber, within=within)
@@ -97,7 +114,7 @@ class FinishedSink(Sink):
     def __init__(self, product: Product) -> None:
         super().__init__()
         self.paths = [product.path]
-        shutil.rmtree(product.parts, ignore_errors=True)
+        product.vacate()
 
     def missing(self, pictures: Sequence[int]) -> list[int]:  # noqa: ARG002 - whichever they are
         """Nothing is left to do."""
@@ -114,24 +131,42 @@ class SingleSink(FileSink):
     keeps = True
 
     def __init__(self, product: Product) -> None:
+        self.product = product
         parts = product.parts
-        with explained(parts):
-            make_folder(parts)
-        self._claim = Claim(parts)
+        self._claim = claimed(parts)
         if self._claim.alone():
             sweep(parts, NEW, PART)
         self._claim.share()
-        self._parts = parts
-        super().__init__(
-            product.path, product.recipe, product.stamp, product.make, clobber=True, within=parts
-        )
+        make = product.make
+        try:
+            super().__init__(
+                product.path, product.recipe, product.stamp, make, clobber=True, within=parts
+            )
+        except BaseException:
+            self._leave()
+            raise
+
+    def put(self, k: int, frame: Frame) -> None:
+        """Take the picture."""
+        with self.product.unless_finished():
+            super().put(k, frame)
+
+    def commit(self) -> None:
+        """Publish it, unless another process has."""
+        with self.product.unless_finished():
+            super().commit()
+        if self.product.finished():
+            self.paths = [self.product.path]
 
     def abort(self) -> None:
         """Leave nothing half-written."""
         super().abort()
+        self._leave()
+
+    def _leave(self) -> None:
         self._claim.release()
         with suppress(OSError):  # somebody else's work is in there
-            self._parts.rmdir()
+            self.product.parts.rmdir()
 
 
 class KeptSink(Sink):
@@ -164,25 +199,23 @@ class KeptSink(Sink):
             ),
             resume=True,
         )
-        self._elsewhere = False  # whether another process has finished the file
         try:
             self._probe()
         except BaseException:
             self._frames.abort()
             if not self._frames.to.present():
-                shutil.rmtree(product.parts, ignore_errors=True)
+                vacate(product.parts)
             raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
-        """Those of the pictures that are not kept yet."""
+        """Those of the pictures that are not kept yet; none when the file is there meanwhile."""
         self.pictures = pictures
-        return self._frames.missing(pictures)
+        return [] if self.product.finished() else self._frames.missing(pictures)
 
     def put(self, k: int, frame: Frame) -> None:
         """Keep picture `k`, unless another process has finished the file meanwhile."""
-        if not self._elsewhere:
-            with self._unless_finished():
-                self._frames.put(k, frame)
+        with self.product.unless_finished():
+            self._frames.put(k, frame)
 
     @property
     def putter(self) -> Places:
@@ -195,18 +228,18 @@ class KeptSink(Sink):
 
     def commit(self) -> None:
         """Make the file, if all of its frames are there."""
-        with self._unless_finished():
+        with self.product.unless_finished():
             self.waiting = len(self.product.recipe) - len(self._frames.to.present())
-        if self.waiting and not self._elsewhere:
-            return
-        self.waiting = 0
-        with self._unless_finished():
-            self._assemble()
-        self.paths.append(self.product.path)
+            if not self.waiting:
+                self._assemble()
+        if not self.waiting or self.product.finished():
+            self.waiting = 0
+            self.paths.append(self.product.path)
 
     def abort(self) -> None:
-        """Let others have the frames."""
+        """Let others have the frames, unless nobody needs them any longer."""
         self._frames.abort()
+        self.product.vacate()
 
     @property
     def _numbers(self) -> bool:
@@ -217,16 +250,6 @@ class KeptSink(Sink):
         place, writer = self.product.begin(clobber=True, within=self.product.parts)
         writer.abort()
         place.discard()
-
-    @contextmanager
-    def _unless_finished(self) -> Iterator[None]:
-        """That the frames are gone is no failure once the file is there."""
-        try:
-            yield
-        except OutputError:
-            self._elsewhere = self.product.finished()
-            if not self._elsewhere:
-                raise
 
     def _assemble(self) -> None:
         """One process at a time: the second one finds the file made."""
@@ -246,7 +269,6 @@ class KeptSink(Sink):
         finally:
             writer.abort()
             place.discard()
-        shutil.rmtree(parts, ignore_errors=True)
 
 
 def save_pixels(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> None:  # noqa: ARG001

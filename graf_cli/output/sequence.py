@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graf_cli.errors import OutputError, RecipeError
-from graf_cli.output.claim import Claim
-from graf_cli.output.place import beside, explained, make_folder, refuse_present
+from graf_cli.output.claim import claimed, one_begins
+from graf_cli.output.place import beside, explained, refuse_present
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import RECIPE_FILE, Stamp
 from graf_cli.recipe import Recipe, differences, from_json
@@ -139,14 +139,13 @@ class SequenceSink(Sink):
         if not to.clobber and not resume:
             for path in (self.folder / RECIPE_FILE, *map(to.name, range(len(self.recipe)))):
                 refuse_present(path)
-        with explained(self.folder):
-            make_folder(self.folder)
-        self._claim = Claim(self.folder).share()
-        try:
-            self._begin(resume=resume)
-        except BaseException:
-            self._claim.release()
-            raise
+        with one_begins(self.folder):
+            self._claim = claimed(self.folder)
+            try:
+                self._begin(resume=resume)
+            except BaseException:
+                self._claim.release()
+                raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Those of the pictures that are not finished yet."""

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
-from graf_cli.errors import UsageError
+from graf_cli.errors import OutputError, UsageError
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
 from graf_cli.output.place import Place, explained
@@ -156,9 +156,12 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     product = Product(target.path, recipe, stamp, make)
     if product.finished():
         return FinishedSink(product)
-    if len(recipe) == 1:
-        return SingleSink(product)
-    return KeptSink(product)
+    try:
+        return SingleSink(product) if len(recipe) == 1 else KeptSink(product)
+    except OutputError:
+        if not product.finished():  # by another process, which has removed the frames' folder
+            raise
+        return FinishedSink(product)
 
 
 def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encoding) -> Make:

@@ -26,7 +26,7 @@ def main(address: str, folder: str) -> int:
         with RayEngine(address or None, workers=1, cpus=1) as engine:
             assert signal.getsignal(signal.SIGTERM) is terminate
             assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-            with engine.deliver(work(), Shared(Path(folder), takes=0.2)) as delivery:
+            with engine.deliver(work(), Shared(Path(folder), held_from=2)) as delivery:
                 for k in delivery:
                     print(k, flush=True)
     except KeyboardInterrupt:

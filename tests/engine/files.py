@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,8 +28,8 @@ class Files:
     Attributes
     ----------
     to : Path
-    takes : float
-        Seconds.
+    held_from : int
+        The first picture that is not put before the file ``go`` is there.
     full_at : int
         The picture that there is no room for.
     dies_at : int
@@ -36,12 +37,15 @@ class Files:
     """
 
     to: Path
-    takes: float = 0.0
+    held_from: int = sys.maxsize
     full_at: int = -1
     dies_at: int = -1
 
     def __call__(self, k: int, frame: Frame) -> None:
-        time.sleep(self.takes)
+        with (self.to / "begun").open("a") as lines:
+            lines.write(f"{k} {os.getpid()}\n")
+        while k >= self.held_from and not (self.to / "go").exists():
+            time.sleep(0.01)
         if k == self.full_at:
             raise OutputError(f"There is no room for picture {k}.")
         if k == self.dies_at and not (self.to / "died").exists():
@@ -56,14 +60,22 @@ class Files:
 
     def puts(self) -> Counter[int]:
         """How often each picture was put."""
-        return Counter(k for k, _ in self._lines())
+        return Counter(k for k, _ in self._lines("record"))
 
     def processes(self) -> set[int]:
-        """Who put any."""
-        return {pid for _, pid in self._lines()}
+        """Who began to put any."""
+        return {pid for _, pid in self._lines("begun")}
 
-    def _lines(self) -> list[tuple[int, int]]:
-        path = self.to / "record"
+    def holders(self) -> dict[int, int]:
+        """Who is held up, and by which picture."""
+        return {pid: k for k, pid in self._lines("begun") if k >= self.held_from}
+
+    def go_on(self) -> None:
+        """Hold up nobody any longer."""
+        (self.to / "go").touch()
+
+    def _lines(self, name: str) -> list[tuple[int, int]]:
+        path = self.to / name
         lines = path.read_text().splitlines() if path.exists() else []
         return [(int(k), int(pid)) for k, pid in map(str.split, lines)]
 

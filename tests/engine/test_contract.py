@@ -107,7 +107,7 @@ def test_how_it_was_done_adds_up(engine: Engine) -> None:
 
 
 def test_a_job_can_end_early_and_another_follow(engine: Engine, tmp_path: Path) -> None:
-    put = Shared(tmp_path, takes=0.02)
+    put = Shared(tmp_path)
     with engine.deliver(work(), put) as delivery:
         next(delivery)
         next(delivery)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from graf_cli.errors import OutputError
-from graf_cli.output.claim import LOCK, Claim, one_at_a_time
+from graf_cli.output import claim as claim_module
+from graf_cli.output.claim import LOCK, Claim, claimed, one_at_a_time
 
 
 def test_many_may_share(tmp_path: Path) -> None:
@@ -74,3 +75,28 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="No such file"), one_at_a_time(tmp_path / "gone"):
         pass
+
+
+def test_a_folder_that_goes_before_it_is_claimed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    share, gone = Claim.share, iter((True, True, False))
+
+    def late(claim: Claim) -> Claim:
+        if next(gone):
+            folder.rmdir()
+        return share(claim)
+
+    monkeypatch.setattr(Claim, "share", late)
+    claimed(folder).release()
+    assert not next(gone, False)
+    assert [*folder.iterdir()] == []
+
+
+def test_a_folder_that_always_goes_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claim_module, "make_folder", lambda folder: None)
+    with pytest.raises(OutputError, match="No such file or directory"):
+        claimed(tmp_path / "a")

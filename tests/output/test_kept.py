@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from graf_cli.errors import OutputError, UsageError
+from graf_cli.output import kept as kept_module
+from graf_cli.output import sequence
+from graf_cli.output.animation import GifWriter
+from graf_cli.output.claim import Claim
 from graf_cli.output.formats import Encoding, target_of
-from graf_cli.output.kept import FinishedSink, KeptSink, SingleSink
+from graf_cli.output.kept import FinishedSink, KeptSink, Product, SingleSink
 from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
+from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import Recipe
 from tests.output.frames import frame_of, recipe_of, written
 
@@ -80,6 +85,73 @@ def test_a_file_that_another_process_finishes_first(tmp_path: Path) -> None:
         late.put(1, frame_of(recipe, 1))
     assert late.paths == sink.paths == [path]
     assert [one.name for one in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_one_who_is_late_leaves_nothing_behind(tmp_path: Path) -> None:
+    """It saw no file when it began, and no folder when it came to keep frames."""
+    recipe = recipe_of(2)
+    path = tmp_path / "a.gif"
+    stamp = Stamp(recipe)
+    product = Product(path, recipe, stamp, lambda to: GifWriter(to, Encoding()))
+    with KeptSink(product) as sink:
+        for k in range(2):
+            sink.put(k, frame_of(recipe, k))
+    before = path.stat()
+    with KeptSink(product) as late:
+        assert product.parts.exists()
+        late.put(0, frame_of(recipe, 0))
+    assert late.paths == [path]
+    with KeptSink(product) as late:
+        assert late.missing(range(2)) == []
+    assert late.paths == [path]
+    with pytest.raises(KeyboardInterrupt), KeptSink(product):
+        raise KeyboardInterrupt
+    assert path.stat() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize("locks", [True, False])
+def test_one_who_comes_after_does_not_disturb_those_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int, *, locks: bool
+) -> None:
+    """Nor does it where a file system has no locks, so that frames go while they are needed."""
+    if not locks:
+        monkeypatch.setattr(Claim, "_lock", lambda claim, exclusive, wait: True)
+    recipe = recipe_of(frames)
+    path = tmp_path / "a.gif"
+    with kept(path, recipe) as slow:
+        slow.put(0, frame_of(recipe, 0))
+        written(path, recipe)
+        whole = path.read_bytes()
+        with kept(path, recipe) as sink:
+            assert isinstance(sink, FinishedSink)
+        parts = tmp_path / ".a.gif.frames"
+        assert parts.exists() == locks
+        for k in range(1, frames):
+            slow.put(k, frame_of(recipe, k))
+    assert slow.paths == [path]
+    assert path.read_bytes() == whole
+    assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_folder_that_goes_with_the_file_s_being_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int
+) -> None:
+    recipe = recipe_of(frames)
+    path = tmp_path / "a.gif"
+
+    def overtaken(folder: Path) -> Claim:
+        monkeypatch.undo()
+        written(path, recipe)
+        raise OutputError(f"{folder} is gone.")
+
+    for module in (kept_module, sequence):
+        monkeypatch.setattr(module, "claimed", overtaken)
+    with kept(path, recipe) as sink:
+        assert isinstance(sink, FinishedSink)
+    assert sink.paths == [path]
 
 
 def test_a_damaged_frame_is_named(tmp_path: Path) -> None:

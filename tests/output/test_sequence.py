@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -53,6 +55,23 @@ def test_two_recipes_at_once_are_refused(tmp_path: Path) -> None:
         pytest.raises(OutputError, match="another graf with another recipe"),
     ):
         sequence(tmp_path, recipe_of(3), resume=False)
+
+
+def test_many_of_one_recipe_may_begin_at_the_same_moment(tmp_path: Path) -> None:
+    recipe, many = recipe_of(2), 8
+    together = Barrier(many, timeout=60)
+
+    def begin(folder: Path) -> list[int]:
+        together.wait()
+        with sequence(folder, recipe) as sink:
+            together.wait()  # all are at work at once
+            return sink.missing(range(2))
+
+    with ThreadPoolExecutor(many) as threads:
+        for number in range(4):
+            folder = tmp_path / str(number)
+            assert [*threads.map(begin, [folder] * many)] == [[0, 1]] * many
+            assert [path.name for path in folder.iterdir()] == ["recipe.json"]
 
 
 def test_a_recipe_that_cannot_be_read_is_none(tmp_path: Path) -> None:
