@@ -66,6 +66,7 @@ class Slow(Shared):
     takes: float = 0.0
 
     def __call__(self, k: int, frame: Frame) -> None:
+        """Put it after a while."""
         time.sleep(self.takes)
         super().__call__(k, frame)
 
