@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ from graf_cli.errors import GrafError, UsageError
 from tests.cli.conftest import CARS, Run, spawn
 
 HEAVY = ("torch", "numpy", "PIL", "imageio", "requests", "tqdm", "yaml", "safetensors")
+COMPILERS = ("sympy", "torch._dynamo", "torch._inductor", "torch.fx.experimental.symbolic_shapes")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -33,18 +35,31 @@ def test_version(run: Run) -> None:
     assert run("--version").stdout.startswith("graf, version ")
 
 
-@pytest.mark.parametrize("words", [["--help"], ["models"], ["models", "show", "cars"]])
-def test_quick_commands_import_nothing_heavy(words: list[str]) -> None:
+def imported(words: Sequence[object], names: Sequence[str], folder: Path) -> str:
+    """Which of the modules a command imports."""
     code = (
         "import sys\n"
         "from graf_cli.cli.main import cli\n"
         "try:\n"
-        f"    cli.main({words!r})\n"
+        f"    cli.main({[*map(str, words)]!r})\n"
         "finally:\n"
-        f"    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
+        f"    print([name for name in {names!r} if name in sys.modules], file=sys.stderr)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=folder
+    )
+    return done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["models"], ["models", "show", "cars"]])
+def test_quick_commands_import_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+    assert imported(words, HEAVY, tmp_path) == "[]"
+
+
+def test_a_picture_does_without_the_compilers_of_torch(tmp_path: Path) -> None:
+    """They take longer to import than a small picture to draw."""
+    words = ("render", *CARS, "--size", "8", "--samples", "8", "--show", "normal")
+    assert imported(words, COMPILERS, tmp_path) == "[]"
 
 
 def test_no_arguments_is_a_wrong_command_line(run: Run) -> None:
