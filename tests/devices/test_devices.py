@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,10 +72,13 @@ def test_a_uniform_prior_says_where_it_is_too() -> None:
         draw(LatentSpec(prior="uniform"), 0)
 
 
-def test_nothing_leaves_a_device_that_is_not_there() -> None:
-    """Under fake tensors, which know their device alone: all cases, none skipped."""
+@pytest.mark.parametrize(
+    ("program", "cases"), [("fake_gpu", CASES), ("pretended_gpu", ("cars", "hierarchical"))]
+)
+def test_nothing_leaves_a_device_that_is_not_there(program: str, cases: Sequence[str]) -> None:
+    """By the plain marcher, whose tensors have no numbers, and by the fast path, with numbers."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "tests.devices.fake_gpu"],
+        [sys.executable, "-W", "error", "-m", f"tests.devices.{program}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -83,7 +86,7 @@ def test_nothing_leaves_a_device_that_is_not_there() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert tuple(run.stdout.split()) == CASES
+    assert tuple(run.stdout.split()) == cases
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
