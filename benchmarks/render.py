@@ -14,6 +14,8 @@ import cProfile
 import pstats
 import resource
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +169,7 @@ def samples(generator: Generator, frames: int) -> None:
 
 
 def large(generator: Generator, _: int) -> None:
-    """One cold picture of 512 × 512; run alone, so that the peak of memory is its own."""
+    """One cold picture of 512 × 512, and the peak of this process's memory."""
     fast = _colds(generator, LARGE, 2)
     peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - BASE) / 1024
     slow = naive_seconds(generator, LARGE, LARGE_PART)
@@ -255,17 +257,21 @@ ROWS: dict[str, Callable[[Generator, int], None]] = {
 
 
 def main() -> None:
-    """Measure the rows asked for."""
+    """Measure the rows asked for, each in a process of its own, whose peak of memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("rows", nargs="+", choices=list(ROWS))
     parser.add_argument("--checkpoint", type=Path, default=ASSET)
     parser.add_argument("--frames", type=int, default=FRAMES)
     asked = parser.parse_args()
+    if len(asked.rows) > 1:
+        options = ["--checkpoint", str(asked.checkpoint), "--frames", str(asked.frames)]
+        for row in asked.rows:
+            subprocess.run([sys.executable, "-m", "benchmarks.render", row, *options], check=True)
+        return
     torch.set_num_threads(2)
     generator = load_checkpoint(asked.checkpoint, None, torch.device("cpu"))
     Renderer(generator).render(shot(generator, size=16))
-    for row in asked.rows:
-        ROWS[row](generator, asked.frames)
+    ROWS[asked.rows[0]](generator, asked.frames)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How soon `graf --help` and `graf models` answer, beside Python alone and `import torch`.
+"""How soon `graf` answers, and draws a small picture, beside Python alone and `import torch`.
 
     python benchmarks/startup.py [RUNS]
 
@@ -18,6 +18,7 @@ COMMANDS = {
     "graf --help": ["-m", "graf_cli", "--help"],
     "graf models": ["-m", "graf_cli", "models"],
     "import torch": ["-c", "import torch"],
+    "graf render": ["-m", "graf_cli", "render", "--size", "16", "--out", "-"],
 }
 
 
