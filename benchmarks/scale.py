@@ -2,8 +2,9 @@
 
     python -m benchmarks.scale ROW [ROW …] [--n N]
 
-The rows: memory, overhead, resume, tar, batch. Each job is a process of its own, on a model of
-a few thousand weights, so that what is measured is everything but the network. One thread.
+The rows: memory, overhead, resume, tar, batch, beside. Each job is a process of its own, on a model
+of a few thousand weights, so that what is measured is everything but the network. One thread. The
+last row alone draws the model in the box, with as many threads as there are cores.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 import torch
 
 from graf_cli.api import load, reference
+from graf_cli.cli.main import SPINS
 from graf_cli.engine.contract import Work
 from graf_cli.engine.local import LocalEngine
 from graf_cli.request import sample
@@ -157,14 +159,41 @@ def batch(folder: Path, n: int) -> None:
     print(f"batch       a line {1e3 * line:.1f} ms, a command of its own {alone.seconds:.2f} s")
 
 
+def beside(folder: Path, n: int) -> None:
+    """Two turntables at once over one alone, with PyTorch's own spinning and with what graf sets."""
+    words = ("render", "--azimuth", "0:90", "--frames", str(n), "--out")
+    command = [sys.executable, "-m", "graf_cli", *words]
+    for name, spins in (("PyTorch's", "300000"), ("graf's", SPINS)):
+        environment = {**os.environ, "GOMP_SPINCOUNT": spins, "GRAF_OFFLINE": "1"}
+        took = []
+        for jobs in (1, 2):
+            begin = time.perf_counter()
+            running = [
+                subprocess.Popen([*command, f"{k}.mp4"], cwd=folder, env=environment)
+                for k in range(jobs)
+            ]
+            if any([one.wait() for one in running]):
+                raise SystemExit("a turntable failed")
+            took.append(time.perf_counter() - begin)
+        print(f"beside      {name} spinning: one {took[0]:.1f} s, two at once {took[1]:.1f} s")
+
+
 ROWS: dict[str, Callable[[Path, int], None]] = {
     "memory": memory,
     "overhead": overhead,
     "resume": resume,
     "tar": tar,
     "batch": batch,
+    "beside": beside,
 }
-USUAL = {"memory": 10_000, "overhead": 2_000, "resume": 100_000, "tar": 2_000, "batch": 1_000}
+USUAL = {
+    "memory": 10_000,
+    "overhead": 2_000,
+    "resume": 100_000,
+    "tar": 2_000,
+    "batch": 1_000,
+    "beside": 24,
+}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +61,20 @@ def test_a_picture_does_without_the_compilers_of_torch(tmp_path: Path) -> None:
     """They take longer to import than a small picture to draw."""
     words = ("render", *CARS, "--size", "8", "--samples", "8", "--show", "normal")
     assert imported(words, COMPILERS, tmp_path) == "[]"
+
+
+@pytest.mark.parametrize("own", [{}, {"GOMP_SPINCOUNT": "7"}, {"OMP_WAIT_POLICY": "active"}])
+def test_threads_that_wait_leave_their_cores_to_others(
+    run: Run, monkeypatch: pytest.MonkeyPatch, own: dict[str, str]
+) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    run("models")
+    policy = {name: os.environ.get(name) for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    assert {name: value for name, value in policy.items() if value} == (
+        own or {"GOMP_SPINCOUNT": "1000"}
+    )
 
 
 def test_no_arguments_is_a_wrong_command_line(run: Run) -> None:
