@@ -160,7 +160,7 @@ def batch(folder: Path, n: int) -> None:
 
 
 def beside(folder: Path, n: int) -> None:
-    """Two turntables at once over one alone, with PyTorch's own spinning and with what graf sets."""
+    """Two turntables at once over one alone, by PyTorch's own spinning and by what graf sets."""
     words = ("render", "--azimuth", "0:90", "--frames", str(n), "--out")
     command = [sys.executable, "-m", "graf_cli", *words]
     for name, spins in (("PyTorch's", "300000"), ("graf's", SPINS)):
@@ -172,7 +172,7 @@ def beside(folder: Path, n: int) -> None:
                 subprocess.Popen([*command, f"{k}.mp4"], cwd=folder, env=environment)
                 for k in range(jobs)
             ]
-            if any([one.wait() for one in running]):
+            if sum(one.wait() for one in running):
                 raise SystemExit("a turntable failed")
             took.append(time.perf_counter() - begin)
         print(f"beside      {name} spinning: one {took[0]:.1f} s, two at once {took[1]:.1f} s")
