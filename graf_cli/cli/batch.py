@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -160,9 +162,15 @@ def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Lin
 
 
 def _cost(line: Line, defaults: Defaults) -> float:
-    """Samples of a job; one that cannot be understood costs nothing."""
+    """Samples of a job, whatever is on this machine; one not understood costs nothing."""
+    from graf_cli.recipe import from_json
+
     try:
-        result = _invoke(_parsed(line), defaults.dry())
+        job = _parsed(line)
+        if "plan" in job:
+            recipe = from_json(_recipe_of(job))
+            return float(len(recipe) * recipe.width * recipe.height * recipe.samples)
+        result = _invoke(job, defaults.dry())
     except (GrafError, click.ClickException):
         return 0.0
     assert result.cost is not None
@@ -179,19 +187,33 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
         try:
             job = _parsed(line)
             told["out"] = job["out"]
-            if job["out"] in taken:
-                raise UsageError(f"{job['out']} is another job's `out` too; name another.")
-            taken.add(job["out"])
+            _take(job["out"], taken)
             told |= _told(_invoke(job, defaults))
-        except (GrafError, click.ClickException, OSError) as error:
+        except Exception as error:
             failed += 1
-            message = error.format_message() if isinstance(error, click.ClickException) else error
-            told |= {"status": "failed", "error": str(message)}
+            told |= {"status": "failed", "error": _reason(error)}
         console.print_json({**told, "seconds": round(time.perf_counter() - start, 3)})
         sys.stdout.flush()
         if failed and fail_fast:
             break
     return failed
+
+
+def _take(out: str, taken: set[str]) -> None:
+    place = os.path.normpath(out)
+    if place in taken:
+        raise UsageError(f"{out} is another job's `out` too; name another.")
+    taken.add(place)
+
+
+def _reason(error: Exception) -> str:
+    """Why a job failed, in a sentence; a bug's traceback goes to standard error."""
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, GrafError | OSError):
+        return str(error)
+    traceback.print_exception(error)
+    return f"{type(error).__name__}: {error}"
 
 
 def _told(result: Result) -> dict[str, Any]:
@@ -218,6 +240,8 @@ def _parsed(line: Line) -> dict[str, Any]:
         raise UsageError(f"Line {line.number} is not JSON: {error}.") from error
     if not isinstance(job, dict) or not isinstance(job.get("out"), str) or not job["out"]:
         raise UsageError(f"Line {line.number} is no object with an `out`; name where it goes.")
+    if "\0" in job["out"]:
+        raise UsageError(f"Line {line.number}: `out` is no name of a file; give another.")
     if job["out"] == "-":
         raise UsageError(f"Line {line.number}: a batch writes files; name one as `out`.")
     return job
@@ -263,12 +287,10 @@ def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
 
 def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
     """Draw a recipe. It comes with the batch, and yet names no file that is opened."""
-    import msgspec
-
     from graf_cli.cli.replay import replay_recipe
     from graf_cli.recipe import from_json
 
-    recipe = from_json(msgspec.json.encode({k: v for k, v in job.items() if k != "out"}))
+    recipe = from_json(_recipe_of(job))
 
     @click.command()
     @model_options
@@ -278,6 +300,12 @@ def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
         replay_recipe(recipe, job["out"], **choices)
 
     _start(draw, RECIPE, [*defaults.weights, *defaults.others])
+
+
+def _recipe_of(job: Mapping[str, Any]) -> bytes:
+    import msgspec
+
+    return msgspec.json.encode({key: value for key, value in job.items() if key != "out"})
 
 
 def _find(name: str) -> click.Command:

@@ -8,7 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -119,7 +119,7 @@ def _clean_up() -> None:
 
 def _tell(error: BaseException, *, debug: bool) -> int:
     """Say what happened on standard error; the exit code."""
-    if debug and isinstance(error, GrafError):
+    if debug and isinstance(error, GrafError | OSError):
         traceback.print_exception(error)
     code = BUG
     match error:
@@ -140,6 +140,11 @@ def _tell(error: BaseException, *, debug: bool) -> int:
         case GrafError():
             say(f"Error: {error}")
             code = error.exit_code
+        case OSError():
+            _drop_stdout()  # what is left in it will not go out either
+            where = "Standard output" if error.filename is None else error.filename
+            say(f"Error: {where} failed: {error.strerror or error}; see whether its disk has room.")
+            code = 1
         case _:
             traceback.print_exception(error)
             say("Error: This is a bug in graf; please report it with the lines above.")
@@ -148,7 +153,8 @@ def _tell(error: BaseException, *, debug: bool) -> int:
 
 def _drop_stdout() -> None:
     """The reader has gone; keep the interpreter from complaining when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError):  # it may be none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Graf, context_settings={"auto_envvar_prefix": "GRAF", "max_content_width": 100})

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
 
-RECORDS = "samples.jsonl"
-
 
 @click.command(short_help="Random objects seen by random cameras.")
 @model_options
@@ -72,6 +70,7 @@ def sample(
     """
     from graf_cli.cli import job
     from graf_cli.output.formats import target_of
+    from graf_cli.output.stamp import RECORDS
     from graf_cli.request import sample as sample_recipe
 
     target = target_of(out, output.form)

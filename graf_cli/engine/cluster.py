@@ -91,11 +91,13 @@ class RayEngine(Engine):
     def _pool_for(self, work: Work) -> Pool:
         if self._course is not None:
             self._course.close()
-        if self._pool is None or self._pool.generator is not work.generator:
-            if self._pool is not None:
-                self._pool.close()
-            self._pool = Pool(self._ray, self._share, work.generator, self._patience)
-        return self._pool
+        pool = self._pool
+        if pool is None or pool.generator is not work.generator or not pool.desks:
+            if pool is not None:
+                pool.close()
+            pool = Pool(self._ray, self._share, work.generator, self._patience)
+        self._pool = pool
+        return pool
 
     def close(self) -> None:
         """Have the pictures in hand finished, let the workers go, and Ray if it was begun here."""

@@ -60,7 +60,7 @@ class Claim:
         if self._descriptor < 0:
             return
         with suppress(OSError):
-            if self._lock(exclusive=True, wait=False):
+            if self._lock(exclusive=True, wait=False) and self._current():
                 if self.path.name == LOCK:
                     sweep(self.path.parent, NEW)
                 self.path.unlink(missing_ok=True)

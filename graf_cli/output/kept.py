@@ -18,11 +18,11 @@ from PIL import Image
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output import reading
 from graf_cli.output.arrays import ArrayWriter, numbers_of
-from graf_cli.output.claim import claimed, one_at_a_time, vacate
+from graf_cli.output.claim import claimed, one_at_a_time, one_begins, vacate
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
 from graf_cli.output.place import NEW, PART, Place, explained, sweep
-from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe
+from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe, recipe_in
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.writer import Destination, PixelWriter, Writer
@@ -63,8 +63,9 @@ class Product:
         OutputError
             When it is there, made by another one.
         """
-        if not self.path.exists():
-            return False
+        with explained(self.path):
+            if not self.path.exists():
+                return False
         try:
             there = reading.read(self.path).recipe(str(self.path))
         except RecipeError as error:
@@ -133,12 +134,15 @@ class SingleSink(FileSink):
     def __init__(self, product: Product) -> None:
         self.product = product
         parts = product.parts
-        self._claim = claimed(parts)
-        if self._claim.alone():
-            sweep(parts, NEW, PART)
-        self._claim.share()
+        with one_begins(parts):
+            self._claim = claimed(parts)
+            if self._claim.alone():
+                sweep(parts, NEW, PART)
+            self._claim.release()
+            self._claim = claimed(parts)
         make = product.make
         try:
+            self._check_parts()
             super().__init__(
                 product.path, product.recipe, product.stamp, make, clobber=True, within=parts
             )
@@ -153,8 +157,9 @@ class SingleSink(FileSink):
 
     def commit(self) -> None:
         """Publish it, unless another process has."""
-        with self.product.unless_finished():
-            super().commit()
+        with self.product.unless_finished(), one_at_a_time(self.product.parts):
+            if not self.product.finished():
+                super().commit()
         if self.product.finished():
             self.paths = [self.product.path]
 
@@ -162,6 +167,11 @@ class SingleSink(FileSink):
         """Leave nothing half-written."""
         super().abort()
         self._leave()
+
+    def _check_parts(self) -> None:
+        there = recipe_in(self.product.parts, strictly=False)
+        if there is not None:
+            raise another_recipe(self.product.parts, there, self.product.recipe)
 
     def _leave(self) -> None:
         self._claim.release()
@@ -203,8 +213,9 @@ class KeptSink(Sink):
             self._probe()
         except BaseException:
             self._frames.abort()
-            if not self._frames.to.present():
-                vacate(product.parts)
+            with suppress(OutputError):
+                if not self._frames.to.present():
+                    vacate(product.parts)
             raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:

@@ -44,10 +44,8 @@ class Place:
     def __init__(self, path: Path, *, clobber: bool = True, within: Path | None = None) -> None:
         self.path, self.clobber = path, clobber
         self._refuse_present()
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
-        if path.exists() and not path.is_file():
-            raise OutputError(f"{path} is no file that can be replaced; use --out - for pipes.")
+        with explained(path):
+            _check_file(path)
         self.folder = _temporary(within / path.name if within else path, PART)
         self.file = self.folder / f"file{path.suffix}"
         _unfinished.add(self.folder)
@@ -82,6 +80,13 @@ class Place:
             refuse_present(self.path)
 
 
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
+    if path.exists() and not path.is_file():
+        raise OutputError(f"{path} is no file that can be replaced; use --out - for pipes.")
+
+
 def refuse_present(path: Path) -> None:
     """Keep a file that is there.
 
@@ -89,7 +94,9 @@ def refuse_present(path: Path) -> None:
     ------
     OutputError
     """
-    if path.exists():
+    with explained(path):
+        there = path.exists()
+    if there:
         raise OutputError(f"{path} is already there and --no-clobber keeps it; name another --out.")
 
 
@@ -112,10 +119,10 @@ def _temporary(path: Path, suffix: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
+    with suppress(OSError):  # even to ask what it is, on a disk that has vanished
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink()
     _unfinished.discard(path)
 

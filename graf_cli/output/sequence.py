@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.claim import claimed, one_begins
 from graf_cli.output.place import beside, explained, refuse_present
 from graf_cli.output.sink import Sink
-from graf_cli.output.stamp import RECIPE_FILE, Stamp
+from graf_cli.output.stamp import RECIPE_FILE, RECORDS, Stamp
 from graf_cli.recipe import Recipe, differences, from_json
 from graf_cli.rendering.renderer import Frame
 
@@ -104,7 +104,10 @@ class Numbered(Places):
     def clear(self, there: Recipe | None) -> None:
         """Take what tells of the pictures away with them."""
         super().clear(there)
-        for name in self.about:
+        old = () if there is None else (RECORDS,)
+        for k in range(len(self.recipe), 0 if there is None else len(there)):
+            self.remove(k)
+        for name in (*self.about, *old):
             (self.folder / name).unlink(missing_ok=True)
 
     def __call__(self, k: int, frame: Frame) -> None:
@@ -139,6 +142,9 @@ class SequenceSink(Sink):
         if not to.clobber and not resume:
             for path in (self.folder / RECIPE_FILE, *map(to.name, range(len(self.recipe)))):
                 refuse_present(path)
+        # From now on what is there is of this recipe, whoever put it.
+        self.to = replace(to, clobber=True)
+        self._forgets = not (resume or to.stamped)
         with one_begins(self.folder):
             self._claim = claimed(self.folder)
             try:
@@ -168,24 +174,28 @@ class SequenceSink(Sink):
 
     def commit(self) -> None:
         """Tell which files there are."""
+        self._forget_recipe()
         self.paths = [self.to.name(k) for k in self.pictures or sorted(self._finished)]
 
     def abort(self) -> None:
         """Let others have the folder."""
         self._claim.release()
 
+    def _forget_recipe(self) -> None:
+        """It is needed while the job runs, even where the pictures shall not tell of it."""
+        if self._forgets:
+            (self.folder / RECIPE_FILE).unlink(missing_ok=True)
+
     def _begin(self, *, resume: bool) -> None:
-        there = self._recipe_there()
+        there = recipe_in(self.folder, strictly=resume)
         if resume and there is not None:
             if there != self.recipe:
                 raise another_recipe(self.folder, there, self.recipe)
             self._check_stamps()
-        if there == self.recipe:
-            self._finished = self.to.present() if resume else set()
-        else:
+        if there != self.recipe or not (resume or self._stamps_agree()):
             self._take_over(there)
-        if not (resume or self.to.stamped):
-            (self.folder / RECIPE_FILE).unlink(missing_ok=True)
+        elif resume:
+            self._finished = self.to.present()
 
     def _take_over(self, there: Recipe | None) -> None:
         """Make the folder this recipe's: at no moment do old pictures stand beside it."""
@@ -201,22 +211,51 @@ class SequenceSink(Sink):
             temporary.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
         self._claim.share()
 
-    def _recipe_there(self) -> Recipe | None:
-        try:
-            return from_json((self.folder / RECIPE_FILE).read_bytes())
-        except (OSError, RecipeError):
-            return None
-
-    def _check_stamps(self) -> None:
-        """What is there carries its recipe just as what will be added."""
-        from graf_cli.output.reading import carries_recipe  # noqa: PLC0415 - only to resume
+    def _stamps_agree(self) -> bool:
+        """Whether what is there carries its recipe just as what will be added."""
+        from graf_cli.output.reading import carries_recipe  # noqa: PLC0415 - only then
 
         first = next(iter(sorted(self.to.present())), None)
-        if first is not None and carries_recipe(self.to.name(first)) != self.to.stamped:
+        if first is None:
+            return True
+        path = self.to.name(first)
+        carries = carries_recipe(path)
+        if not path.exists():  # it has gone into its tar meanwhile
+            carries = carries_recipe(self.to.name(first))
+        return carries == self.to.stamped
+
+    def _check_stamps(self) -> None:
+        if not self._stamps_agree():
             word = "--no-metadata" if self.to.stamped else "--metadata"
             raise OutputError(
                 f"{self.folder} was begun with {word}; give it again, or name another --out."
             )
+
+
+def recipe_in(folder: Path, *, strictly: bool) -> Recipe | None:
+    """The recipe of what lies in a folder; None when there is none.
+
+    Parameters
+    ----------
+    strictly : bool
+        Whether one that cannot be read is an error, rather than none.
+
+    Raises
+    ------
+    OutputError
+    """
+    path = folder / RECIPE_FILE
+    try:
+        return from_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, RecipeError) as error:
+        if not strictly:
+            return None
+        raise OutputError(
+            f"{path} cannot be read, so that nobody knows what is finished: {error} "
+            "Mend it, name another --out, or leave --resume out to replace all."
+        ) from error
 
 
 def another_recipe(path: Path, there: Recipe, wanted: Recipe) -> OutputError:

@@ -15,6 +15,7 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmic
 NAMESPACE = "https://github.com/autonomousvision/graf#"  # only a name, never opened
 RECIPE_KEY = "graf.recipe"
 RECIPE_FILE = "recipe.json"  # beside pictures that share one
+RECORDS = "samples.jsonl"  # beside random objects, what each of them is
 SOURCE_TYPE_KEY = "DigitalSourceType"
 DEPTH_KEY = "graf.depth"
 XMP_KEY = "XML:com.adobe.xmp"  # of PNG

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from graf_cli.cli.main import cli
 from graf_cli.engine import local
 from graf_cli.model import generator
+from graf_cli.rendering.renderer import Frame, Renderer, Series, Shot
 from tests.cli.conftest import CARS, Run
 from tests.cli.process import Server
 
@@ -150,3 +152,43 @@ def test_lines_are_run_as_they_come(graf: Server, tmp_path: Path) -> None:
             while not (out.exists() and len(out.read_text().splitlines()) == k + 1):
                 assert not running.ended
     assert running.wait()[0] == 0
+
+
+def test_shares_do_not_depend_on_what_a_machine_has(run: Run) -> None:
+    """A recipe of a model that is not here costs what it costs where it is."""
+    here = json.loads(run("render", *CARS, "--size", "8", "--dry-run").stdout)
+    lines = [{**here, "out": f"{k}.png"} for k in range(4)]
+    lines[3]["model"] = {**here["model"], "sha256": "0" * 64}
+    text = "\n".join(map(json.dumps, lines))
+    for shard, numbers in (("1/2", [1, 2]), ("2/2", [3, 4])):
+        result = run("batch", "-", *CARS, "--shard", shard, input=text, code=int(shard == "2/2"))
+        assert [job["line"] for job in told(result)] == numbers
+
+
+def test_whatever_befalls_a_job_the_others_are_run(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sick(Renderer):
+        def render(self, shot: Shot, series: Series | None = None) -> Frame:
+            if shot.camera.width == 6:
+                raise MemoryError("not enough")
+            return super().render(shot, series)
+
+    monkeypatch.setattr(local, "Renderer", Sick)
+    jobs: list[dict[str, Any]] = [
+        {"out": "a\0.gif"},
+        {"size": 6, "out": "b.png"},
+        {"out": "c.png"},
+        {"out": "./c.png"},
+    ]
+    lines = "\n".join(json.dumps({**SMALL, **job}) for job in jobs)
+    result = CliRunner().invoke(cli, ["batch", "-", *CARS], input=lines)
+    assert result.exit_code == 1
+    assert [job["status"] for job in told(result)] == ["failed", "failed", "done", "failed"]
+    assert [job.get("error", "") for job in told(result)] == [
+        "Line 1: `out` is no name of a file; give another.",
+        "MemoryError: not enough",
+        "",
+        "./c.png is another job's `out` too; name another.",
+    ]
+    assert "MemoryError: not enough" in result.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,6 +76,19 @@ def test_threads_that_wait_leave_their_cores_to_others(
     assert {name: value for name, value in policy.items() if value} == (
         own or {"GOMP_SPINCOUNT": "1000"}
     )
+
+
+@pytest.mark.parametrize("words", [["models"], ["render", *CARS, "--size", "8", "--out", "-"]])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_standard_output_on_a_full_disk(words: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "graf_cli", *words],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert re.match(r"Error: Standard output .*No space left on device; .*\.$", done.stderr)
 
 
 def test_no_arguments_is_a_wrong_command_line(run: Run) -> None:

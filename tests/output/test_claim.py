@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from graf_cli.errors import OutputError
 from graf_cli.output import claim as claim_module
-from graf_cli.output.claim import LOCK, Claim, claimed, one_at_a_time
+from graf_cli.output.claim import LOCK, Claim, claimed, one_at_a_time, vacate
 
 
 def test_many_may_share(tmp_path: Path) -> None:
@@ -100,3 +101,24 @@ def test_a_folder_that_always_goes_is_told_of(
     monkeypatch.setattr(claim_module, "make_folder", lambda folder: None)
     with pytest.raises(OutputError, match="No such file or directory"):
         claimed(tmp_path / "a")
+
+
+def test_a_folder_made_anew_is_left_to_whoever_made_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = claimed(tmp_path / "a").path.parent
+    Claim(folder).release()
+    remove, others = shutil.rmtree, []
+
+    def overtaken(path: Path, *, ignore_errors: bool) -> None:
+        remove(path, ignore_errors=ignore_errors)
+        others.append(claimed(path))
+        (path / ".b-12345678.new").touch()
+
+    monkeypatch.setattr(shutil, "rmtree", overtaken)
+    (folder / LOCK).unlink()
+    vacate(folder)
+    assert {path.name for path in folder.iterdir()} == {LOCK, ".b-12345678.new"}
+    assert not Claim(folder).alone()
+    others[0].release()
+    assert [*folder.iterdir()] == []

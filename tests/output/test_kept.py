@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from threading import Barrier
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,6 +19,7 @@ from graf_cli.output.animation import GifWriter
 from graf_cli.output.claim import Claim
 from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.kept import FinishedSink, KeptSink, Product, SingleSink
+from graf_cli.output.place import discard_all
 from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
 from graf_cli.output.stamp import Stamp
@@ -184,6 +189,64 @@ def test_a_single_picture_leaves_nothing_beside_it(tmp_path: Path) -> None:
         assert sink.missing(range(0)) == []
     assert sink.paths == []
     assert {one.name for one in tmp_path.iterdir()} == {"whole.png"}
+
+
+def test_a_single_picture_of_another_recipe_is_not_replaced(tmp_path: Path) -> None:
+    recipe, path = recipe_of(), tmp_path / "one.png"
+    with pytest.raises(OutputError, match="is of another recipe"), kept(path, recipe) as late:
+        written(path, recipe_of(samples=9))
+        late.put(0, frame_of(recipe))
+    written(tmp_path / "other.png", recipe_of(samples=9))
+    assert path.read_bytes() == (tmp_path / "other.png").read_bytes()
+
+
+def test_a_single_picture_does_not_go_where_frames_of_another_recipe_wait(tmp_path: Path) -> None:
+    sheet, path = recipe_of(2), tmp_path / "a.png"
+    with kept(path, sheet, columns=2) as sink:
+        sink.put(0, frame_of(sheet, 0))
+    with pytest.raises(OutputError, match=r"\.a\.png\.frames is of another recipe"):
+        kept(path, recipe_of())
+    with kept(path, sheet, columns=2) as sink:
+        assert sink.missing(range(2)) == [1]
+
+
+def test_those_who_have_no_part_in_a_picture_do_no_harm(tmp_path: Path) -> None:
+    recipe, many = recipe_of(), 6
+    together = Barrier(many, timeout=60)
+
+    def part(path: Path, who: int) -> None:
+        together.wait()
+        with kept(path, recipe) as sink:
+            if sink.missing([0] if who == 0 else []):
+                sink.put(0, frame_of(recipe))
+
+    with ThreadPoolExecutor(many) as threads:
+        for number in range(4):
+            path = tmp_path / str(number) / "a.png"
+            path.parent.mkdir()
+            [*threads.map(part, [path] * many, range(many))]
+            assert [*path.parent.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("out", ["a.gif", "a.png", "seq/"])
+def test_a_disk_that_vanishes_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    recipe = recipe_of(1 if out == "a.png" else 2)
+
+    def gone(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(OutputError, match="not connected"),
+        open_sink(target_of(f"{tmp_path}/{out}"), recipe, resume=True) as sink,
+    ):
+        for name in ("open", "stat", "unlink", "mkdir", "rename", "replace", "rmdir", "scandir"):
+            patch.setattr(os, name, gone)
+        for k in range(len(recipe)):
+            sink.put(k, frame_of(recipe, k))
+    discard_all()
 
 
 def test_what_is_there_must_be_known(tmp_path: Path) -> None:

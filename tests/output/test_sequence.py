@@ -11,6 +11,7 @@ import pytest
 from graf_cli.errors import OutputError
 from graf_cli.output.formats import target_of
 from graf_cli.output.sequence import SequenceSink
+from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import Recipe, from_json
 from tests.output.frames import frame_of, recipe_of, written
@@ -74,13 +75,77 @@ def test_many_of_one_recipe_may_begin_at_the_same_moment(tmp_path: Path) -> None
             assert [path.name for path in folder.iterdir()] == ["recipe.json"]
 
 
-def test_a_recipe_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damage", ["{}", None])
+def test_finished_work_does_not_go_for_a_recipe_that_cannot_be_read(
+    tmp_path: Path, damage: str | None
+) -> None:
     written(f"{tmp_path}/seq/", recipe_of(2))
-    (tmp_path / "seq" / "recipe.json").write_text("{}")
-    with sequence(tmp_path / "seq", recipe_of(2)) as sink:
-        assert sink.missing(range(2)) == [0, 1]
+    path = tmp_path / "seq" / "recipe.json"
+    path.unlink()
+    path.mkdir() if damage is None else path.write_text(damage)
+    before = {one.name for one in path.parent.iterdir()}
+    with pytest.raises(OutputError, match=r"recipe\.json cannot be read"):
+        sequence(tmp_path / "seq", recipe_of(2))
+    assert {one.name for one in path.parent.iterdir()} == before
+    if damage is not None:
+        with sequence(tmp_path / "seq", recipe_of(2), resume=False) as sink:
+            assert sink.missing(range(2)) == [0, 1]
+
+
+def test_a_shorter_sequence_leaves_nothing_of_the_longer_one(tmp_path: Path) -> None:
+    written(f"{tmp_path}/seq/", recipe_of(4))
+    (tmp_path / "seq" / "samples.jsonl").write_text("of the longer one")
+    (tmp_path / "seq" / "0007.png").write_text("mine")
+    written(f"{tmp_path}/seq/", recipe_of(2))
+    names = sorted(path.name for path in (tmp_path / "seq").iterdir())
+    assert names == ["0000.png", "0001.png", "0007.png", "recipe.json"]
+
+
+def opened(folder: Path, recipe: Recipe, *, metadata: bool, resume: bool) -> Sink:
+    return open_sink(target_of(f"{folder}/"), recipe, resume=resume, metadata=metadata)
+
+
+def test_pictures_with_and_without_their_recipe_are_never_mixed(tmp_path: Path) -> None:
+    recipe = recipe_of(3)
+    with opened(tmp_path / "seq", recipe, metadata=False, resume=True) as sink:
+        for k in range(3):
+            sink.put(k, frame_of(recipe, k))
+    with (
+        pytest.raises(KeyboardInterrupt),
+        opened(tmp_path / "seq", recipe, metadata=True, resume=False) as sink,
+    ):
+        sink.put(0, frame_of(recipe, 0))
+        raise KeyboardInterrupt
+    with opened(tmp_path / "seq", recipe, metadata=True, resume=True) as sink:
+        assert sink.missing(range(3)) == [1, 2]
+
+
+def test_what_an_interrupted_job_without_metadata_has_finished_is_kept(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    with (
+        pytest.raises(KeyboardInterrupt),
+        opened(tmp_path / "seq", recipe, metadata=False, resume=False) as sink,
+    ):
+        sink.put(0, frame_of(recipe, 0))
+        raise KeyboardInterrupt
+    with opened(tmp_path / "seq", recipe, metadata=False, resume=True) as sink:
+        assert sink.missing(range(2)) == [1]
+    with opened(tmp_path / "whole", recipe, metadata=False, resume=False) as sink:
         for k in range(2):
-            sink.put(k, frame_of(recipe_of(2), k))
+            sink.put(k, frame_of(recipe, k))
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == ["0000.png", "0001.png"]
+
+
+def test_two_who_keep_what_is_there_may_put_the_same_picture(tmp_path: Path) -> None:
+    recipe, target = recipe_of(1), target_of(f"{tmp_path}/seq/")
+    with (
+        open_sink(target, recipe, resume=True, clobber=False) as one,
+        open_sink(target, recipe, resume=True, clobber=False) as other,
+    ):
+        for sink in (one, other):
+            sink.put(0, frame_of(recipe, 0))
+    with pytest.raises(OutputError, match="--no-clobber"):
+        open_sink(target, recipe, clobber=False)
 
 
 def test_a_folder_that_vanishes_is_not_made_again(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import dataclasses
 import io
 import json
 import warnings
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,12 @@ from PIL import Image
 
 from graf_cli.errors import UsageError
 from graf_cli.model.latent import read_latents
-from graf_cli.output.dataset import open_dataset
+from graf_cli.output import reading
+from graf_cli.output.claim import one_at_a_time
+from graf_cli.output.dataset import open_dataset, tars
+from graf_cli.output.dataset.places import DatasetSink
+from graf_cli.output.dataset.tars import TarPlaces
+from graf_cli.recipe import Recipe
 from graf_cli.shots import Shots
 from tests.disks import tree
 from tests.media import image
@@ -43,8 +50,8 @@ def _as_it_is(data: bytes) -> np.ndarray:
 def test_webdataset_reads_what_a_folder_holds(tmp_path: Path) -> None:
     options: dict[str, Any] = {"split": (("train", 0.67), ("val", 0.33)), "cameras": "cap"}
     plain = written(tmp_path / "folder", recipe_of(3, 2, **options))
-    tars = written(tmp_path / "tars", recipe_of(3, 2, tar_size=1, **options))
-    found = samples(tars)
+    packed = written(tmp_path / "tars", recipe_of(3, 2, tar_size=1, **options))
+    found = samples(packed)
     rows = objects(plain)
     assert [*found] == [
         f"{row['object']:06d}_000{view}"
@@ -116,3 +123,73 @@ def test_a_tar_whose_maker_died_is_made_by_the_next(tmp_path: Path) -> None:
     assert not [*folder.glob("*.tar")]
     written(folder, recipe, resume=True)
     assert tree(folder) == whole
+
+
+def half(folder: Path, recipe: Recipe, pictures: Sequence[int]) -> DatasetSink:
+    """A data set with some pictures put, open."""
+    sink = open_dataset(folder, recipe, Shots(recipe, SPEC), SPEC, resume=True)
+    sink.missing(pictures)
+    for k in pictures:
+        sink.put(k, frame(recipe, k))
+    return sink
+
+
+def test_a_tar_whose_last_piece_comes_while_another_process_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(2, 2, tar_size=1)
+    whole = tree(written(tmp_path / "whole", recipe))
+    ours, theirs = half(tmp_path / "ds", recipe, range(3)), half(tmp_path / "ds", recipe, ())
+    present = TarPlaces.present
+
+    def late(places: TarPlaces) -> set[int]:
+        monkeypatch.undo()
+        # As if they were killed before the tar is made.
+        monkeypatch.setattr(TarPlaces, "_assemble", lambda *_: None)
+        theirs.put(3, frame(recipe, 3))
+        monkeypatch.undo()
+        return present(places)
+
+    monkeypatch.setattr(TarPlaces, "present", late)
+    with ours:
+        pass
+    theirs.abort()
+    assert tree(tmp_path / "ds") == whole
+
+
+def test_a_tar_that_another_process_makes_just_then_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(2, 2, tar_size=1)
+    whole = tree(written(tmp_path / "whole", recipe))
+    ours, theirs = half(tmp_path / "ds", recipe, range(3)), half(tmp_path / "ds", recipe, ())
+    monkeypatch.setattr(TarPlaces, "_assemble", lambda *_: None)
+    ours.put(3, frame(recipe, 3))
+    monkeypatch.undo()
+
+    def overtaken(folder: Path) -> AbstractContextManager[None]:
+        monkeypatch.undo()
+        with theirs:
+            pass
+        return one_at_a_time(folder)
+
+    monkeypatch.setattr(tars, "one_at_a_time", overtaken)
+    with ours:
+        pass
+    assert tree(tmp_path / "ds") == whole
+
+
+def test_what_goes_into_its_tar_while_one_looks_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(2, 2, tar_size=1)
+    theirs, looked = half(tmp_path, recipe, range(3)), reading.carries_recipe
+
+    def late(path: Path) -> bool:
+        monkeypatch.undo()
+        theirs.put(3, frame(recipe, 3))
+        return looked(path)
+
+    monkeypatch.setattr(reading, "carries_recipe", late)
+    with theirs, half(tmp_path, recipe, ()) as ours:
+        assert ours.missing(range(4)) == []

@@ -95,6 +95,7 @@ class DatasetSink(SequenceSink):
 
     def commit(self) -> None:
         """Finish the data set, if all of it is there."""
+        self._forget_recipe()
         self.to.gather()
         self.waiting = len(self.recipe) - len(self.to.present())
         if not self.waiting:

@@ -99,11 +99,12 @@ class TarPlaces(DatasetPlaces):
 
     def present(self) -> set[int]:
         """The views of whole tars, and those that are kept."""
-        found = {k for tar in self.tars if tar.path.exists() for k in tar.pictures}
+        found: set[int] = set()
+        # These first: what goes into its tar while we look is found there.
         with explained(self._kept), suppress(FileNotFoundError):
             names = {entry.name for entry in os.scandir(self._kept)}
             found.update(k for k in range(len(self.recipe)) if PIECE % k in names)
-        return found
+        return found | {k for tar in self.tars if tar.path.exists() for k in tar.pictures}
 
     def remove(self, k: int) -> None:
         """Take a view away, and the tar that it is in."""
@@ -111,13 +112,18 @@ class TarPlaces(DatasetPlaces):
         self._piece(k).unlink(missing_ok=True)
 
     def gather(self) -> None:
-        """Make the tars whose makers died just before."""
+        """Make the tars whose makers died just before, or wait for those who make them now."""
         for tar in self.tars:
-            if not tar.path.exists():
-                self._assemble(tar)
+            try:
+                if not tar.path.exists():
+                    self._assemble(tar)
+            except OutputError:
+                if not tar.path.exists():
+                    raise
 
     def finish(self) -> None:
-        """Keep nothing any longer."""
+        """Keep nothing any longer; the last pieces may have come after tars were gathered."""
+        self.gather()
         shutil.rmtree(self._kept, ignore_errors=True)
         super().finish()
 
