@@ -268,8 +268,8 @@ def _row(rows: tuple[Row, ...], k: int) -> tuple[Row, ...]:
     return rows[k : k + 1] if len(rows) > 1 else rows
 
 
-def from_json(text: str | bytes) -> Recipe:
-    """Read a recipe.
+def from_json(text: str | bytes, where: str = "The recipe") -> Recipe:
+    """Read a recipe; an error says `where` it is.
 
     Raises
     ------
@@ -277,12 +277,12 @@ def from_json(text: str | bytes) -> Recipe:
         Naming the key and the problem.
     """
     if len(text) > MAX_BYTES:
-        raise RecipeError("The recipe is larger than a recipe can be.")
+        raise RecipeError(f"{where} is larger than a recipe can be.")
     try:
         return msgspec.json.decode(text, type=Recipe)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         message = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "").rstrip(".")
-        raise RecipeError(f"The recipe cannot be used: {message}.") from error
+        raise RecipeError(f"{where} cannot be used as a recipe: {message}.") from error
 
 
 def differences(there: Recipe, here: Recipe, most: int = 3) -> str:

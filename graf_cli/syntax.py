@@ -49,7 +49,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     UsageError
     """
     parts = text.split(":")
-    if not all(re.fullmatch("[0-9]{1,19}", part) for part in parts):
+    if not all(re.fullmatch("[0-9]{1,40}", part) for part in parts):
         raise UsageError(f"`{text}` is no seed; write a whole number, `from:to`, or `a:b:c`.")
     return check_seeds([int(part) for part in parts])
 
@@ -74,7 +74,7 @@ def parse_size(text: str) -> tuple[int, int]:
     ------
     UsageError
     """
-    match = re.fullmatch(r"(\d{1,6})(?:[x×](\d{1,6}))?", text.strip().lower(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,40})(?:[x×](\d{1,40}))?", text.strip().lower(), re.ASCII)
     if not match:
         raise UsageError(f"`{text}` is no size; write pixels as `256` or `640x480`.")
     width = int(match[1])

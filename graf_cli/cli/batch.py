@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 import time
@@ -147,6 +148,7 @@ def _read(stream: BinaryIO) -> Iterator[Line]:
     number = 0
     while text := stream.readline(LONGEST + 1):
         number += 1
+        text = text.removeprefix(codecs.BOM_UTF8)
         if len(text) > LONGEST:
             raise UsageError(f"Line {number} is longer than {LONGEST >> 20} MiB; split the batch.")
         if text.strip():
@@ -192,11 +194,19 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
         except Exception as error:
             failed += 1
             told |= {"status": "failed", "error": _reason(error)}
-        console.print_json({**told, "seconds": round(time.perf_counter() - start, 3)})
-        sys.stdout.flush()
+        _say({**told, "seconds": round(time.perf_counter() - start, 3)})
         if failed and fail_fast:
             break
     return failed
+
+
+def _say(told: dict[str, Any]) -> None:
+    """A line of standard output; the jobs are run whether anybody reads of them or not."""
+    try:
+        console.print_json(told)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        console.drop_stdout()
 
 
 def _take(out: str, taken: set[str]) -> None:
@@ -239,7 +249,9 @@ def _parsed(line: Line) -> dict[str, Any]:
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise UsageError(f"Line {line.number} is not JSON: {error}.") from error
     if not isinstance(job, dict) or not isinstance(job.get("out"), str) or not job["out"]:
-        raise UsageError(f"Line {line.number} is no object with an `out`; name where it goes.")
+        raise UsageError(
+            f"Line {line.number} is no object with an `out`, a name; say where the job goes."
+        )
     if "\0" in job["out"]:
         raise UsageError(f"Line {line.number}: `out` is no name of a file; give another.")
     if job["out"] == "-":
@@ -327,9 +339,13 @@ def _words(command: click.Command, options: Mapping[str, Any]) -> Iterator[str]:
     """Options by their names as a command line."""
     known = [param for param in command.params if isinstance(param, click.Option)]
     spelled = {option: param for param in known for option in param.opts}
+    negated = {option: param for param in known for option in param.secondary_opts}
     for key, value in options.items():
         option = f"--{key.replace('_', '-')}"
         param = spelled.get(option)
+        if option in negated and value is True:
+            yield option
+            continue
         if param is None:
             raise UsageError(f"`{command.name}` has no option `{key}`; see its --help.")
         yield from _option(option, param, key, value)
@@ -349,5 +365,7 @@ def _option(option: str, param: click.Option, key: str, value: Any) -> Iterator[
             yield from (option, str(value))
         case list() if value and all(isinstance(item, str | int | float) for item in value):
             yield from (option, JOINED.get(param.type.name, ",").join(map(str, value)))
+        case _ if param.is_flag:
+            raise RecipeError(f"`{key}` cannot be {value!r}; it is true or false.")
         case _:
             raise RecipeError(f"`{key}` cannot be {value!r}; write it as on the command line.")

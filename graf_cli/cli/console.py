@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -141,6 +142,12 @@ def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
 
 def _ignore(done: int, total: int | None) -> None:
     """No terminal, no bar."""
+
+
+def drop_stdout() -> None:
+    """Its reader or its disk has gone; keep the interpreter from complaining when it flushes it."""
+    with suppress(OSError):  # it may be none of the system's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(result: dict[str, Any]) -> None:

@@ -136,6 +136,8 @@ def dataset(
     from graf_cli.cli import job as jobs
     from graf_cli.request import dataset as dataset_recipe
 
+    if str(out) == "-" or out.suffix in (".tar", ".mp4", ".zip"):
+        raise UsageError(f"--out {out}: a data set is a folder; name one.")
     if tar_size is not None and packing == "folder":
         raise UsageError("--tar-size goes with --format webdataset.")
     if packing == "webdataset":

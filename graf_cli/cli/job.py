@@ -194,8 +194,9 @@ class Job:
         if warning:
             log.warning(warning)
         start = time.perf_counter()
+        part = self.output.part()
         with self._open() as sink:
-            pictures = self.output.part().pictures(self.recipe)
+            pictures = part.pictures(self.recipe)
             missing = sink.missing(pictures)
             work = Work(
                 generator,
@@ -303,7 +304,8 @@ def _report_cost(recipe: Recipe, cost: dict[str, Any], output: OutputChoice) -> 
         return
     click.echo(recipe.to_json())
     sent = "nothing" if cost["download"] is None else f"`{cost['download']}`, size not known"
-    console.notify(f"{cost['frames']:,} frames, {cost['samples']:,} samples, to download: {sent}.")
+    frames = f"{cost['frames']:,} frame" + "s" * (cost["frames"] != 1)
+    console.notify(f"{frames}, {cost['samples']:,} samples, to download: {sent}.")
 
 
 def notify_waiting(target: Target, waiting: int, pictures: int) -> None:

@@ -8,13 +8,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, NoReturn
 
 import click
 
-from graf_cli.cli.console import Common, say
+from graf_cli.cli.console import Common, drop_stdout, say
 from graf_cli.cli.ending import Terminated, terminate
 from graf_cli.cli.options import common_options
 from graf_cli.errors import GrafError
@@ -132,7 +132,7 @@ def _tell(error: BaseException, *, debug: bool) -> int:
             say("Terminated.")
             code = TERMINATED
         case ReaderGone() | BrokenPipeError():
-            _drop_stdout()
+            drop_stdout()
             code = 0
         case click.ClickException():
             error.show()
@@ -141,7 +141,7 @@ def _tell(error: BaseException, *, debug: bool) -> int:
             say(f"Error: {error}")
             code = error.exit_code
         case OSError():
-            _drop_stdout()  # what is left in it will not go out either
+            drop_stdout()  # what is left in it will not go out either
             where = "Standard output" if error.filename is None else error.filename
             say(f"Error: {where} failed: {error.strerror or error}; see whether its disk has room.")
             code = 1
@@ -149,12 +149,6 @@ def _tell(error: BaseException, *, debug: bool) -> int:
             traceback.print_exception(error)
             say("Error: This is a bug in graf; please report it with the lines above.")
     return code
-
-
-def _drop_stdout() -> None:
-    """The reader has gone; keep the interpreter from complaining when it flushes at exit."""
-    with suppress(OSError):  # it may be none of the system's
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=Graf, context_settings={"auto_envvar_prefix": "GRAF", "max_content_width": 100})

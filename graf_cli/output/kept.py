@@ -22,7 +22,14 @@ from graf_cli.output.claim import claimed, one_at_a_time, one_begins, vacate
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
 from graf_cli.output.place import NEW, PART, Place, explained, sweep
-from graf_cli.output.sequence import Numbered, Places, SequenceSink, another_recipe, recipe_in
+from graf_cli.output.sequence import (
+    INSTEAD,
+    Numbered,
+    Places,
+    SequenceSink,
+    another_recipe,
+    recipe_in,
+)
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.writer import Destination, PixelWriter, Writer
@@ -70,8 +77,7 @@ class Product:
             there = reading.read(self.path).recipe(str(self.path))
         except RecipeError as error:
             raise OutputError(
-                f"{self.path} is there and carries no recipe to know it by; "
-                "name another --out, or leave --resume out to replace it."
+                f"{self.path} is there and carries no recipe to know it by; {INSTEAD}"
             ) from error
         if there != self.recipe:
             raise another_recipe(self.path, there, self.recipe)

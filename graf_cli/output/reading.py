@@ -61,7 +61,7 @@ class Found:
         text = self.entries.get(RECIPE_KEY)
         if text is None:
             raise RecipeError(f"{name} carries no recipe; name a file that graf wrote.")
-        return from_json(text)
+        return from_json(text, name)
 
 
 def read(path: Path) -> Found:

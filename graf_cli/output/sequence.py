@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from graf_cli.output.stamp import RECIPE_FILE, RECORDS, Stamp
 from graf_cli.recipe import Recipe, differences, from_json
 from graf_cli.rendering.renderer import Frame
 
+# --shard goes on with what is there, too.
+INSTEAD = "name another --out, or leave --resume (and --shard) out to replace what is there."
 Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
 
 
@@ -96,14 +99,38 @@ class Numbered(Places):
         return self.folder / (self.pattern % k)
 
     def present(self) -> set[int]:
-        """The pictures whose files are there."""
+        """The pictures whose files are there, and not an earlier recipe's of the same name.
+
+        Those of this recipe came after it. What is older, such as in a folder that was copied, has
+        to carry it, where pictures do.
+        """
+        named = self._named()
+        if not self.stamped:
+            return set(named)
+        with explained(self.folder), suppress(FileNotFoundError):
+            begun = (self.folder / RECIPE_FILE).stat().st_mtime_ns
+            return {k for k, time in named.items() if time >= begun or self._carries_its_own(k)}
+        return set(named)
+
+    def _named(self) -> dict[int, int]:
+        """The pictures whose names are there, and when their files were written."""
         with explained(self.folder):
-            names = {entry.name for entry in os.scandir(self.folder)}
-        return {k for k in range(len(self.recipe)) if self.pattern % k in names}
+            times = {entry.name: entry for entry in os.scandir(self.folder)}
+        names = ((k, self.pattern % k) for k in range(len(self.recipe)))
+        return {k: times[name].stat().st_mtime_ns for k, name in names if name in times}
+
+    def _carries_its_own(self, k: int) -> bool:
+        from graf_cli.output import reading  # noqa: PLC0415 - only for what is in doubt
+
+        name = self.name(k)
+        with suppress(RecipeError):
+            return reading.read(name).recipe(str(name)) == self.recipe.only(k)
+        return False
 
     def clear(self, there: Recipe | None) -> None:
         """Take what tells of the pictures away with them."""
-        super().clear(there)
+        for k in self._named():
+            self.remove(k)
         old = () if there is None else (RECORDS,)
         for k in range(len(self.recipe), 0 if there is None else len(there)):
             self.remove(k)
@@ -188,6 +215,10 @@ class SequenceSink(Sink):
 
     def _begin(self, *, resume: bool) -> None:
         there = recipe_in(self.folder, strictly=resume)
+        if resume and there is None and self.to.present():
+            raise OutputError(
+                f"{self.folder} has such pictures and no {RECIPE_FILE} to know them by; {INSTEAD}"
+            )
         if resume and there is not None:
             if there != self.recipe:
                 raise another_recipe(self.folder, there, self.recipe)
@@ -254,13 +285,10 @@ def recipe_in(folder: Path, *, strictly: bool) -> Recipe | None:
             return None
         raise OutputError(
             f"{path} cannot be read, so that nobody knows what is finished: {error} "
-            "Mend it, name another --out, or leave --resume out to replace all."
+            f"Mend it, or {INSTEAD}"
         ) from error
 
 
 def another_recipe(path: Path, there: Recipe, wanted: Recipe) -> OutputError:
     """The refusal to go on with what another recipe has begun."""
-    return OutputError(
-        f"{path} is of another recipe: {differences(there, wanted)}; "
-        "name another --out, or leave --resume out to replace it."
-    )
+    return OutputError(f"{path} is of another recipe: {differences(there, wanted)}; {INSTEAD}")

@@ -192,3 +192,29 @@ def test_whatever_befalls_a_job_the_others_are_run(
         "./c.png is another job's `out` too; name another.",
     ]
     assert "MemoryError: not enough" in result.stderr
+
+
+def test_flags_by_either_name(run: Run, tmp_path: Path) -> None:
+    flags: list[dict[str, Any]] = [
+        {"metadata": False},
+        {"no_metadata": True},
+        {"no-metadata": True},
+    ]
+    batch(run, *({**flag, "out": f"{k}.png"} for k, flag in enumerate(flags)))
+    assert len({(tmp_path / f"{k}.png").read_bytes() for k in range(3)}) == 1
+    result = batch(run, {"exact": "yes", "out": "a.png"}, code=1)
+    assert told(result)[0]["error"] == "`exact` cannot be 'yes'; it is true or false."
+
+
+def test_a_mark_of_unicode_is_no_part_of_the_first_line(run: Run) -> None:
+    assert told(batch(run, "\ufeff" + json.dumps({**SMALL, "out": "a.png"})))[0]["line"] == 1
+
+
+def test_jobs_are_run_though_nobody_reads_of_them(graf: Server, tmp_path: Path) -> None:
+    lines = [json.dumps({**SMALL, "seed": k, "out": f"{k}.png"}) for k in range(5)]
+    (tmp_path / "jobs.jsonl").write_text("\n".join(lines))
+    os.mkfifo(tmp_path / "pipe")
+    running = graf.start("batch", "jobs.jsonl", *CARS, cwd=tmp_path, stdout=tmp_path / "pipe")
+    (tmp_path / "pipe").open("rb").close()
+    assert running.wait() == (0, "")
+    assert len([*tmp_path.glob("*.png")]) == 5

@@ -244,3 +244,10 @@ def test_one_views_depth_lands_beside_it(run: Run, tmp_path: Path) -> None:
     assert count > 2000
     assert median < 4
     assert depth < 0.02
+
+
+@pytest.mark.parametrize("out", ["-", "a.tar", "a.mp4"])
+def test_a_data_set_is_a_folder(run: Run, tmp_path: Path, out: str) -> None:
+    result = run("dataset", *CARS, "--n", "1", "--views", "1", "--out", out, code=2)
+    assert f"--out {out}: a data set is a folder" in result.stderr
+    assert not (tmp_path / out).exists()

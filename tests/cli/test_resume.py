@@ -109,7 +109,7 @@ def test_a_folder_of_another_recipe_is_refused_and_the_difference_named(run: Run
     result = run(*JOBS["sequence"], "--azimuth", "0:80", "--resume", code=1)
     assert result.stderr == (
         "Error: seq is of another recipe: `plan.view.azimuth` is [0.0,90.0] there and [0.0,80.0] "
-        "here; name another --out, or leave --resume out to replace it.\n"
+        "here; name another --out, or leave --resume (and --shard) out to replace what is there.\n"
     )
     run(*JOBS["sequence"], "--azimuth", "0:80")
     run(*JOBS["sequence"], "--azimuth", "0:80", "--resume")
@@ -252,6 +252,14 @@ def test_shard_auto_asks_the_scheduler(run: Run, monkeypatch: pytest.MonkeyPatch
     assert run(*JOBS["sequence"], "--shard", "auto").stdout == "seq/0001.png\n"
     result = run(*JOBS["sequence"], "--shard", "4/3", code=2)
     assert "--shard 4/3 is no part of a job" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["sequence", "mp4", "dataset", "picture"])
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "x"])
+def test_a_wrong_shard_touches_nothing(run: Run, tmp_path: Path, name: str, shard: str) -> None:
+    result = run(*JOBS[name], "--shard", shard, code=2)
+    assert f"--shard {shard} is no part of a job" in result.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
 
 
 # disks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -99,6 +100,43 @@ def test_a_shorter_sequence_leaves_nothing_of_the_longer_one(tmp_path: Path) -> 
     written(f"{tmp_path}/seq/", recipe_of(2))
     names = sorted(path.name for path in (tmp_path / "seq").iterdir())
     assert names == ["0000.png", "0001.png", "0007.png", "recipe.json"]
+
+
+def test_an_earlier_recipes_pictures_are_not_kept_under_another_pattern(tmp_path: Path) -> None:
+    """A job with other names took the folder over, and left them."""
+    folder, recipe = tmp_path / "seq", recipe_of(3, samples=9)
+    written(f"{folder}/", recipe_of(3))
+    written(f"{folder}/car-%02d.png", recipe)
+    os.utime(folder / "0000.png", (0, 0))
+    os.utime(folder / "0001.png", (0, 0))
+    os.utime(folder / "0002.png", (0, 0))
+    written(f"{tmp_path}/whole/", recipe)
+    with sequence(folder, recipe) as sink:
+        assert sink.missing(range(3)) == [0, 1, 2]
+        for k in range(3):
+            sink.put(k, frame_of(recipe, k))
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+def test_a_folder_that_was_copied_is_gone_on_with(tmp_path: Path) -> None:
+    """Its files' times tell nothing."""
+    recipe = recipe_of(3)
+    written(f"{tmp_path}/seq/", recipe)
+    (tmp_path / "seq" / "0001.png").unlink()
+    for path in (tmp_path / "seq").glob("*.png"):
+        os.utime(path, (0, 0))
+    with sequence(tmp_path / "seq", recipe) as sink:
+        assert sink.missing(range(3)) == [1]
+
+
+def test_pictures_without_their_recipe_are_nobodys(tmp_path: Path) -> None:
+    recipe = recipe_of(2)
+    written(f"{tmp_path}/seq/", recipe)
+    (tmp_path / "seq" / "recipe.json").unlink()
+    with pytest.raises(OutputError, match=r"has such pictures and no recipe\.json"):
+        sequence(tmp_path / "seq", recipe)
+    assert (tmp_path / "seq" / "0001.png").exists()
 
 
 def opened(folder: Path, recipe: Recipe, *, metadata: bool, resume: bool) -> Sink:
