@@ -23,7 +23,8 @@ from graf_cli.cli.options import (
     model_options,
     output_options,
 )
-from graf_cli.errors import GrafError, RecipeError, UsageError
+from graf_cli.cli.words import words_of
+from graf_cli.errors import GrafError, UsageError
 
 if TYPE_CHECKING:
     from graf_cli.cli.job import Result
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 COMMANDS = ("render", "sample", "grid", "dataset")
 RECIPE = "recipe"
 LONGEST = 256 << 20  # bytes of a line; a recipe of many codes is long
-JOINED = {"sweep": ":", "seeds": ":", "depths": ":", "size": "x", "kinds": ",", "split": ","}
 
 
 class BatchFailedError(click.ClickException):
@@ -294,7 +294,7 @@ def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
     given = {key: value for key, value in job.items() if key != "command"}
     own = given.keys() & {"model", "checkpoint"}
     model = [] if own else [*defaults.model, *defaults.weights]
-    _start(command, name, [*model, *defaults.others, *_words(command, given)])
+    _start(command, name, [*model, *defaults.others, *words_of(command, given)])
 
 
 def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
@@ -333,39 +333,3 @@ def _start(command: click.Command, name: str, words: list[str]) -> None:
     root = click.get_current_context().find_root()  # so that GRAF_RENDER_… mean what they do there
     with command.make_context(name, words, parent=root) as context:
         command.invoke(context)
-
-
-def _words(command: click.Command, options: Mapping[str, Any]) -> Iterator[str]:
-    """Options by their names as a command line."""
-    known = [param for param in command.params if isinstance(param, click.Option)]
-    spelled = {option: param for param in known for option in param.opts}
-    negated = {option: param for param in known for option in param.secondary_opts}
-    for key, value in options.items():
-        option = f"--{key.replace('_', '-')}"
-        param = spelled.get(option)
-        if option in negated and value is True:
-            yield option
-            continue
-        if param is None:
-            raise UsageError(f"`{command.name}` has no option `{key}`; see its --help.")
-        yield from _option(option, param, key, value)
-
-
-def _option(option: str, param: click.Option, key: str, value: Any) -> Iterator[str]:
-    match value:
-        case None:
-            return
-        case bool() if param.is_flag:
-            off = param.secondary_opts
-            if value or off:
-                yield option if value else off[0]
-        case str() | int() | float() if not param.is_flag and not isinstance(value, bool):
-            if value == "-":
-                raise UsageError(f"`{key}` cannot be standard input in a batch; name a file.")
-            yield from (option, str(value))
-        case list() if value and all(isinstance(item, str | int | float) for item in value):
-            yield from (option, JOINED.get(param.type.name, ",").join(map(str, value)))
-        case _ if param.is_flag:
-            raise RecipeError(f"`{key}` cannot be {value!r}; it is true or false.")
-        case _:
-            raise RecipeError(f"`{key}` cannot be {value!r}; write it as on the command line.")

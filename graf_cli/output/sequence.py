@@ -114,10 +114,10 @@ class Numbered(Places):
 
     def _named(self) -> dict[int, int]:
         """The pictures whose names are there, and when their files were written."""
-        with explained(self.folder):
-            times = {entry.name: entry for entry in os.scandir(self.folder)}
         names = ((k, self.pattern % k) for k in range(len(self.recipe)))
-        return {k: times[name].stat().st_mtime_ns for k, name in names if name in times}
+        with explained(self.folder):
+            found = {entry.name: entry for entry in os.scandir(self.folder)}
+            return {k: found[name].stat().st_mtime_ns for k, name in names if name in found}
 
     def _carries_its_own(self, k: int) -> bool:
         from graf_cli.output import reading  # noqa: PLC0415 - only for what is in doubt

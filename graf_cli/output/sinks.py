@@ -149,9 +149,10 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     if target.path is None:
         raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
     if stamp is None:
+        instead = "leave --no-metadata out" if target.format.metadata else "use another format"
         raise UsageError(
             f"--out {target} carries no recipe, by which --resume and --shard know what is "
-            "finished; use another format and leave --no-metadata out."
+            f"finished; {instead}."
         )
     product = Product(target.path, recipe, stamp, make)
     if product.finished():
