@@ -136,10 +136,13 @@ def parse_depths(text: str) -> tuple[float, float]:
     ------
     UsageError
     """
-    values = parse_sweep(text)
-    if len(values) != 2 or not 0 <= values[0] < values[1]:
+    try:
+        near, far = parse_sweep(text)
+    except (UsageError, ValueError):
+        near = far = 0.0
+    if not 0 <= near < far:
         raise UsageError(f"`{text}` is no range of depths; write `near:far`, such as `7.5:12.5`.")
-    return values[0], values[1]
+    return near, far
 
 
 def parse_split(text: str) -> tuple[tuple[str, float], ...]:
