@@ -20,6 +20,7 @@ from graf_cli.model.latent import Latent, draw
 from graf_cli.rendering.camera import camera_for, pose_on_sphere, rays
 from graf_cli.rendering.march import Composite, disparity, march
 from tests.conftest import CASES, REFERENCE
+from tests.devices.slips import all_are_caught
 
 FAKE = "fakegpu"
 
@@ -76,16 +77,13 @@ def check_the_check() -> None:
     with mode:
         here = torch.zeros((4, 3), device="cpu", dtype=torch.float32)
         there = here.to(device=FAKE)
-        for slip in (
-            lambda: generator.conditioned(latent)(here, there),
-            lambda: generator.conditioned(latent)(there, here),
-            lambda: bool(there.sum() > 0),
-        ):
-            try:
-                slip()
-            except Exception:  # of whatever type: what counts is that it fails
-                continue
-            raise AssertionError("mixing devices went through")
+        all_are_caught(
+            (
+                lambda: generator.conditioned(latent)(here, there),
+                lambda: generator.conditioned(latent)(there, here),
+                lambda: bool(there.sum() > 0),
+            )
+        )
 
 
 def main() -> None:
