@@ -3,8 +3,6 @@
 Threads wait for each other as they do in `graf`, which has to be said before PyTorch is loaded.
 """
 
-import os
+from graf_cli.cli.main import yield_cores
 
-from graf_cli.cli.main import SPINS
-
-os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+yield_cores()

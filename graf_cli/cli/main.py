@@ -71,7 +71,7 @@ class Graf(click.Group):
         """Run and exit: 0 done, 1 failed job, 2 wrong command line, 3 our bug, 130 on ^C."""
         common = Common()
         extra = {**extra, "standalone_mode": False, "obj": common}
-        _yield_cores()
+        yield_cores()
         with _orderly_end():
             try:
                 code = super().main(args, *rest, **extra)
@@ -82,7 +82,7 @@ class Graf(click.Group):
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _yield_cores() -> None:
+def yield_cores() -> None:
     """Have threads of PyTorch that wait for each other sleep, rather than spin for milliseconds.
 
     Beside any other work on the machine their spinning makes a picture take ten times as long. The

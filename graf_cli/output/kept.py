@@ -21,7 +21,7 @@ from graf_cli.output.arrays import ArrayWriter, numbers_of
 from graf_cli.output.claim import claimed, one_at_a_time, one_begins, vacate
 from graf_cli.output.file import FileSink, Make
 from graf_cli.output.look import shown
-from graf_cli.output.place import NEW, PART, Place, explained, sweep
+from graf_cli.output.place import NEW, PART, Place, explained, sweep, unless
 from graf_cli.output.sequence import (
     INSTEAD,
     Numbered,
@@ -82,18 +82,6 @@ class Product:
         if there != self.recipe:
             raise another_recipe(self.path, there, self.recipe)
         return True
-
-    @contextmanager
-    def unless_finished(self) -> Iterator[None]:
-        """No failure to make the file is one when it is there: another process has made it.
-
-        What is kept on the way goes with its being finished.
-        """
-        try:
-            yield
-        except OutputError:
-            if not self.finished():
-                raise
 
     def vacate(self) -> None:
         """Remove what was kept once the file is there; whoever leaves last does."""
@@ -158,12 +146,12 @@ class SingleSink(FileSink):
 
     def put(self, k: int, frame: Frame) -> None:
         """Take the picture."""
-        with self.product.unless_finished():
+        with unless(self.product.finished):
             super().put(k, frame)
 
     def commit(self) -> None:
         """Publish it, unless another process has."""
-        with self.product.unless_finished(), one_at_a_time(self.product.parts):
+        with unless(self.product.finished), one_at_a_time(self.product.parts):
             if not self.product.finished():
                 super().commit()
         if self.product.finished():
@@ -231,7 +219,7 @@ class KeptSink(Sink):
 
     def put(self, k: int, frame: Frame) -> None:
         """Keep picture `k`, unless another process has finished the file meanwhile."""
-        with self.product.unless_finished():
+        with unless(self.product.finished):
             self._frames.put(k, frame)
 
     @property
@@ -245,7 +233,7 @@ class KeptSink(Sink):
 
     def commit(self) -> None:
         """Make the file, if all of its frames are there."""
-        with self.product.unless_finished():
+        with unless(self.product.finished):
             self.waiting = len(self.product.recipe) - len(self._frames.to.present())
             if not self.waiting:
                 self._assemble()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import ENOTDIR
 from pathlib import Path
@@ -181,6 +181,19 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
         raise NotADirectoryError(ENOTDIR, f"{folder} is no folder") from error
+
+
+@contextmanager
+def unless(done: Callable[[], bool]) -> Iterator[None]:
+    """No failure is one when what was to be made is there: another process has made it.
+
+    What is kept on the way goes with its being made.
+    """
+    try:
+        yield
+    except OutputError:
+        if not done():
+            raise
 
 
 @contextmanager

@@ -129,12 +129,10 @@ class Numbered(Places):
 
     def clear(self, there: Recipe | None) -> None:
         """Take what tells of the pictures away with them."""
-        for k in self._named():
+        theirs, told = (0, ()) if there is None else (len(there), (RECORDS,))
+        for k in (*self._named(), *range(len(self.recipe), theirs)):
             self.remove(k)
-        old = () if there is None else (RECORDS,)
-        for k in range(len(self.recipe), 0 if there is None else len(there)):
-            self.remove(k)
-        for name in (*self.about, *old):
+        for name in (*self.about, *told):
             (self.folder / name).unlink(missing_ok=True)
 
     def __call__(self, k: int, frame: Frame) -> None:

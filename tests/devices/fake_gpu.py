@@ -20,7 +20,7 @@ from graf_cli.model.latent import Latent, draw
 from graf_cli.rendering.camera import camera_for, pose_on_sphere, rays
 from graf_cli.rendering.march import Composite, disparity, march
 from tests.conftest import CASES, REFERENCE
-from tests.devices.slips import all_are_caught
+from tests.devices.programs import all_are_caught, tell_each
 
 FAKE = "fakegpu"
 
@@ -87,13 +87,11 @@ def check_the_check() -> None:
 
 
 def main() -> None:
-    """Print a line for each case, so that the caller sees that none was left out."""
+    """Check that checks bite, and then all cases."""
     _setup_privateuseone_for_python_backend(FAKE)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
     check_the_check()
-    for name in CASES:
-        check(name)
-        print(name)
+    tell_each(check, CASES)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from graf_cli.rendering.camera import camera_for, pose_on_sphere
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
 from tests.conftest import REFERENCE
-from tests.devices.slips import all_are_caught
+from tests.devices.programs import all_are_caught, tell_each
 
 PRETENDED = "pretended"
 CASES = ("cars", "hierarchical")
@@ -152,13 +152,11 @@ def check_the_check() -> None:
 
 
 def main() -> None:
-    """Print a line for each case, so that the caller sees that none was left out."""
+    """Check that checks bite, and then all cases."""
     _setup_privateuseone_for_python_backend(PRETENDED)
     torch.set_num_threads(1)
     check_the_check()
-    for name in CASES:
-        check(name)
-        print(name)
+    tell_each(check, CASES)
 
 
 if __name__ == "__main__":

@@ -143,29 +143,29 @@ def opened(folder: Path, recipe: Recipe, *, metadata: bool, resume: bool) -> Sin
     return open_sink(target_of(f"{folder}/"), recipe, resume=resume, metadata=metadata)
 
 
+def interrupted(folder: Path, recipe: Recipe, *, metadata: bool) -> None:
+    """Begun anew, and ended after one picture."""
+    with (
+        pytest.raises(KeyboardInterrupt),
+        opened(folder, recipe, metadata=metadata, resume=False) as sink,
+    ):
+        sink.put(0, frame_of(recipe, 0))
+        raise KeyboardInterrupt
+
+
 def test_pictures_with_and_without_their_recipe_are_never_mixed(tmp_path: Path) -> None:
     recipe = recipe_of(3)
     with opened(tmp_path / "seq", recipe, metadata=False, resume=True) as sink:
         for k in range(3):
             sink.put(k, frame_of(recipe, k))
-    with (
-        pytest.raises(KeyboardInterrupt),
-        opened(tmp_path / "seq", recipe, metadata=True, resume=False) as sink,
-    ):
-        sink.put(0, frame_of(recipe, 0))
-        raise KeyboardInterrupt
+    interrupted(tmp_path / "seq", recipe, metadata=True)
     with opened(tmp_path / "seq", recipe, metadata=True, resume=True) as sink:
         assert sink.missing(range(3)) == [1, 2]
 
 
 def test_what_an_interrupted_job_without_metadata_has_finished_is_kept(tmp_path: Path) -> None:
     recipe = recipe_of(2)
-    with (
-        pytest.raises(KeyboardInterrupt),
-        opened(tmp_path / "seq", recipe, metadata=False, resume=False) as sink,
-    ):
-        sink.put(0, frame_of(recipe, 0))
-        raise KeyboardInterrupt
+    interrupted(tmp_path / "seq", recipe, metadata=False)
     with opened(tmp_path / "seq", recipe, metadata=False, resume=True) as sink:
         assert sink.missing(range(2)) == [1]
     with opened(tmp_path / "whole", recipe, metadata=False, resume=False) as sink:

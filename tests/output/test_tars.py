@@ -24,7 +24,7 @@ from graf_cli.output.dataset.places import DatasetSink
 from graf_cli.output.dataset.tars import TarPlaces
 from graf_cli.recipe import Recipe
 from graf_cli.shots import Shots
-from tests.disks import tree
+from tests.disks import Tree, tree
 from tests.media import image
 from tests.output.datasets import SPEC, frame, objects, recipe_of, written
 
@@ -134,12 +134,18 @@ def half(folder: Path, recipe: Recipe, pictures: Sequence[int]) -> DatasetSink:
     return sink
 
 
+def two_at_work(tmp_path: Path) -> tuple[Recipe, Tree, DatasetSink, DatasetSink]:
+    """A recipe, its whole, and two who make it in ``ds``: all but one view of it, and nothing."""
+    recipe = recipe_of(2, 2, tar_size=1)
+    whole = tree(written(tmp_path / "whole", recipe))
+    folder = tmp_path / "ds"
+    return recipe, whole, half(folder, recipe, range(3)), half(folder, recipe, ())
+
+
 def test_a_tar_whose_last_piece_comes_while_another_process_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = recipe_of(2, 2, tar_size=1)
-    whole = tree(written(tmp_path / "whole", recipe))
-    ours, theirs = half(tmp_path / "ds", recipe, range(3)), half(tmp_path / "ds", recipe, ())
+    recipe, whole, ours, theirs = two_at_work(tmp_path)
     present = TarPlaces.present
 
     def late(places: TarPlaces) -> set[int]:
@@ -160,9 +166,7 @@ def test_a_tar_whose_last_piece_comes_while_another_process_ends(
 def test_a_tar_that_another_process_makes_just_then_is_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = recipe_of(2, 2, tar_size=1)
-    whole = tree(written(tmp_path / "whole", recipe))
-    ours, theirs = half(tmp_path / "ds", recipe, range(3)), half(tmp_path / "ds", recipe, ())
+    recipe, whole, ours, theirs = two_at_work(tmp_path)
     monkeypatch.setattr(TarPlaces, "_assemble", lambda *_: None)
     ours.put(3, frame(recipe, 3))
     monkeypatch.undo()

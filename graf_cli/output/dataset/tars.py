@@ -19,14 +19,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from graf_cli.errors import OutputError, UsageError
+from graf_cli.errors import UsageError
 from graf_cli.output.claim import one_at_a_time
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import latent_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.look import has_alpha
-from graf_cli.output.place import beside, explained, make_folder
+from graf_cli.output.place import beside, explained, make_folder, unless
 from graf_cli.output.stills import encode
 from graf_cli.output.streams import RECORD, member
 from graf_cli.recipe import Recipe
@@ -88,14 +88,11 @@ class TarPlaces(DatasetPlaces):
     def __call__(self, k: int, frame: Frame) -> None:
         """Keep view `k`, and make its tar when it is the last one."""
         tar = self.home[k]
-        try:
+        with unless(tar.path.exists):
             with explained(self._kept):
                 make_folder(self._kept)
             self.write(self._piece(k), self._members(k, frame))
             self._assemble(tar)
-        except OutputError:
-            if not tar.path.exists():  # another process has finished it meanwhile
-                raise
 
     def present(self) -> set[int]:
         """The views of whole tars, and those that are kept."""
@@ -114,12 +111,9 @@ class TarPlaces(DatasetPlaces):
     def gather(self) -> None:
         """Make the tars whose makers died just before, or wait for those who make them now."""
         for tar in self.tars:
-            try:
+            with unless(tar.path.exists):
                 if not tar.path.exists():
                     self._assemble(tar)
-            except OutputError:
-                if not tar.path.exists():
-                    raise
 
     def finish(self) -> None:
         """Keep nothing any longer; the last pieces may have come after tars were gathered."""

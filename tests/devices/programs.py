@@ -1,4 +1,4 @@
-"""What a check of devices has to catch, else it checks nothing."""
+"""What the programs that check devices do alike."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def all_are_caught(slips: Iterable[Callable[[], object]]) -> None:
         except Exception:  # of whatever type: what counts is that it fails
             continue
         raise AssertionError("mixing devices went through")
+
+
+def tell_each(check: Callable[[str], None], cases: Iterable[str]) -> None:
+    """Print a line for each case checked, so that the caller sees that none was left out."""
+    for name in cases:
+        check(name)
+        print(name)
