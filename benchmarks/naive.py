@@ -13,8 +13,8 @@ from torch.nn import functional
 from graf_cli.model.field import RadianceField, encode
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import SKIP_LAYER
-from graf_cli.rendering.camera import Rays, rays
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.camera import Rays, rays
 
 POINTS_A_CALL = 65536
 RAYS_A_BATCH = 32768

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from graf_cli.model.latent import Latent as Latent
     from graf_cli.model.spec import ModelSpec as ModelSpec
     from graf_cli.recipe import Recipe as Recipe
-    from graf_cli.rendering.camera import Camera as Camera
     from graf_cli.rendering.renderer import Frame as Frame
     from graf_cli.rendering.renderer import RenderOptions as RenderOptions
     from graf_cli.rendering.renderer import Series as Series
     from graf_cli.rendering.renderer import Shot as Shot
+    from graf_cli.scene.camera import Camera as Camera
 
 _HOMES = {
     "draw": "graf_cli.api",
@@ -41,7 +41,7 @@ _HOMES = {
     "Latent": "graf_cli.model.latent",
     "ModelSpec": "graf_cli.model.spec",
     "Recipe": "graf_cli.recipe",
-    "Camera": "graf_cli.rendering.camera",
+    "Camera": "graf_cli.scene.camera",
     "Frame": "graf_cli.rendering.renderer",
     "RenderOptions": "graf_cli.rendering.renderer",
     "Series": "graf_cli.rendering.renderer",

@@ -10,7 +10,6 @@ from typing import Unpack
 from graf_cli.engine.contract import Engine, Progress, Work
 from graf_cli.engine.local import LocalEngine
 from graf_cli.errors import RecipeError, UsageError
-from graf_cli.model import download
 from graf_cli.model.device import pick_device
 from graf_cli.model.generator import Generator, digest, load_checkpoint, load_spec
 from graf_cli.model.manifest import load_manifest
@@ -20,6 +19,7 @@ from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.request import SweepOptions, sweep
 from graf_cli.shots import Shots
 from graf_cli.syntax import DEFAULT_MODEL
+from graf_cli.weights import download
 
 
 def load(

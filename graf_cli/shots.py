@@ -25,15 +25,15 @@ from graf_cli.recipe import (
     View,
     check_codes,
 )
-from graf_cli.rendering.camera import (
+from graf_cli.rendering.renderer import Series, Shot
+from graf_cli.rendering.rigs import scattered, spread
+from graf_cli.scene.camera import (
     Camera,
     azimuth_of,
     camera_for,
     elevation_of,
     pose_on_sphere,
 )
-from graf_cli.rendering.renderer import Series, Shot
-from graf_cli.rendering.rigs import scattered, spread
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0

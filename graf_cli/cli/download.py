@@ -48,7 +48,7 @@ def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[ModelSpec]:
 
 
 def _fetch(spec: ModelSpec, common: Common) -> Path:
-    from graf_cli.model.download import fetch
+    from graf_cli.weights.download import fetch
 
     assert spec.weights is not None
     with console.transfer(spec.name) as progress:

@@ -70,7 +70,7 @@ def _rows() -> Iterator[dict[str, Any]]:
 
 
 def _path(source: Any) -> str | None:
-    from graf_cli.model.download import cached
+    from graf_cli.weights.download import cached
 
     try:
         path = cached(source)

@@ -2,7 +2,7 @@
 
 Three kinds of file are read: `torch.save` archives, the stream format that preceded them, and the
 safetensors files that graf writes itself. Pickles pass two walls: an inspection of our own that
-builds nothing (`graf_cli.model.pickles`) and holds every announced size against the file's, then
+builds nothing (`graf_cli.weights.pickles`) and holds every announced size against the file's, then
 ``torch.load(weights_only=True)``.
 """
 
@@ -25,8 +25,8 @@ from torch import Tensor
 
 from graf_cli.errors import CheckpointError
 from graf_cli.model.field import RadianceField
-from graf_cli.model.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
 from graf_cli.model.spec import ModelSpec, explain
+from graf_cli.weights.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
 
 Tensors = dict[str, Tensor]
 COARSE, FINE = "generator", "generator_fine"

@@ -18,8 +18,6 @@ import msgspec
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError, UsageError
-from graf_cli.model.address import check_address
-from graf_cli.model.download import Source
 from graf_cli.model.spec import (
     About,
     CameraSpec,
@@ -29,6 +27,8 @@ from graf_cli.model.spec import (
     Pixels,
     explain,
 )
+from graf_cli.weights.address import check_address
+from graf_cli.weights.download import Source
 
 MANIFEST_VARIABLE = "GRAF_MANIFEST"
 MAX_BYTES = 1 << 20

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from graf_cli.model.download import Source
+from graf_cli.weights.download import Source
 
 Degrees = float
 Positive = Annotated[float, Meta(gt=0, le=1e6)]

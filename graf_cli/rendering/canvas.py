@@ -10,9 +10,9 @@ from torch import Tensor
 
 from graf_cli.errors import DeviceError
 from graf_cli.model.generator import Generator
-from graf_cli.rendering.camera import Rays, rays
 from graf_cli.rendering.march import RAY_BLOCK_POINTS, Composite, march
 from graf_cli.rendering.shot import Shot
+from graf_cli.scene.camera import Rays, rays
 
 CPU_CHUNK = 4096  # points whose activations stay in a processor's cache
 GPU_CHUNK = 1 << 17

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.model.field import Field
-from graf_cli.rendering.camera import Rays
+from graf_cli.scene.camera import Rays
 
 INFINITE = 1e10  # length of the last interval: any density at the far plane is opaque
 EPSILON = 1e-10

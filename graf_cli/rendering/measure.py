@@ -16,12 +16,12 @@ import torch
 
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent, draw
-from graf_cli.rendering.camera import camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.rendering.crew import each, workers
 from graf_cli.rendering.fast.fold import FoldedColour, FoldedDensity
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
 from graf_cli.rendering.march import march
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
+from graf_cli.scene.camera import camera_for, elevation_of, pose_on_sphere, rays
 
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them

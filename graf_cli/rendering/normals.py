@@ -9,9 +9,9 @@ from torch import Tensor
 
 from graf_cli.model.field import Field
 from graf_cli.model.generator import Generator
-from graf_cli.rendering.camera import Rays, rays
 from graf_cli.rendering.march import weights
 from graf_cli.rendering.renderer import Frame, Image, Shot
+from graf_cli.scene.camera import Rays, rays
 
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from graf_cli.arrays import Array
-from graf_cli.rendering.camera import pose_on_sphere
+from graf_cli.scene.camera import pose_on_sphere
 
 GOLDEN = (math.sqrt(5) - 1) / 2  # the turn between neighbours that fills a sphere most evenly
 

@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from graf_cli.model.latent import Latent
-from graf_cli.rendering.camera import Camera
 from graf_cli.rendering.march import disparity
+from graf_cli.scene.camera import Camera
 
 Image = NDArray[np.float32]
 Rgb = tuple[float, float, float]

@@ -17,8 +17,8 @@ from graf_cli.model.checkpoint import Weights
 from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, open_checkpoint
 from graf_cli.model.latent import Latent, draw
-from graf_cli.rendering.camera import camera_for, pose_on_sphere, rays
 from graf_cli.rendering.march import Composite, disparity, march
+from graf_cli.scene.camera import camera_for, pose_on_sphere, rays
 from tests.conftest import CASES, REFERENCE
 from tests.devices.programs import all_are_caught, tell_each
 

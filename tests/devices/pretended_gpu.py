@@ -21,9 +21,9 @@ from torch.utils.backend_registration import (
 from graf_cli.model.checkpoint import Weights
 from graf_cli.model.generator import Generator, build, open_checkpoint
 from graf_cli.model.latent import draw
-from graf_cli.rendering.camera import camera_for, pose_on_sphere
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
+from graf_cli.scene.camera import camera_for, pose_on_sphere
 from tests.conftest import REFERENCE
 from tests.devices.programs import all_are_caught, tell_each
 

@@ -17,8 +17,8 @@ from torch.utils._device import _device_constructors
 from graf_cli.model.generator import load_checkpoint
 from graf_cli.model.latent import draw, slerp
 from graf_cli.model.spec import LatentSpec
-from graf_cli.rendering.camera import camera_for, pose_on_sphere, rays
 from graf_cli.rendering.march import disparity, march
+from graf_cli.scene.camera import camera_for, pose_on_sphere, rays
 from tests.conftest import CASES, CPU, REFERENCE
 
 ROOT = Path(__file__).parents[2]

@@ -323,7 +323,7 @@ def test_hostile_pickles_are_refused(path: Path, hostile: bytes) -> None:
 
 
 def test_a_pickle_without_end_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graf_cli.model.pickles.MAX_PICKLE", 1000)
+    monkeypatch.setattr("graf_cli.weights.pickles.MAX_PICKLE", 1000)
     refused(streamed(path, pickled(b"N" * 2000)), "describes more than a checkpoint has")
     monkeypatch.setattr("graf_cli.model.checkpoint.MAX_PICKLE", 1000)
     refused(zipped(path, pickled(b"N" * 2000)), "not one of `torch.save`")

@@ -15,10 +15,10 @@ from graf_cli.model.spec import ModelSpec
 from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import ModelRef, Recipe, model_ref
-from graf_cli.rendering.camera import Camera, pose_on_sphere
 from graf_cli.rendering.normals import NormalFrame
 from graf_cli.rendering.renderer import Frame, Shot
 from graf_cli.request import sweep
+from graf_cli.scene.camera import Camera, pose_on_sphere
 from graf_cli.syntax import rgb_of
 from tests.conftest import small_spec
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from graf_cli.model.field import Field
 from graf_cli.model.spec import CameraSpec
-from graf_cli.rendering.camera import Rays, camera_for, pose_on_sphere, rays
 from graf_cli.rendering.march import (
     RAY_BLOCK_POINTS,
     Composite,
@@ -25,6 +24,7 @@ from graf_cli.rendering.march import (
     resample,
     weights,
 )
+from graf_cli.scene.camera import Rays, camera_for, pose_on_sphere, rays
 from tests.conftest import CPU
 
 Triple = tuple[float, float, float]

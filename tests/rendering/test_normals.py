@@ -12,9 +12,9 @@ from torch import Tensor
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import draw
 from graf_cli.rendering import normals as module
-from graf_cli.rendering.camera import camera_for, pose_on_sphere
 from graf_cli.rendering.normals import normals, with_normals
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.scene.camera import camera_for, pose_on_sphere
 from tests.conftest import small_generator
 
 SHARPNESS = 30.0

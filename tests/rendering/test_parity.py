@@ -11,8 +11,8 @@ import torch
 from graf_cli.arrays import Array
 from graf_cli.model.generator import Generator, load_checkpoint
 from graf_cli.model.spec import CameraSpec
-from graf_cli.rendering.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.rendering.march import disparity, march
+from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere, rays
 from tests.conftest import CPU, REFERENCE, Case
 
 HIERARCHICAL = "hierarchical"

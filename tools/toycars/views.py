@@ -9,8 +9,8 @@ from torch import Tensor
 
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
-from graf_cli.rendering.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
+from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere
 from tools.toycars.family import Cars, cars
 from tools.toycars.truth import RADIUS, V_RANGE, Picture, camera_rays, render_truth
 

@@ -12,8 +12,8 @@ import numpy as np
 from graf_cli.model.latent import drawn_seed
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, OPACITY, Layout
 from graf_cli.recipe import Recipe
-from graf_cli.rendering.camera import Camera
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.camera import Camera
 
 PINHOLE = "PINHOLE"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from graf_cli.rendering.camera import Rays, rays_through
 from graf_cli.rendering.canvas import Canvas, columns
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.march import Count
@@ -24,6 +23,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.march import Composite
 from graf_cli.rendering.shot import Series, Shot
+from graf_cli.scene.camera import Rays, rays_through
 from graf_cli.syntax import Precision
 
 FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits

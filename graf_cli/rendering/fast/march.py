@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.rendering.camera import Rays
 from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.fold import ROWS
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.march import EPSILON, INFINITE, Composite
+from graf_cli.scene.camera import Rays
 
 CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up to no more
 CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace

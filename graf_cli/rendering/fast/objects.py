@@ -13,7 +13,6 @@ from torch import Tensor
 from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
-from graf_cli.rendering.camera import Camera, Rays, rays_through
 from graf_cli.rendering.crew import workers
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.fold import (
@@ -25,6 +24,7 @@ from graf_cli.rendering.fast.fold import (
 from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
 from graf_cli.rendering.fast.march import Count, Marcher
 from graf_cli.rendering.march import Composite, depths, resample
+from graf_cli.scene.camera import Camera, Rays, rays_through
 
 KEPT = 4  # shapes and appearances whose folded fields are kept
 GRID_BYTES = 256 << 20  # of grids that are kept beside those in use

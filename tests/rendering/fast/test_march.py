@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from graf_cli.rendering.camera import Camera, Rays, pose_on_sphere, rays
 from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
 from graf_cli.rendering.fast.march import Count, Marcher, walk
 from graf_cli.rendering.march import depths, march, weights
+from graf_cli.scene.camera import Camera, Rays, pose_on_sphere, rays
 from tests.conftest import CPU
 from tests.rendering.fast.twins import seeded
 

@@ -9,9 +9,9 @@ import torch
 
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import draw
-from graf_cli.rendering.camera import Camera, camera_for, pose_on_sphere
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Rgb, Series, Shot
+from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
 
 WHITE: Rgb = (1.0, 1.0, 1.0)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from graf_cli.rendering.camera import (
+from graf_cli.scene.camera import (
     azimuth_of,
     camera_for,
     elevation_of,

@@ -74,18 +74,23 @@ class Rays:
         Of length one along the optical axis, not normalised, so that depths along a ray are
         depths along the axis.
     near, far : Tensor, shape = (n, 1)
+    views : Tensor, shape = (n, 3), or None
+        Unit viewing directions in the world, where they are not those of `directions`.
     """
 
     origins: Tensor
     directions: Tensor
     near: Tensor
     far: Tensor
+    views: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.origins)
 
     def __getitem__(self, index: slice | Tensor) -> Rays:
-        return Rays(self.origins[index], self.directions[index], self.near[index], self.far[index])
+        views = None if self.views is None else self.views[index]
+        ends = self.near[index], self.far[index]
+        return Rays(self.origins[index], self.directions[index], *ends, views)
 
 
 def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:

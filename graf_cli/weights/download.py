@@ -2,8 +2,8 @@
 
 `fetch` is the whole of it: look in the cache, take the lock, transfer into a part that survives
 interruptions, look at what came, hash it, pin the digest, and only then give the file its name.
-The names within the cache are `graf_cli.model.cache`'s affair, and which addresses are allowed is
-`graf_cli.model.address`'s.
+The names within the cache are `graf_cli.weights.cache`'s affair, and which addresses are allowed is
+`graf_cli.weights.address`'s.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from graf_cli.errors import DownloadError
-from graf_cli.model.address import check_address, is_loopback, is_path
-from graf_cli.model.cache import Entry, Origin, cache_dir, digest_of, is_file, writing
+from graf_cli.weights.address import check_address, is_loopback, is_path
+from graf_cli.weights.cache import Entry, Origin, cache_dir, digest_of, is_file, writing
 
 if TYPE_CHECKING:
     from requests import Response, Session

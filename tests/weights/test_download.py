@@ -21,8 +21,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import DownloadError
-from graf_cli.model import download
-from graf_cli.model.download import Patience, Source, cached, check_address, fetch
+from graf_cli.weights import download
+from graf_cli.weights.download import Patience, Source, cached, check_address, fetch
 from tests.disks import mounted
 from tests.server import Body, Raw, Redirect, Request, Server, Status, checkpoint, serve
 
@@ -803,7 +803,7 @@ def test_ctrl_c_keeps_the_part(get: Client) -> None:
 TALKING = """
 import sys
 import warnings
-from graf_cli.model.download import Source, fetch
+from graf_cli.weights.download import Source, fetch
 say = lambda *words: print(*words, flush=True)
 say(fetch(Source(sys.argv[1], "cars/a.pt", None), progress=say, notify=say))
 """
@@ -847,7 +847,7 @@ def test_ten_processes_make_one_transfer() -> None:
 
 def test_nothing_heavy_is_loaded_before_a_download() -> None:
     code = (
-        "import sys; from graf_cli.model.download import Source, cached; "
+        "import sys; from graf_cli.weights.download import Source, cached; "
         "cached(Source('https://models.example/a.pt', 'a.pt', None)); "
         "print({'requests', 'urllib3', 'filelock', 'torch', 'ssl'} & set(sys.modules))"
     )

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.model.spec import CameraSpec
-from graf_cli.rendering.camera import (
+from graf_cli.scene.camera import (
     Camera,
     azimuth_of,
     camera_for,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import DownloadError
-from graf_cli.model.cache import Entry, Origin, cache_dir, digest_of, problem_of
+from graf_cli.weights.cache import Entry, Origin, cache_dir, digest_of, problem_of
 from tests.server import checkpoint, random_bytes
 
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -1,0 +1,1 @@
+"""Families of generators, one folder each; nobody imports a family but `graf_cli.model`."""

@@ -1,0 +1,82 @@
+"""What a family of generators does, so that another one is a folder and a row of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from msgspec import Struct
+from torch import Tensor, nn
+
+from graf_cli.scene.camera import Camera
+from graf_cli.scene.codes import Subject
+from graf_cli.scene.features import Features
+from graf_cli.scene.volume import Scene
+
+Tensors = dict[str, Tensor]
+S = TypeVar("S", bound=Struct)
+
+
+class Family(Protocol[S]):
+    """One kind of generator; data first, torch only from `adopt` on.
+
+    Attributes
+    ----------
+    name : str
+        In manifests, files and recipes.
+    Spec : type of Struct
+        What the family has to know of a model beside what all models have: sizes of its
+        networks, samples along a ray.
+    """
+
+    name: str
+    Spec: type[S]
+
+    def features(self, spec: S) -> Features:
+        """What the model offers, without reading a weight."""
+
+    def adopt(self, path: Path, spec: S, stored: Mapping[str, Any]) -> dict[str, Tensors]:
+        """The authors' names become ours, every tensor checked against the specification.
+
+        Parameters
+        ----------
+        path : Path
+            Of the file, for messages.
+        spec : Struct
+        stored : mapping
+            What the file holds: nested dictionaries of tensors and plain data.
+
+        Returns
+        -------
+        dict of state dicts
+            By network, float32 on the CPU; what `graf convert` keeps.
+
+        Raises
+        ------
+        CheckpointError
+            Naming the first tensor that is missing, extra, misshapen, NaN or infinite.
+        """
+
+    def network(
+        self, spec: S, weights: Mapping[str, Tensors], *, device: torch.device
+    ) -> nn.Module:
+        """A module in evaluation mode, without gradients, on a device."""
+
+    def scene(
+        self, spec: S, network: nn.Module, subject: Subject, *, samples: int, camera: Camera | None
+    ) -> Scene:
+        """What rays pass through, made once a subject.
+
+        Parameters
+        ----------
+        spec : Struct
+        network : Module
+            Of this family.
+        subject : Subject
+        samples : int
+            Along each ray, of the first pass.
+        camera : Camera or None
+            Of the picture, for a model that is conditioned on it; None is its default view.
+        """

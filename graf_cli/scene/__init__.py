@@ -1,0 +1,1 @@
+"""The seam: what families make and the renderer takes. It knows no family and no renderer."""

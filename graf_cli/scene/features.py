@@ -1,0 +1,101 @@
+"""What a family offers, as data: asked once, before any tensor is made."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Part = Literal["geometry", "colour", "both", "background"]
+Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha"]
+MARCHED: frozenset[Kind] = frozenset(
+    {"rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"}
+)  # what every volume can show
+
+
+class Block(Struct, frozen=True):
+    """One named code.
+
+    Attributes
+    ----------
+    name : str
+        As `--code NAME=SEEDS` takes it.
+    length : int
+        Numbers.
+    prior : str
+        ``gauss`` is N(0, 1) per entry, ``uniform`` U(−1, 1), ``legacy`` N(0, 1) as NumPy's
+        ``RandomState(seed)`` draws it, in float64.
+    part : str
+        What it moves: ``geometry`` never a colour alone, ``colour`` never the density.
+    """
+
+    name: str
+    length: int
+    prior: Literal["gauss", "uniform", "legacy"] = "gauss"
+    part: Part = "both"
+
+
+class Control(Struct, frozen=True):
+    """A number that only this family has, and that can be swept.
+
+    Attributes
+    ----------
+    name : str
+        As `--control NAME=SWEEP` takes it; ``object.*`` stands for the parts of every object.
+    low, high : float
+        Range that the model was trained in, both ends included.
+    default : float
+    unit : str
+        Degrees, world units, or empty for a bare number.
+    about : str
+        What it does, a few words.
+    strict : bool
+        Whether a value outside of the range is refused rather than warned of.
+    """
+
+    name: str
+    low: float
+    high: float
+    default: float
+    unit: str = ""
+    about: str = ""
+    strict: bool = False
+
+
+class Features(Struct, frozen=True):
+    """What exists; `graf models show` prints it, and options that a family lacks are refused.
+
+    Attributes
+    ----------
+    blocks : tuple of Block
+    spaces : tuple of str
+        In which rows of numbers may be given.
+    truncation : str
+        ``scale`` multiplies codes, ``mean`` draws them towards an average, ``none``.
+    truncation_default : float
+    controls : tuple of Control
+    conditioned_on_camera : bool
+        Whether the codes' meaning moves with a camera.
+    azimuth : str
+        What `--azimuth` turns: the ``camera``, or the ``objects`` before it.
+    shows : frozenset of str
+        What a picture can show.
+    background : str
+        ``colour`` is the user's; ``generated`` comes from the network.
+    sizes : tuple of int or None
+        Pixels along a side, where a 2-D stage fixes them; None is any size.
+    fast : bool
+        Whether there is a fast path.
+    """
+
+    blocks: tuple[Block, ...] = ()
+    spaces: tuple[str, ...] = ("z",)
+    truncation: Literal["none", "scale", "mean"] = "none"
+    truncation_default: float = 1.0
+    controls: tuple[Control, ...] = ()
+    conditioned_on_camera: bool = False
+    azimuth: Literal["camera", "objects"] = "camera"
+    shows: frozenset[Kind] = MARCHED
+    background: Literal["colour", "generated"] = "colour"
+    sizes: tuple[int, ...] | None = None
+    fast: bool = False

@@ -1,0 +1,171 @@
+"""Scenes: what rays pass through, and how they are integrated.
+
+A family makes a `Scene` of a subject once; the renderer asks it many times. Letters, here and in
+the renderer: ``z`` depths along a ray, ``σ`` density, ``δ`` lengths of intervals, ``α = 1 −
+exp(−σ δ)`` what a sample takes away, ``T`` the transmittance in front of it, ``w = α T`` weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from graf_cli.scene.camera import Camera, Rays
+
+
+class Volume(Protocol):
+    """A density and what is seen of it; differentiable in points and codes, world units.
+
+    Attributes
+    ----------
+    channels : int
+        3 are colours, in [0, 1]; more are features, of which the first three may be colours.
+    """
+
+    channels: int
+
+    def density(self, points: Tensor, /) -> tuple[Tensor, Tensor]:
+        """Of points, shape = (n, 3), features, shape = (n, width), and raw density, shape = (n,).
+
+        The features are whatever `radiance` needs.
+        """
+
+    def radiance(self, features: Tensor, directions: Tensor, /) -> Tensor:
+        """Activated, shape = (n, channels), of features and unit directions, shape = (n, 3)."""
+
+
+@dataclass(frozen=True)
+class Quadrature:
+    """How the integral along a ray becomes a sum.
+
+    Attributes
+    ----------
+    samples : int
+        Of the first pass, from near to far, both ends included.
+    further : int
+        Of a second pass, placed where the first one saw something; 0 is one pass.
+    spacing : str
+        ``depth`` evenly in depth, ``disparity`` evenly in its inverse.
+    rule : str
+        ``left``: a sample stands for the interval behind it, the last one's being infinite;
+        ``midpoint``: densities and radiance of neighbouring samples are averaged over the
+        interval between them.
+    activation : str
+        Of the raw density: ``relu``, ``softplus``, or ``softplus-1``, softplus(σ − 1).
+    kept : bool
+        The first pass's samples are composited with the further ones as they are; else all are
+        evaluated again, by the second volume.
+    pdf : tuple of float
+        Floors that are added to the first pass's weights, one after the other.
+    blurred : bool
+        Whether these weights first take the mean of the maxima with either neighbour.
+    search : str
+        Which side of equal values the inverse of the distribution takes.
+    even : str
+        Where the further samples' quantiles are: ``ends`` of [0, 1] included, or ``centres``.
+    last_back : bool
+        The last sample takes all the weight that is missing to 1.
+    """
+
+    samples: int
+    further: int = 0
+    spacing: Literal["depth", "disparity"] = "depth"
+    rule: Literal["left", "midpoint"] = "left"
+    activation: Literal["relu", "softplus", "softplus-1"] = "relu"
+    kept: bool = False
+    pdf: tuple[float, ...] = (1e-5,)
+    blurred: bool = False
+    search: Literal["left", "right"] = "right"
+    even: Literal["ends", "centres"] = "ends"
+    last_back: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """Random numbers of one picture, where it is drawn as its authors' program does.
+
+    Attributes
+    ----------
+    jitter : Tensor, shape = (H·W, samples)
+        Added to the first depths, in steps between two of them.
+    quantiles : Tensor, shape = (H·W, further), or None
+        Of the second pass, in [0, 1].
+    noise : tuple of Tensor
+        Added to the raw densities of the first pass and of all samples, where there is some.
+    """
+
+    jitter: Tensor
+    quantiles: Tensor | None = None
+    noise: tuple[Tensor, ...] = ()
+
+
+class FastVolume(Protocol):
+    """A volume with all that is constant within one object folded away.
+
+    Attributes
+    ----------
+    tile : int or None
+        Rows of a product where kernels differ with their number; None is any.
+    """
+
+    device: torch.device
+    tile: int | None
+
+    def density(self, points: Tensor, /) -> tuple[Tensor, Tensor]:
+        """As `Volume.density`; raw density comes in float32."""
+
+    def per_ray(self, directions: Tensor, /) -> Tensor | None:
+        """What unit directions, shape = (n, 3), add to all their samples; None is nothing."""
+
+    def radiance(self, features: Tensor, per_ray: Tensor | None, /) -> Tensor:
+        """Activated, shape = (n, channels), float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One object or more, ready to be seen from everywhere.
+
+    Attributes
+    ----------
+    passes : tuple of Volume
+        One, or two of a hierarchical field.
+    quadrature : Quadrature
+    key : bytes
+        Of all that a picture depends on beside camera, samples and background.
+    geometry : bytes
+        Of all that moves the density: an occupancy grid belongs to it.
+    fast : callable or None
+        Gives the folded volume of pass `number` at a precision; None leaves the exact integrator
+        alone.
+    empty_below : float
+        Raw density that no picture shows: 0 of ``relu``; None where nothing can be left out.
+    warp : callable or None
+        Rays of a camera in the world become those along which the sum is made: normalised device
+        coordinates, ends that depend on the ray.
+    place : callable or None
+        Points, shape = (n, samples, k), of rays and depths (n, samples), where a volume's
+        `density` wants others than ``origin + z·direction`` (k = 3 in world units).
+    draws : callable or None
+        Random numbers of the picture of a camera.
+    raster : callable or None
+        The camera that radiance is integrated by, from the camera of the finished picture, where
+        a 2-D stage follows.
+    finish : callable or None
+        The 2-D stage: (channels, h, w) to (3, H, W), in [0, 1].
+    """
+
+    passes: tuple[Volume, ...]
+    quadrature: Quadrature
+    key: bytes
+    geometry: bytes
+    fast: Callable[[int, torch.dtype], FastVolume] | None = None
+    empty_below: float | None = 0.0
+    warp: Callable[[Rays, Camera], Rays] | None = None
+    place: Callable[[Rays, Tensor], Tensor] | None = None
+    draws: Callable[[Camera], Draws] | None = None
+    raster: Callable[[Camera], Camera] | None = None
+    finish: Callable[[Tensor], Tensor] | None = None
