@@ -24,18 +24,23 @@ LEVELS = {
     "version": 0,
     "arrays": 1,
     "syntax": 1,
-    "model": 2,
-    "rendering": 3,
-    "recipe": 4,
-    "sharding": 5,
-    "shots": 5,
-    "output": 5,
-    "request": 5,
-    "engine": 6,
-    "api": 7,
-    "": 8,  # the front door
-    "cli": 9,
-    "__main__": 10,
+    "weights": 2,
+    "scene": 3,
+    "families": 4,
+    "rendering": 4,
+    "surfaces": 4,
+    "model": 5,
+    "recipe": 6,
+    "sharding": 7,
+    "shots": 7,
+    "output": 7,
+    "request": 7,
+    "engine": 8,
+    "jobs": 9,
+    "api": 10,
+    "": 11,  # the front door
+    "cli": 12,
+    "__main__": 13,
 }
 
 # Where a library may be imported: a room or a module.
@@ -47,17 +52,17 @@ HOMES = {
     "PIL": {"output"},
     "OpenEXR": {"output"},
     "pickle": {"model.checkpoint"},
-    "pickletools": {"model.pickles"},
+    "pickletools": {"weights.pickles"},
     "safetensors": {"model.checkpoint"},
-    "requests": {"model.download", "model.cache"},
-    "filelock": {"model.download", "model.cache"},
+    "requests": {"weights.download", "weights.cache"},
+    "filelock": {"weights.download", "weights.cache"},
     "yaml": {"model.config"},
     "ray": {"engine.cluster"},
 }
 
 # What `graf --help` and `graf models` need must not import what is slow.
 LIGHT = (
-    "", "cli.main", "cli.models", "model.manifest", "model.config", "model.download", "recipe"
+    "", "cli.main", "cli.models", "model.manifest", "model.config", "weights.download", "recipe"
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
 NO_TORCH = ("arrays", "model.spec")
