@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.model.field import RadianceField, encode
+from graf_cli.families.graf.field import RadianceField, encode
+from graf_cli.families.graf.scene import as_network, codes_of
+from graf_cli.families.graf.spec import SKIP_LAYER
 from graf_cli.model.generator import Generator
-from graf_cli.model.spec import SKIP_LAYER
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Rays, rays
 
@@ -32,16 +33,17 @@ def picture(generator: Generator, shot: Shot, part: int = 1) -> Tensor:
 
 def _batch(generator: Generator, shot: Shot, through: Rays) -> Tensor:
     count, samples, device = len(through), shot.samples, generator.device
+    codes = codes_of(generator.spec.settings, shot.subject)
     t = torch.linspace(0, 1, samples, device=device, dtype=torch.float32)
     z = through.near * (1 - t) + through.far * t
     points = through.origins[:, None] + through.directions[:, None] * z[..., None]
     unit = through.directions / through.directions.norm(dim=-1, keepdim=True)
     raw = _network(
-        generator.coarse,
+        as_network(generator.network).coarse,
         points.reshape(-1, 3),
         unit[:, None].expand(points.shape).reshape(-1, 3),
-        shot.latent.shape.to(device=device).expand(count * samples, -1),
-        shot.latent.appearance.to(device=device).expand(count * samples, -1),
+        codes.shape.to(device=device).expand(count * samples, -1),
+        codes.appearance.to(device=device).expand(count * samples, -1),
     ).reshape(count, samples, 4)
     return _composite(raw, z, through.directions, shot)
 

@@ -24,12 +24,12 @@ import numpy as np
 import torch
 
 from benchmarks import naive
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.measure import matrix_floor, seconds, turntable_shot
 from graf_cli.model.checkpoint import Weights
-from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, load_checkpoint
-from graf_cli.model.spec import ModelSpec
-from graf_cli.rendering.measure import matrix_floor, seconds, turntable_shot
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
+from graf_cli.scene.spec import ModelSpec
 
 ASSET = Path(__file__).parents[1] / "graf_cli" / "assets" / "toy-cars.safetensors"
 SIZE, LARGE = 128, 512
@@ -197,10 +197,12 @@ def dense(generator: Generator, _: int) -> None:
 def random_generator(spec: ModelSpec) -> Generator:
     """The released network as an optimiser finds it, with its density raised to be seen."""
     torch.manual_seed(0)
-    field = RadianceField(spec.network, spec.latent, device="cpu", dtype=torch.float32)
+    field = RadianceField(
+        spec.settings.network, spec.settings.latent, device="cpu", dtype=torch.float32
+    )
     weights = field.state_dict()
     weights["alpha_linear.bias"] += 0.3
-    return build(spec, Weights(weights), "0" * 64, torch.device("cpu"))
+    return build(spec, Weights(weights).networks, "0" * 64, torch.device("cpu"))
 
 
 def floor(generator: Generator, _: int) -> None:
@@ -217,7 +219,7 @@ def floor(generator: Generator, _: int) -> None:
         floors.append(
             matrix_floor(
                 generator,
-                one.latent,
+                one,
                 renderer.chunk,
                 precision="float32",
                 evaluated=after.evaluated - before.evaluated,

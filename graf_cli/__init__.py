@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from graf_cli.api import reference as reference
     from graf_cli.api import render as render
     from graf_cli.model.generator import Generator as Generator
-    from graf_cli.model.latent import Latent as Latent
-    from graf_cli.model.spec import ModelSpec as ModelSpec
     from graf_cli.recipe import Recipe as Recipe
     from graf_cli.rendering.renderer import Frame as Frame
     from graf_cli.rendering.renderer import RenderOptions as RenderOptions
     from graf_cli.rendering.renderer import Series as Series
     from graf_cli.rendering.renderer import Shot as Shot
     from graf_cli.scene.camera import Camera as Camera
+    from graf_cli.scene.codes import Subject as Subject
+    from graf_cli.scene.spec import ModelSpec as ModelSpec
 
 _HOMES = {
     "draw": "graf_cli.api",
@@ -38,7 +38,7 @@ _HOMES = {
     "reference": "graf_cli.api",
     "render": "graf_cli.api",
     "Generator": "graf_cli.model.generator",
-    "Latent": "graf_cli.model.latent",
+    "Latent": "graf_cli.families.graf.latent",
     "ModelSpec": "graf_cli.model.spec",
     "Recipe": "graf_cli.recipe",
     "Camera": "graf_cli.scene.camera",

@@ -13,10 +13,10 @@ from graf_cli.errors import RecipeError, UsageError
 from graf_cli.model.device import pick_device
 from graf_cli.model.generator import Generator, digest, load_checkpoint, load_spec
 from graf_cli.model.manifest import load_manifest
-from graf_cli.model.spec import ModelSpec
 from graf_cli.recipe import ModelRef, Recipe, check_model, model_ref
 from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.request import SweepOptions, sweep
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.shots import Shots
 from graf_cli.syntax import DEFAULT_MODEL
 from graf_cli.weights import download

@@ -14,7 +14,8 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError
-from graf_cli.model.spec import ModelSpec
+from graf_cli.model.spec import features_of
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
 
 DEFAULT_FPS = 30.0
@@ -308,7 +309,13 @@ def _short(value: object, most: int = 40) -> str:
 
 def model_ref(spec: ModelSpec, sha256: str | None) -> ModelRef:
     """Name a model by its name, its weights and the settings that draw with them."""
-    settings = (spec.camera, spec.network, spec.latent, spec.background, spec.size)
+    settings = (
+        spec.camera,
+        spec.settings.network,
+        spec.settings.latent,
+        spec.background,
+        spec.size,
+    )
     encoded = msgspec.json.encode(settings)
     name = "".join(c if c.isprintable() else "?" for c in spec.name[:200])
     return ModelRef(name=name, sha256=sha256, settings=hashlib.sha256(encoded).hexdigest())
@@ -344,8 +351,9 @@ def check_codes(recipe: Recipe, spec: ModelSpec) -> None:
     RecipeError
     """
     codes = recipe.plan.object.codes if isinstance(recipe.plan, Sweep) else ()
-    if codes and len(codes[0]) != spec.latent.dim:
+    length = features_of(spec).length
+    if codes and len(codes[0]) != length:
         raise RecipeError(
             f"The recipe's codes have {len(codes[0])} numbers, but those of `{spec.name}` have "
-            f"{spec.latent.dim}; name the model that they are of."
+            f"{length}; name the model that they are of."
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from graf_cli.arrays import Array
-from graf_cli.model.latent import Latent, draw, drawn_seed, slerp, split
-from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import (
     TRANSPARENT,
     Dataset,
@@ -34,6 +34,9 @@ from graf_cli.scene.camera import (
     elevation_of,
     pose_on_sphere,
 )
+from graf_cli.scene.codes import Code, Subject, draw, drawn_seed, split
+from graf_cli.scene.features import Features
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0
@@ -81,6 +84,7 @@ class Shots(Sequence[Shot]):
         check_codes(recipe, spec)
         self.recipe = recipe
         self.spec = spec
+        self.features = features_of(spec)
 
     def __len__(self) -> int:
         return len(self.recipe)
@@ -101,7 +105,7 @@ class Shots(Sequence[Shot]):
     def _shot(self, picture: int) -> Shot:
         background = self.recipe.background
         return Shot(
-            latent=self._latent(picture),
+            subject=self._subject(picture),
             camera=self._camera(picture),
             samples=self.recipe.samples,
             background=NOTHING if background == TRANSPARENT else rgb_of(background),
@@ -119,23 +123,22 @@ class Shots(Sequence[Shot]):
         together = 1 if alone else self.recipe.per_shape
         return Series(self._shot(picture - picture % together), together)
 
-    def _latent(self, k: int) -> Latent:
-        plan = self.recipe.plan
+    def _subject(self, k: int) -> Subject:
+        plan, features = self.recipe.plan, self.features
         match plan:
             case Sweep():
-                latent = sweep_latent(plan, self.spec.latent, k)
-                return _truncated(latent, plan.object.truncation)
+                codes, truncation = sweep_codes(plan, features, k), plan.object.truncation
             case Samples():
                 seed = sample_draw(plan, self.spec.camera, k).seed
-                return _truncated(draw(self.spec.latent, seed), plan.truncation)
+                codes, truncation = _codes(draw(features, seed)), plan.truncation
             case Grid():
                 row, column = divmod(k, len(plan.appearances))
-                shape = draw(self.spec.latent, plan.shapes[row]).shape
-                appearance = draw(self.spec.latent, plan.appearances[column]).appearance
-                return _truncated(Latent(shape, appearance), plan.truncation)
+                seeds = {"shape": plan.shapes[row], "appearance": plan.appearances[column]}
+                codes, truncation = _codes(_by_block(features, seeds)), plan.truncation
             case Dataset():
                 seed = drawn_seed(plan.seed, k // plan.views)
-                return _truncated(draw(self.spec.latent, seed), plan.truncation)
+                codes, truncation = _codes(draw(features, seed)), plan.truncation
+        return Subject(codes, truncation=truncation)
 
     def _camera(self, k: int) -> Camera:
         plan = self.recipe.plan
@@ -207,31 +210,31 @@ def _closes(keyframes: Sequence[float]) -> bool:
     return travel > 0 and math.isclose(travel % TURN, 0, abs_tol=1e-9)
 
 
-def sweep_latent(plan: Sweep, spec: LatentSpec, k: int) -> Latent:
+def sweep_codes(plan: Sweep, features: Features, k: int) -> dict[str, Code]:
     """The object at frame `k`, before truncation."""
     if plan.object.codes:
         row = plan.object.codes[k if len(plan.object.codes) > 1 else 0]
-        return split(spec, torch.tensor(row, device="cpu", dtype=torch.float32))
-    shape, t = _code_pair(plan.object.shape, spec, k, Pace.of(plan))
-    appearance, s = _code_pair(plan.object.appearance, spec, k, Pace.of(plan))
-    return Latent(
-        slerp(shape[0].shape, shape[1].shape, t),
-        slerp(appearance[0].appearance, appearance[1].appearance, s),
-    )
+        return _codes(split(features, torch.tensor(row, device="cpu", dtype=torch.float32)))
+    keyframes = {"shape": plan.object.shape, "appearance": plan.object.appearance}
+    return {
+        block.name: _code_between(block.name, keyframes[block.name], features, k, Pace.of(plan))
+        for block in features.blocks
+    }
 
 
-def _code_pair(
-    seeds: Sequence[int], spec: LatentSpec, k: int, pace: Pace
-) -> tuple[tuple[Latent, Latent], float]:
+def _code_between(block: str, seeds: Sequence[int], features: Features, k: int, pace: Pace) -> Code:
     segment, t = pace.segment(len(seeds), k)
     following = seeds[min(segment + 1, len(seeds) - 1)]
-    return (draw(spec, seeds[segment]), draw(spec, following)), t
+    start = draw(features, seeds[segment])[block]
+    return Code(start, draw(features, following)[block], t) if t > 0 else Code(start)
 
 
-def _truncated(latent: Latent, truncation: float) -> Latent:
-    if truncation == 1:
-        return latent
-    return Latent(latent.shape * truncation, latent.appearance * truncation)
+def _by_block(features: Features, seeds: Mapping[str, int]) -> dict[str, Tensor]:
+    return {block.name: draw(features, seeds[block.name])[block.name] for block in features.blocks}
+
+
+def _codes(drawn: Mapping[str, Tensor]) -> dict[str, Code]:
+    return {name: Code(value) for name, value in drawn.items()}
 
 
 def sample_draw(plan: Samples, camera: CameraSpec, k: int) -> SampleDraw:

@@ -15,11 +15,12 @@ import torch
 from hypothesis import settings
 
 from graf_cli.arrays import Array
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.scene import Codes
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
 from graf_cli.model.checkpoint import Weights
-from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, load_checkpoint
-from graf_cli.model.latent import Latent, split
-from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 from tests.disks import mounted
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -58,10 +59,11 @@ class Case:
     disparity: Array
     opacity: Array
 
-    def latent(self, index: int) -> Latent:
+    def latent(self, index: int) -> Codes:
         """The object of one of the measured pictures."""
         z = torch.tensor(self.z[index], device="cpu", dtype=torch.float32)
-        return split(self.generator.spec.latent, z)
+        length = self.generator.spec.settings.latent.dim_shape
+        return Codes(z[:length], z[length:])
 
 
 @cache
@@ -89,8 +91,10 @@ def small_spec(
         name="small:8",
         size=8,
         camera=camera or CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0),
-        network=network or NetworkSpec(width=8, multires=3, multires_views=2, samples=6),
-        latent=latent or LatentSpec(dim=6, dim_appearance=2),
+        settings=Spec(
+            network=network or NetworkSpec(width=8, multires=3, multires_views=2, samples=6),
+            latent=latent or LatentSpec(dim=6, dim_appearance=2),
+        ),
     )
 
 
@@ -100,7 +104,11 @@ def random_weights(spec: ModelSpec, seed: int = 0) -> Weights:
 
     def filled(*, fine: bool) -> dict[str, torch.Tensor]:
         field = RadianceField(
-            spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32
+            spec.settings.network,
+            spec.settings.latent,
+            fine=fine,
+            device="meta",
+            dtype=torch.float32,
         )
         return {
             name: torch.randn(tensor.shape, generator=source, device="cpu", dtype=torch.float32)
@@ -108,13 +116,15 @@ def random_weights(spec: ModelSpec, seed: int = 0) -> Weights:
             for name, tensor in field.state_dict().items()
         }
 
-    return Weights(filled(fine=False), filled(fine=True) if spec.network.importance else None)
+    return Weights(
+        filled(fine=False), filled(fine=True) if spec.settings.network.importance else None
+    )
 
 
 def small_generator(spec: ModelSpec | None = None, seed: int = 0) -> Generator:
     """A generator of random weights, on the CPU."""
     spec = spec or small_spec()
-    return build(spec, random_weights(spec, seed), "0" * 64, CPU)
+    return build(spec, random_weights(spec, seed).networks, "0" * 64, CPU)
 
 
 @pytest.fixture(params=CASES)

@@ -17,9 +17,9 @@ import torch
 from click.testing import CliRunner
 
 from graf_cli.cli.main import cli
-from graf_cli.model.field import RadianceField
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.manifest import load_manifest
-from graf_cli.model.spec import LatentSpec, NetworkSpec
 from graf_cli.weights.download import Source, cache_dir
 from tests.conftest import REFERENCE, read_case
 from tests.media import FFMPEG

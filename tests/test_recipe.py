@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import RecipeError, UsageError
-from graf_cli.model.spec import CameraSpec
 from graf_cli.recipe import (
     Dataset,
     Grid,
@@ -24,6 +23,7 @@ from graf_cli.recipe import (
     model_ref,
 )
 from graf_cli.request import dataset, grid, override, sample, sweep
+from graf_cli.scene.spec import CameraSpec
 from tests.conftest import small_spec
 
 SPEC = small_spec()

@@ -35,6 +35,7 @@ LEVELS = {
     "shots": 7,
     "output": 7,
     "request": 7,
+    "measure": 7,
     "engine": 8,
     "jobs": 9,
     "api": 10,
@@ -56,16 +57,16 @@ HOMES = {
     "safetensors": {"model.checkpoint"},
     "requests": {"weights.download", "weights.cache"},
     "filelock": {"weights.download", "weights.cache"},
-    "yaml": {"model.config"},
+    "yaml": {"families.graf.config"},
     "ray": {"engine.cluster"},
 }
 
 # What `graf --help` and `graf models` need must not import what is slow.
 LIGHT = (
-    "", "cli.main", "cli.models", "model.manifest", "model.config", "weights.download", "recipe"
+    "", "cli.main", "cli.models", "model.manifest", "families.graf.config", "families.graf.spec", "weights.download", "recipe"
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
-NO_TORCH = ("arrays", "model.spec")
+NO_TORCH = ("arrays", "model.spec", "scene.spec", "scene.features", "families.graf.spec")
 
 
 @dataclass(frozen=True)

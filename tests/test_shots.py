@@ -12,10 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import RecipeError
-from graf_cli.model.latent import draw, slerp
-from graf_cli.model.spec import CameraSpec
+from graf_cli.families.graf.scene import Codes, codes_of
+from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.recipe import Recipe, from_json, model_ref
+from graf_cli.rendering.shot import Shot
 from graf_cli.request import dataset, grid, sample, sweep
+from graf_cli.scene.codes import Code, along_great_circle
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.shots import Pace, Shots, at, outside_training
 from tests.conftest import small_spec
 
@@ -23,6 +26,10 @@ SPEC = small_spec()
 REF = model_ref(SPEC, None)
 KEYFRAMES = st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=5)
 FRAMES = st.integers(2, 60)
+
+
+def codes(shot: Shot) -> Codes:
+    return codes_of(SPEC.settings, shot.subject)
 
 
 def shots(**options: Any) -> Shots:
@@ -72,25 +79,25 @@ def test_a_keyframe_at_equal_distances() -> None:
 
 def test_objects_go_along_great_circles() -> None:
     found = shots(shape=(1, 2), appearance=7, frames=3)
-    a, b = draw(SPEC.latent, 1), draw(SPEC.latent, 2)
-    assert torch.equal(found[0].latent.shape, a.shape)
-    assert torch.equal(found[2].latent.shape, b.shape)
-    assert torch.allclose(found[1].latent.shape, slerp(a.shape, b.shape, 0.5))
-    same = draw(SPEC.latent, 7).appearance
-    assert all(torch.equal(shot.latent.appearance, same) for shot in found)
+    a, b = draw(SPEC.settings.latent, 1), draw(SPEC.settings.latent, 2)
+    assert torch.equal(codes(found[0]).shape, a.shape)
+    assert torch.equal(codes(found[2]).shape, b.shape)
+    assert torch.allclose(codes(found[1]).shape, along_great_circle(Code(a.shape, b.shape, 0.5)))
+    same = draw(SPEC.settings.latent, 7).appearance
+    assert all(torch.equal(codes(shot).appearance, same) for shot in found)
 
 
 def test_truncation_scales_codes() -> None:
     whole, half = shots(seed=3)[0], shots(seed=3, truncation=0.5)[0]
-    assert torch.allclose(whole.latent.shape, 2 * half.latent.shape)
+    assert torch.allclose(codes(whole).shape, 2 * codes(half).shape)
 
 
 def test_one_of_many_is_the_same_shot() -> None:
     poses = [[1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4 + k] for k in range(3)]
-    codes = [[float(k)] * 6 for k in range(3)]
+    rows = [[float(k)] * 6 for k in range(3)]
     recipes = (
         sweep(REF, SPEC, azimuth=(0, 360), elevation=(10, 40, 5), shape=(1, 2), frames=5),
-        sweep(REF, SPEC, latents=codes, poses=poses, fov=(30, 50)),
+        sweep(REF, SPEC, latents=rows, poses=poses, fov=(30, 50)),
         sample(REF, SPEC, 4, 9),
         grid(REF, SPEC, [1, 2], [3, 4]),
         dataset(REF, SPEC, 2, 3, 9),
@@ -104,15 +111,15 @@ def test_one_of_many_is_the_same_shot() -> None:
             shot = Shots(recipe, SPEC)[k]
             assert np.array_equal(alone.camera.pose, shot.camera.pose)
             assert alone.camera.fov == shot.camera.fov
-            assert torch.equal(alone.latent.shape, shot.latent.shape)
-            assert torch.equal(alone.latent.appearance, shot.latent.appearance)
+            assert torch.equal(codes(alone).shape, codes(shot).shape)
+            assert torch.equal(codes(alone).appearance, codes(shot).appearance)
 
 
 def test_a_sample_is_the_same_whatever_n_is() -> None:
     few, many = (Shots(sample(REF, SPEC, n, 5), SPEC) for n in (2, 9))
     for a, b in zip(few, many, strict=False):
         assert np.array_equal(a.camera.pose, b.camera.pose)
-        assert torch.equal(a.latent.shape, b.latent.shape)
+        assert torch.equal(codes(a).shape, codes(b).shape)
 
 
 # data sets
@@ -123,10 +130,10 @@ def test_an_object_of_a_data_set_is_the_same_whatever_n_is() -> None:
     sampled = Shots(sample(REF, SPEC, 2, 5), SPEC)
     for k, (a, b) in enumerate(zip(few, many, strict=False)):
         assert np.array_equal(a.camera.pose, b.camera.pose)
-        assert torch.equal(a.latent.shape, b.latent.shape)
-        assert torch.equal(a.latent.shape, sampled[k // 3].latent.shape)
+        assert torch.equal(codes(a).shape, codes(b).shape)
+        assert torch.equal(codes(a).shape, codes(sampled[k // 3]).shape)
     assert len({shot.camera.pose.tobytes() for shot in many}) == 27
-    assert len({shot.latent.shape.numpy().tobytes() for shot in many}) == 9
+    assert len({codes(shot).shape.numpy().tobytes() for shot in many}) == 9
 
 
 @given(st.integers(1, 40), st.sampled_from(["model", "orbit", "cap"]), st.integers(0, 2**63 - 1))
@@ -181,9 +188,9 @@ def test_rows_share_a_shape_columns_an_appearance() -> None:
     rows = list(itertools.batched(found, 3)) if hasattr(itertools, "batched") else None
     rows = rows or [tuple(found[:3]), tuple(found[3:])]
     for row in rows:
-        assert all(torch.equal(shot.latent.shape, row[0].latent.shape) for shot in row)
+        assert all(torch.equal(codes(shot).shape, codes(row[0]).shape) for shot in row)
     for above, below in zip(*rows, strict=True):
-        assert torch.equal(above.latent.appearance, below.latent.appearance)
+        assert torch.equal(codes(above).appearance, codes(below).appearance)
 
 
 def test_slices_and_bounds() -> None:

@@ -15,7 +15,7 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from graf_cli.rendering.measure import Measured
+    from graf_cli.measure import Measured
 
 
 @click.command(short_help="How fast a model renders here, and how exactly.")
@@ -34,7 +34,7 @@ def bench(source: ModelChoice, engine: EngineChoice, size: int | None, as_json: 
     graf bench --model cars:128 --precision bfloat16 --json
     """
     from graf_cli.cli.console import print_json
-    from graf_cli.rendering.measure import measure
+    from graf_cli.measure import measure
 
     measured = measure(source.load(), engine.options(), size=size)
     if as_json:

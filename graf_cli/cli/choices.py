@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from graf_cli.api import Outline
     from graf_cli.engine.contract import Engine
     from graf_cli.model.generator import Generator
-    from graf_cli.model.spec import LatentSpec
     from graf_cli.output.formats import Encoding
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
     from graf_cli.rendering.renderer import RenderOptions
     from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
+    from graf_cli.scene.features import Features
     from graf_cli.sharding import Shard
     from graf_cli.syntax import Precision
 
@@ -150,7 +150,7 @@ class ObjectChoice:
     appearance: tuple[int, ...] | None
     latent: Path | None
 
-    def asked(self, spec: LatentSpec) -> SweepOptions:
+    def asked(self, features: Features) -> SweepOptions:
         """For `graf_cli.request`.
 
         Raises
@@ -165,9 +165,9 @@ class ObjectChoice:
         }
         if self.latent:
             from graf_cli.cli.inputs import read_from
-            from graf_cli.model.latent import read_latents
+            from graf_cli.scene.codes import read_rows
 
-            codes = read_from(self.latent, lambda path: read_latents(path, spec))
+            codes = read_from(self.latent, lambda path: read_rows(path, features))
             asked["latents"] = codes.tolist()
         return asked
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from graf_cli.model.manifest import Manifest
-    from graf_cli.model.spec import ModelSpec
+    from graf_cli.scene.spec import ModelSpec
 
 
 @click.command(short_help="Fetch models into the cache.")

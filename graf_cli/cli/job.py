@@ -21,7 +21,7 @@ from graf_cli.cli.ending import Ending, Terminated, after_the_picture_in_hand
 from graf_cli.engine.contract import Engine, Put, Work
 from graf_cli.errors import GrafError, RecipeError, UsageError
 from graf_cli.model.generator import Generator
-from graf_cli.model.spec import ModelSpec
+from graf_cli.model.spec import features_of
 from graf_cli.output.formats import Target, target_of
 from graf_cli.output.overlap import Overlapped
 from graf_cli.output.place import beside
@@ -29,6 +29,7 @@ from graf_cli.output.sink import Sink
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.shots import Shots, outside_training
 
 log = logging.getLogger("graf")
@@ -328,7 +329,7 @@ def cost_of(recipe: Recipe, opened: Opened) -> dict[str, Any]:
     The size of a download is known when there is none; for the rest one has to ask its server,
     which a dry run does not.
     """
-    along = recipe.samples + opened.spec.network.importance
+    along = recipe.samples + features_of(opened.spec).further
     return {
         "frames": len(recipe),
         "samples": len(recipe) * recipe.width * recipe.height * along,

@@ -114,9 +114,10 @@ def _asked(
 ) -> SweepOptions:
     """Which object, seen from where; files are read now."""
     from graf_cli.cli.inputs import read_from
+    from graf_cli.model.spec import features_of
     from graf_cli.rendering.poses import Poses, read_poses
 
-    asked: SweepOptions = {**thing.asked(opened.spec.latent), **view.asked()}
+    asked: SweepOptions = {**thing.asked(features_of(opened.spec)), **view.asked()}
     cameras = read_from(poses, read_poses) if poses else Poses(rows=())
     if poses:
         asked["poses"] = cameras.rows

@@ -24,9 +24,9 @@ from graf_cli.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from graf_cli.model.spec import ModelSpec
     from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
+    from graf_cli.scene.spec import ModelSpec
 
 
 @click.command(short_help="Random objects seen by random cameras.")

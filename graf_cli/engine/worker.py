@@ -13,14 +13,13 @@ import torch
 
 from graf_cli.engine.contract import Put
 from graf_cli.errors import DeviceError, EngineError
-from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator
-from graf_cli.model.spec import ModelSpec
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.normals import with_normals
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.shots import Shots
 from graf_cli.version import __version__
 
@@ -133,11 +132,8 @@ def placed(generator: Generator, device: torch.device) -> Generator:
             "it on that machine, or begin Ray there with `--num-gpus 0`."
         )
 
-    def moved(field: RadianceField | None) -> Any:
-        return None if field is None else deepcopy(field).to(device=device)
-
-    coarse, fine = moved(generator.coarse), moved(generator.fine)
-    return replace(generator, coarse=coarse, fine=fine, device=device)
+    network = deepcopy(generator.network).to(device=device)
+    return replace(generator, network=network, device=device)
 
 
 def owned(frame: Frame) -> Frame:

@@ -24,8 +24,9 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
-from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import ModelSpec, explain
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.model.spec import from_plain, to_plain
+from graf_cli.scene.spec import ModelSpec, explain
 from graf_cli.weights.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
 
 Tensors = dict[str, Tensor]
@@ -54,6 +55,11 @@ class Weights:
     coarse: Tensors
     fine: Tensors | None = None
     spec: ModelSpec | None = None
+
+    @property
+    def networks(self) -> dict[str, Tensors]:
+        """By network, as the family takes them."""
+        return {COARSE: self.coarse} | ({FINE: self.fine} if self.fine is not None else {})
 
 
 def read_weights(path: Path) -> Weights:
@@ -102,7 +108,7 @@ def write_weights(path: Path, spec: ModelSpec, weights: Weights, dtype: torch.dt
             raise CheckpointError(
                 f"Tensor `{name}` holds numbers that {dtype} cannot; store it as float32."
             )
-    spec_json = msgspec.json.encode(msgspec.structs.replace(spec, weights=None)).decode()
+    spec_json = msgspec.json.encode(to_plain(msgspec.structs.replace(spec, weights=None))).decode()
     path.write_bytes(safetensors.torch.save(stored, {SPEC_KEY: spec_json}))
 
 
@@ -117,7 +123,7 @@ def check_weights(path: Path, spec: ModelSpec, weights: Weights) -> None:
     _check_network(path, COARSE, weights.coarse, _expected(spec, fine=False))
     if weights.fine is None:
         return
-    if not spec.network.importance:
+    if not spec.settings.network.importance:
         raise CheckpointError(
             f"{path} holds a generator for a second pass, but its configuration has none; "
             "set N_importance there as it was in training."
@@ -126,7 +132,9 @@ def check_weights(path: Path, spec: ModelSpec, weights: Weights) -> None:
 
 
 def _expected(spec: ModelSpec, *, fine: bool) -> dict[str, torch.Size]:
-    field = RadianceField(spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32)
+    field = RadianceField(
+        spec.settings.network, spec.settings.latent, fine=fine, device="meta", dtype=torch.float32
+    )
     return {name: tensor.shape for name, tensor in field.state_dict().items()}
 
 
@@ -180,7 +188,7 @@ def _spec_of(path: Path, metadata: Mapping[str, str]) -> ModelSpec | None:
     if SPEC_KEY not in metadata:
         return None
     try:
-        spec = msgspec.json.decode(metadata[SPEC_KEY], type=ModelSpec)
+        spec = from_plain(msgspec.json.decode(metadata[SPEC_KEY], type=dict[str, Any]))
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CheckpointError(
             f"{path} describes its model wrongly: {explain(error)}; convert the checkpoint again."

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import nn
 
 from graf_cli.errors import ManifestError
+from graf_cli.families.graf.config import read_config
 from graf_cli.model.checkpoint import Tensors, Weights, check_weights, read_weights
-from graf_cli.model.config import read_config
-from graf_cli.model.field import Field, RadianceField
-from graf_cli.model.latent import Latent
-from graf_cli.model.spec import ModelSpec
+from graf_cli.model.families import family_of
+from graf_cli.model.spec import features_of
+from graf_cli.scene.camera import Camera
+from graf_cli.scene.codes import Subject
+from graf_cli.scene.features import Features
+from graf_cli.scene.spec import ModelSpec
+from graf_cli.scene.volume import Scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,52 +31,39 @@ class Generator:
     spec : ModelSpec
     sha256 : str
         Digest of the file that the weights came from, lower-case hexadecimal.
-    coarse : RadianceField
-        The only pass of most models; the first of two where `spec.network.importance` is set.
-    fine : RadianceField or None
-        The second pass, where it has weights of its own.
+    network : Module
+        Of the model's family, on `device`.
     device : torch.device
     """
 
     spec: ModelSpec
     sha256: str
-    coarse: RadianceField
-    fine: RadianceField | None
+    network: nn.Module
     device: torch.device
 
-    def conditioned(self, latent: Latent, *, fine: bool = False) -> Field:
-        """The field of one object: points and directions in, raw density and colour out.
+    @property
+    def features(self) -> Features:
+        """What the model offers."""
+        return features_of(self.spec)
 
-        With `fine`, that of the second pass, which without weights of its own is the first.
-        """
-        field = self.fine if fine and self.fine is not None else self.coarse
-        dtype = next(field.parameters()).dtype
-        shape = latent.shape.to(device=self.device, dtype=dtype)
-        appearance = latent.appearance.to(device=self.device, dtype=dtype)
+    @property
+    def conditioned_on_camera(self) -> bool:
+        """Whether each camera makes another scene of a subject."""
+        return self.features.conditioned_on_camera
 
-        def query(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
-            density, colour = field(points, directions, shape, appearance)
-            return density, colour
-
-        return query
-
-
-def build(spec: ModelSpec, weights: Weights, sha256: str, device: torch.device) -> Generator:
-    """Put checked weights into the network that the specification describes."""
-    fine = None
-    if weights.fine is not None:
-        fine = _filled(spec, weights.fine, device, fine=True)
-    coarse = _filled(spec, weights.coarse, device, fine=False)
-    return Generator(spec=spec, sha256=sha256, coarse=coarse, fine=fine, device=device)
+    def scene(self, subject: Subject, *, samples: int, camera: Camera | None = None) -> Scene:
+        """What rays pass through; see `graf_cli.families.contract.Family.scene`."""
+        family = family_of(self.spec.family)
+        settings = self.spec.settings
+        return family.scene(settings, self.network, subject, samples=samples, camera=camera)
 
 
-def _filled(
-    spec: ModelSpec, tensors: Tensors, device: torch.device, *, fine: bool
-) -> RadianceField:
-    field = RadianceField(spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32)
-    placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
-    field.load_state_dict(placed, assign=True)
-    return field.requires_grad_(False).eval()
+def build(
+    spec: ModelSpec, weights: Mapping[str, Tensors], sha256: str, device: torch.device
+) -> Generator:
+    """Put checked weights, by network, into what the specification describes."""
+    network = family_of(spec.family).network(spec.settings, weights, device=device)
+    return Generator(spec=spec, sha256=sha256, network=network, device=device)
 
 
 def open_checkpoint(path: Path, config: Path | None = None) -> tuple[ModelSpec, Weights]:
@@ -98,7 +90,7 @@ def open_checkpoint(path: Path, config: Path | None = None) -> tuple[ModelSpec, 
 def load_checkpoint(path: Path, config: Path | None, device: torch.device) -> Generator:
     """What a user trained, on a device. Raises as `open_checkpoint`."""
     spec, weights = open_checkpoint(path, config)
-    return build(spec, weights, digest(path), device)
+    return build(spec, weights.networks, digest(path), device)
 
 
 def load_spec(spec: ModelSpec, path: Path, device: torch.device) -> Generator:
@@ -111,7 +103,7 @@ def load_spec(spec: ModelSpec, path: Path, device: torch.device) -> Generator:
     """
     weights = read_weights(path)
     check_weights(path, spec, weights)
-    return build(spec, weights, digest(path), device)
+    return build(spec, weights.networks, digest(path), device)
 
 
 def digest(path: Path) -> str:

@@ -18,15 +18,9 @@ import msgspec
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError, UsageError
-from graf_cli.model.spec import (
-    About,
-    CameraSpec,
-    LatentSpec,
-    ModelSpec,
-    NetworkSpec,
-    Pixels,
-    explain,
-)
+from graf_cli.model.families import spec_of
+from graf_cli.model.spec import DEFAULT_FAMILY
+from graf_cli.scene.spec import About, CameraSpec, ModelSpec, Pixels, explain
 from graf_cli.weights.address import check_address
 from graf_cli.weights.download import Source
 
@@ -60,8 +54,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     citation: str = ""
     note: str = ""
     background: Literal["white", "black"] = "white"
-    network: NetworkSpec = NetworkSpec()
-    latent: LatentSpec = LatentSpec()
+    family: str = DEFAULT_FAMILY
+    settings: Any = None  # the family's own keys
 
     def __post_init__(self) -> None:
         if self.default_size not in self.files:
@@ -84,8 +78,8 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             size=size,
             camera=self.camera,
             background=self.background,
-            network=self.network,
-            latent=self.latent,
+            family=self.family,
+            settings=self.settings,
             about=About(
                 title=self.title,
                 source=self.source,
@@ -95,6 +89,9 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             ),
             weights=Source(url=weights.url, filename=_cache_name(name, weights.url), sha256=digest),
         )
+
+
+ENTRY_KEYS = frozenset(Entry.__struct_fields__) - {"settings"}
 
 
 def _cache_name(name: str, url: str) -> str:
@@ -243,7 +240,13 @@ def _entry(path: Path, folder: Path, name: str, table: object) -> Entry:
             table = {**table, "files": files}
         if isinstance(camera, dict) and isinstance(camera.get("radius"), int | float):
             table = {**table, "camera": {**camera, "radius": [camera["radius"]] * 2}}
-    return _converted(path, key, table, Entry)
+    if not isinstance(table, dict):
+        return _converted(path, key, table, Entry)
+    common = {k: v for k, v in table.items() if k in ENTRY_KEYS}
+    entry = _converted(path, key, common, Entry)
+    own = {k: v for k, v in table.items() if k not in ENTRY_KEYS}
+    settings = _converted(path, key, own, spec_of(entry.family).Spec)
+    return msgspec.structs.replace(entry, settings=settings)
 
 
 def _weights(path: Path, folder: Path, key: str, value: object) -> _Weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,86 +10,101 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import DeviceError
-from graf_cli.model.generator import Generator
-from graf_cli.rendering.march import RAY_BLOCK_POINTS, Composite, march
+from graf_cli.rendering.integrator import Seen, integrate
+from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Shot
-from graf_cli.scene.camera import Rays, rays
+from graf_cli.scene.camera import Rays, rays_through
+from graf_cli.scene.volume import Scene, Scenes
 
 CPU_CHUNK = 4096  # points whose activations stay in a processor's cache
 GPU_CHUNK = 1 << 17
 SMALLEST_CHUNK = 64
 BLOCK_RAYS = 1 << 16
+BLOCK_POINTS = 1 << 18  # samples held at once by the exact integrator
 
 T = TypeVar("T")
 
 
 class Canvas:
-    """Where pictures of one generator are made, and by the plain marcher how.
+    """Where pictures of one generator are made, and by the exact integrator how.
 
     Parameters
     ----------
-    generator : Generator
+    generator : Scenes
     chunk : int or None
         Points that go through the network at once; None takes what suits the device.
     """
 
-    def __init__(self, generator: Generator, chunk: int | None = None) -> None:
+    def __init__(self, generator: Scenes, chunk: int | None = None) -> None:
         self.generator = generator
         self.chunk = chunk or (CPU_CHUNK if generator.device.type == "cpu" else GPU_CHUNK)
+        self._scenes: OrderedDict[tuple[bytes, ...], Scene] = OrderedDict()
+
+    def scene(self, shot: Shot) -> Scene:
+        """What a shot's rays pass through, made once for many cameras."""
+        key: tuple[bytes, ...] = (shot.subject.key, str(shot.samples).encode())
+        if self.generator.conditioned_on_camera:
+            key = (*key, shot.key)
+        if key not in self._scenes:
+            made = self.generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
+            remember(self._scenes, key, made)
+        self._scenes.move_to_end(key)
+        return self._scenes[key]
 
     def samples(self, shot: Shot) -> int:
         """Of a whole picture, all passes together."""
-        more = self.generator.spec.network.importance
-        along = 2 * shot.samples + more if more else shot.samples
+        quadrature = self.scene(shot).quadrature
+        along = quadrature.samples + quadrature.further
+        if quadrature.further and not quadrature.kept:
+            along += quadrature.samples
         return along * shot.camera.width * shot.camera.height
 
     def blocks(self, shot: Shot, points: int) -> range:
         """First pixels of the blocks of rays that have about so many samples each."""
         pixels = shot.camera.width * shot.camera.height
-        along = shot.samples + self.generator.spec.network.importance
+        quadrature = self.scene(shot).quadrature
+        along = quadrature.samples + quadrature.further
         return range(0, pixels, max(1, min(points // along, BLOCK_RAYS)))
 
-    def fill(self, shot: Shot, march_some: Callable[[Rays, int], Composite], points: int) -> Tensor:
-        """Colour, opacity, depth of every pixel, shape = (H·W, 5).
+    def rays(self, shot: Shot, pixel: Tensor) -> Rays:
+        """Rays through some pixels, as the scene takes them."""
+        through = rays_through(shot.camera, pixel, dtype=torch.float32)
+        warp = self.scene(shot).warp
+        return through if warp is None else warp(through, shot.camera)
+
+    def fill(self, shot: Shot, march_some: Callable[[Rays, Tensor], Seen], points: int) -> Tensor:
+        """Radiance, opacity, depth of every pixel, shape = (H·W, channels + 2).
 
         Parameters
         ----------
         shot : Shot
         march_some : callable
-            What some rays see; it is told the pixel of the first one.
+            What some rays see; it is told their pixels.
         points : int
             Samples of the rays that are marched at once.
         """
-        camera, blocks = shot.camera, self.blocks(shot, points)
-        picture = torch.empty((blocks.stop, 5), device=self.generator.device, dtype=torch.float32)
+        blocks, device = self.blocks(shot, points), self.generator.device
+        columns_of = self.scene(shot).passes[-1].channels + 2
+        picture = torch.empty((blocks.stop, columns_of), device=device, dtype=torch.float32)
         for start in blocks:
             stop = min(start + blocks.step, blocks.stop)
-            through = rays(
-                camera, device=picture.device, dtype=picture.dtype, start=start, stop=stop
-            )
-            picture[start:stop] = columns(march_some(through, start))
+            pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
+            picture[start:stop] = columns(march_some(self.rays(shot, pixel), pixel))
         return picture
 
     def plain(self, shot: Shot) -> Tensor:
-        """The whole picture by the plain marcher, shape = (H·W, 5)."""
-        return self.fill(shot, lambda through, _: self.march(shot, through), RAY_BLOCK_POINTS)
+        """The whole picture by the exact integrator, shape = (H·W, channels + 2)."""
+        return self.fill(
+            shot, lambda through, pixel: self.march(shot, through, pixel), BLOCK_POINTS
+        )
 
-    def march(self, shot: Shot, through: Rays) -> Composite:
-        """Rays through the plain marcher."""
-        network = self.generator.spec.network
-        fine = self.generator.conditioned(shot.latent, fine=True) if network.importance else None
-
-        def attempt(chunk: int) -> Composite:
-            return march(
-                self.generator.conditioned(shot.latent),
-                through,
-                shot.samples,
-                chunk=chunk,
-                importance=network.importance,
-                fine=fine,
-            )
-
-        return self.within_memory(attempt)
+    def march(self, shot: Shot, through: Rays, pixel: Tensor) -> Seen:
+        """Rays through the exact integrator."""
+        scene = self.scene(shot)
+        draws = None if scene.draws is None else scene.draws(shot.camera)
+        return self.within_memory(
+            lambda chunk: integrate(scene, through, chunk=chunk, pixel=pixel, draws=draws)
+        )
 
     def within_memory(self, attempt: Callable[[int], T]) -> T:
         """Halve the chunk until the device holds it, and stay there.
@@ -110,6 +126,6 @@ class Canvas:
             self.chunk //= 2
 
 
-def columns(seen: Composite) -> Tensor:
-    """Colour, opacity, depth beside each other, shape = (n, 5)."""
-    return torch.cat((seen.colour, seen.opacity[:, None], seen.depth[:, None]), dim=-1)
+def columns(seen: Seen) -> Tensor:
+    """Radiance, opacity, depth beside each other, shape = (n, channels + 2)."""
+    return torch.cat((seen.radiance, seen.opacity[:, None], seen.depth[:, None]), dim=-1)

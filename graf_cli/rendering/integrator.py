@@ -169,6 +169,11 @@ def _evenly(z: Tensor, quadrature: Quadrature) -> Tensor:
     return u.expand(len(z), count)
 
 
+def disparity(depth: Tensor, opacity: Tensor) -> Tensor:
+    """``1 / max(1e-10, depth / (opacity + 1e-10))``, shape = (n,), per world unit."""
+    return 1 / (depth / (opacity + EPSILON)).clamp(min=EPSILON)
+
+
 def integrate(
     scene: Scene, rays: Rays, *, chunk: int, pixel: Tensor | None = None, draws: Draws | None = None
 ) -> Seen:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graf_cli.model.field import Field
-from graf_cli.model.generator import Generator
-from graf_cli.rendering.march import weights
+from graf_cli.rendering.integrator import alphas, weights
 from graf_cli.rendering.renderer import Frame, Image, Shot
 from graf_cli.scene.camera import Rays, rays
+from graf_cli.scene.volume import Scenes, Volume
 
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
@@ -33,13 +32,13 @@ class NormalFrame(Frame):
     normal: Image
 
 
-def with_normals(generator: Generator, frame: Frame) -> NormalFrame:
+def with_normals(generator: Scenes, frame: Frame) -> NormalFrame:
     """Add to a frame the normals of what it shows."""
     normal = normals(generator, frame)
     return NormalFrame(frame.rgb, frame.depth, frame.opacity, frame.shot, normal)
 
 
-def normals(generator: Generator, frame: Frame) -> Image:
+def normals(generator: Scenes, frame: Frame) -> Image:
     """Normals of the surface that a frame shows at the depth ``depth / opacity``.
 
     At samples around it, as far apart as those of the picture, the normal is
@@ -65,34 +64,36 @@ def normals(generator: Generator, frame: Frame) -> Image:
     return host.reshape(camera.height, camera.width, 3)
 
 
-def _at(generator: Generator, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
+def _at(generator: Scenes, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
     """Normals of rays at depths, shapes (n, 3) and (n, 1)."""
-    field = generator.conditioned(shot.latent, fine=generator.spec.network.importance > 0)
+    scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
+    volume = scene.passes[-1]
     count = 2 * REACH + 1
     steps = torch.linspace(-REACH, REACH, count, device=surface.device, dtype=surface.dtype)
     z = surface + steps * (through.far - through.near) / max(shot.samples - 1, 1)
     points = through.origins[:, None] + through.directions[:, None] * z[..., None]
     length = through.directions.norm(dim=-1, keepdim=True)
-    directions = (through.directions / length)[:, None].expand_as(points)
-    density, gradient = _gradient(field, points.reshape(-1, 3), directions.reshape(-1, 3))
+    density, gradient = _gradient(volume, points.reshape(-1, 3))
     # One sample more, of nothing: the last interval of a ray is infinite, this one is not.
     beyond = torch.zeros_like(surface)
-    weight = weights(
-        torch.cat((density.reshape(z.shape), beyond), dim=-1),
+    alpha = alphas(
         torch.cat((z, 2 * z[:, -1:] - z[:, -2:-1]), dim=-1),
+        torch.cat((density.reshape(z.shape), beyond), dim=-1),
         length,
-    )[:, :-1]
+        scene.quadrature,
+    )
+    weight = weights(alpha)[:, :-1]
     facing = -_unit(gradient).reshape(points.shape)
     return _unit((facing * (weight[..., None] + LEAST)).sum(dim=1))
 
 
-def _gradient(field: Field, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
+def _gradient(volume: Volume, points: Tensor) -> tuple[Tensor, Tensor]:
     """Raw density, shape = (n,), and its gradient per world unit, shape = (n, 3)."""
     densities, gradients = [torch.zeros_like(points[:0, 0])], [torch.zeros_like(points[:0])]
-    for p, d in zip(torch.split(points, CHUNK), torch.split(directions, CHUNK), strict=True):
+    for p in torch.split(points, CHUNK):
         with torch.enable_grad():
             at = p.detach().clone().requires_grad_(True)
-            density, _ = field(at, d)
+            _, density = volume.density(at)
             [gradient] = torch.autograd.grad(density.sum(), at)
         densities.append(density.detach())
         gradients.append(gradient)

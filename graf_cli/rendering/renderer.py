@@ -15,11 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.model.generator import Generator
 from graf_cli.rendering.canvas import Canvas
 from graf_cli.rendering.fast.attempt import Attempt, Attempts, Footing
 from graf_cli.rendering.fast.audit import GridBrokenError
-from graf_cli.rendering.fast.objects import Objects, remember
+from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import (
     LADDER,
     LIGHT,
@@ -31,7 +30,9 @@ from graf_cli.rendering.fast.proof import (
     after_broken_grid,
     merged,
 )
+from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
+from graf_cli.scene.volume import Scenes
 from graf_cli.syntax import Precision
 
 __all__ = ["Frame", "Image", "RenderOptions", "Renderer", "Rgb", "Series", "Shot"]
@@ -80,7 +81,7 @@ class Renderer:
 
     Parameters
     ----------
-    generator : Generator
+    generator : Scenes
     options : RenderOptions
     objects : Objects, optional
         What other jobs of the same generator have folded and looked into; it changes no picture.
@@ -93,7 +94,7 @@ class Renderer:
 
     def __init__(
         self,
-        generator: Generator,
+        generator: Scenes,
         options: RenderOptions | None = None,
         objects: Objects | None = None,
     ) -> None:
@@ -125,12 +126,16 @@ class Renderer:
         DeviceError
             When the device's memory does not hold even the smallest chunk.
         """
-        if self.options.exact:
+        if self.options.exact or not self._has_fast_path(shot):
             made = self._plain(shot)
         else:
             made = self._proven(shot, series or Series(shot, 1))
         self.outcome = merged(self.outcome, made.outcome)
         return _frame(shot, made.picture)
+
+    def _has_fast_path(self, shot: Shot) -> bool:
+        scene = self._canvas.scene(shot)
+        return scene.fast is not None and scene.draws is None
 
     def _proven(self, shot: Shot, series: Series) -> _Made:
         """The picture, by the first way from where its series stands that keeps the promise."""

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graf_cli.model.latent import Latent
-from graf_cli.rendering.march import disparity
+from graf_cli.rendering.integrator import disparity
 from graf_cli.scene.camera import Camera
+from graf_cli.scene.codes import Subject
 
 Image = NDArray[np.float32]
 Rgb = tuple[float, float, float]
@@ -20,11 +20,11 @@ Rgb = tuple[float, float, float]
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """One latent seen by one camera: everything a picture needs beside the generator.
+    """One subject seen by one camera: everything a picture needs beside the generator.
 
     Attributes
     ----------
-    latent : Latent
+    subject : Subject
     camera : Camera
     samples : int
         Along each ray.
@@ -32,7 +32,7 @@ class Shot:
         What shows through, in [0, 1].
     """
 
-    latent: Latent
+    subject: Subject
     camera: Camera
     samples: int
     background: Rgb
@@ -40,15 +40,15 @@ class Shot:
     @cached_property
     def key(self) -> bytes:
         """16 bytes that are the same for the same shot, in every process."""
-        camera, codes = self.camera, (self.latent.shape, self.latent.appearance)
+        camera = self.camera
         depths = (camera.near, camera.far, camera.radius_max or 0.0)
         counts = (camera.width, camera.height, self.samples)
         told = (*counts, camera.fov, *depths, camera.orthographic, *self.background)
         digest = hashlib.blake2b(digest_size=16)
         digest.update(np.array(told, dtype=np.float64).tobytes())
         digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())
-        for code in codes:
-            digest.update(code.to(device="cpu", dtype=torch.float32).numpy().tobytes())
+        for part in self.subject.parts():
+            digest.update(part)
         return digest.digest()
 
     @property

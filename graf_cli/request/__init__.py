@@ -12,7 +12,6 @@ from typing import Unpack
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import ModelSpec
 from graf_cli.recipe import DEFAULT_FPS, Grid, ModelRef, Recipe, Samples, Sweep
 from graf_cli.request.dataset import dataset as dataset
 from graf_cli.request.options import CameraOptions as CameraOptions
@@ -22,6 +21,7 @@ from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
 from graf_cli.request.parts import frames_of, moves, object_of, recipe_of, truncation_of, view_of
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import ModelSpec
 from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
 from graf_cli.request.options import CameraChoice, CameraOptions, DatasetOptions
 from graf_cli.request.parts import recipe_of, truncation_of, view_of
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_split
 
 DEFAULT_VIEWS = 24

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import msgspec
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import ModelSpec
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import SCALED, TRANSPARENT, ModelRef, Object, Plan, Recipe, Row, View
 from graf_cli.request.options import CameraOptions, PictureOptions, SweepOptions
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_size, parse_colour
 from graf_cli.version import __version__
 
@@ -29,8 +30,9 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
     codes = _rows(options.get("latents"))
     if codes and any(options.get(key) is not None for key in ("seed", "shape", "appearance")):
         raise UsageError("--latent says which object; leave out --seed, --shape, --appearance.")
-    if any(len(row) != spec.latent.dim for row in codes):
-        raise UsageError(f"The codes of `{spec.name}` have {spec.latent.dim} numbers each.")
+    length = features_of(spec).length
+    if any(len(row) != length for row in codes):
+        raise UsageError(f"The codes of `{spec.name}` have {length} numbers each.")
     return Object(
         shape=_seeds(options.get("shape"), 0 if seed is None else seed),
         appearance=_seeds(options.get("appearance"), 0 if seed is None else seed),
@@ -65,7 +67,7 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
             "plan": plan,
             "width": width,
             "height": height,
-            "samples": options.get("samples") or spec.network.samples,
+            "samples": options.get("samples") or features_of(spec).samples,
             "background": _background(spec, options.get("background")),
             "show": show,
             "depth_range": depth_range,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.arrays import Array
-from graf_cli.model.spec import CameraSpec
+from graf_cli.scene.spec import CameraSpec
 
 SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from graf_cli.arrays import Array, read_arrays
+from graf_cli.errors import UsageError
+from graf_cli.scene.features import Block, Features
 
 PARALLEL = 1e-6  # sine of the angle below which two codes are interpolated along a line
 
@@ -65,21 +70,111 @@ class Subject:
         as they are.
         """
         digest = hashlib.blake2b(digest_size=16)
-        for code in self.codes.values():
-            digest.update(_bytes(code.start))
-            if code.end is not None and code.t > 0:
-                digest.update(_bytes(code.end) + np.float64(code.t).tobytes())
-        if self.space != "z":
-            digest.update(self.space.encode())
-        if self.truncation != 1:
-            digest.update(np.float64(self.truncation).tobytes())
-        for name, value in sorted(self.controls.items()):
-            digest.update(name.encode() + np.float64(value).tobytes())
+        for part in self.parts():
+            digest.update(part)
         return digest.digest()
+
+    def parts(self) -> Iterator[bytes]:
+        """What the key is made of."""
+        for code in self.codes.values():
+            yield _bytes(code.start)
+            if code.end is not None and code.t > 0:
+                yield _bytes(code.end) + np.float64(code.t).tobytes()
+        if self.space != "z":
+            yield self.space.encode()
+        if self.truncation != 1:
+            yield np.float64(self.truncation).tobytes()
+        for name, value in sorted(self.controls.items()):
+            yield name.encode() + np.float64(value).tobytes()
 
 
 def _bytes(code: Tensor) -> bytes:
     return np.ascontiguousarray(code.to(device="cpu", dtype=torch.float32).numpy()).tobytes()
+
+
+def draw(features: Features, seed: int) -> dict[str, Tensor]:
+    """All codes of a seed: the same on every device and in every batch.
+
+    Each seed has a generator of its own on the CPU, so that object `k` does not depend on how
+    many others are drawn. One vector is drawn for all blocks and cut in their order.
+
+    Returns
+    -------
+    dict of Tensor, shape = (length,)
+        By block, float32.
+    """
+    if not features.blocks:
+        return {}
+    [prior] = {block.prior for block in features.blocks}
+    if prior == "legacy":
+        numbers = np.random.RandomState(seed).randn(features.length).astype(np.float32)
+        return split(features, torch.from_numpy(numbers))
+    generator = torch.Generator(device="cpu").manual_seed(seed)
+    options = {"generator": generator, "device": "cpu", "dtype": torch.float32}
+    if prior == "gauss":
+        z = torch.randn(features.length, **options)  # type: ignore[call-overload]
+    else:
+        z = 2 * torch.rand(features.length, **options) - 1  # type: ignore[call-overload]
+    return split(features, z)
+
+
+def drawn_seed(stream: int, k: int) -> int:
+    """The seed of object `k` of a stream of them, independent of how many there are."""
+    [word] = np.random.SeedSequence((stream, k)).generate_state(1, np.uint64)
+    return int(word >> np.uint64(11))
+
+
+def split(features: Features, row: Tensor) -> dict[str, Tensor]:
+    """A row of numbers, shape = (length of all blocks,), cut into blocks."""
+    lengths = [block.length for block in features.blocks]
+    names = [block.name for block in features.blocks]
+    return dict(zip(names, torch.split(row, lengths), strict=True))
+
+
+def read_rows(path: Path, features: Features) -> Array:
+    """Codes from a file.
+
+    Parameters
+    ----------
+    path : Path
+        ``.npy`` of shape (n, length) or (length,), or ``.npz`` with an array (n, length) a block.
+
+    Returns
+    -------
+    ndarray, shape = (n, length)
+        The blocks in their order.
+
+    Raises
+    ------
+    UsageError
+        When the file is not that; it names the shape that was expected.
+    """
+    arrays, names = read_arrays(path), [block.name for block in features.blocks]
+    if names and set(names) <= arrays.keys():
+        parts = [np.atleast_2d(arrays[name]) for name in names]
+        if len({part.shape[:1] for part in parts}) == 1 and {part.ndim for part in parts} == {2}:
+            return _checked(path, features, np.concatenate(parts, axis=1))
+    if len(arrays) != 1:
+        wanted = " and ".join(f"`{name}`" for name in names)
+        raise UsageError(
+            f"{path} holds the arrays {sorted(arrays)}; a .npz of codes holds {wanted}, "
+            "as many rows of each."
+        )
+    [codes] = arrays.values()
+    return _checked(path, features, np.atleast_2d(codes))
+
+
+def _checked(path: Path, features: Features, codes: Array) -> Array:
+    if codes.ndim != 2 or codes.shape[1] != features.length or not len(codes):
+        raise UsageError(
+            f"{path} holds codes of shape {codes.shape}; this model takes n × {features.length} "
+            f"({_told(features.blocks)})."
+        )
+    return codes
+
+
+def _told(blocks: tuple[Block, ...]) -> str:
+    return ", ".join(f"{block.name} {block.length}" for block in blocks)
 
 
 def along_great_circle(code: Code) -> Tensor:

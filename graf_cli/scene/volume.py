@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.scene.camera import Camera, Rays
+from graf_cli.scene.codes import Subject
 
 
 class Volume(Protocol):
@@ -108,12 +109,20 @@ class FastVolume(Protocol):
 
     Attributes
     ----------
+    channels : int
+        As `Volume.channels`.
+    device : torch.device
     tile : int or None
         Rows of a product where kernels differ with their number; None is any.
+    density_products, radiance_products : tuple of Size
+        Outputs and inputs of the matrices that a sample goes through.
     """
 
+    channels: int
     device: torch.device
     tile: int | None
+    density_products: tuple[torch.Size, ...]
+    radiance_products: tuple[torch.Size, ...]
 
     def density(self, points: Tensor, /) -> tuple[Tensor, Tensor]:
         """As `Volume.density`; raw density comes in float32."""
@@ -169,3 +178,18 @@ class Scene:
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None
+
+
+class Scenes(Protocol):
+    """What makes scenes of subjects: a generator, as the renderer knows it."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its tensors are."""
+
+    @property
+    def conditioned_on_camera(self) -> bool:
+        """Whether each camera makes another scene of a subject."""
+
+    def scene(self, subject: Subject, *, samples: int, camera: Camera) -> Scene:
+        """See `graf_cli.families.contract.Family.scene`."""

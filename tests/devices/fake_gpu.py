@@ -13,44 +13,46 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.scene import Codes, as_network
+from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.model.checkpoint import Weights
-from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build, open_checkpoint
-from graf_cli.model.latent import Latent, draw
-from graf_cli.rendering.march import Composite, disparity, march
+from graf_cli.rendering.integrator import Seen, disparity
 from graf_cli.scene.camera import camera_for, pose_on_sphere, rays
 from tests.conftest import CASES, REFERENCE
 from tests.devices.programs import all_are_caught, tell_each
+from tests.rendering.fields import conditioned, march
 
 FAKE = "fakegpu"
 
 
-def place(name: str, mode: FakeTensorMode) -> tuple[Generator, Latent]:
+def place(name: str, mode: FakeTensorMode) -> tuple[Generator, Codes]:
     """A measured checkpoint on the fake device; it is read and checked before, as files are."""
 
     def without_numbers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {key: mode.from_tensor(tensor) for key, tensor in tensors.items()}
 
     spec, weights = open_checkpoint(REFERENCE / f"{name}.pt", REFERENCE / f"{name}.json")
-    latent = draw(spec.latent, 0)
-    latent = Latent(mode.from_tensor(latent.shape), mode.from_tensor(latent.appearance))
+    latent = draw(spec.settings.latent, 0)
+    latent = Codes(mode.from_tensor(latent.shape), mode.from_tensor(latent.appearance))
     fine = None if weights.fine is None else without_numbers(weights.fine)
     with mode:
         fake = Weights(without_numbers(weights.coarse), fine)
-        return build(spec, fake, "0" * 64, torch.device(FAKE)), latent
+        return build(spec, fake.networks, "0" * 64, torch.device(FAKE)), latent
 
 
-def picture(generator: Generator, latent: Latent) -> Composite:
+def picture(generator: Generator, latent: Codes) -> Seen:
     """What the plain marcher makes of one camera."""
     spec = generator.spec
     camera = camera_for(spec.camera, pose_on_sphere(30, 20, 10), width=3, height=2)
     return march(
-        generator.conditioned(latent),
+        conditioned(generator, latent),
         rays(camera, device=generator.device, dtype=torch.float32),
-        spec.network.samples,
+        spec.settings.network.samples,
         chunk=256,
-        importance=spec.network.importance,
-        fine=generator.conditioned(latent, fine=True),
+        importance=spec.settings.network.importance,
+        fine=conditioned(generator, latent, fine=True),
     )
 
 
@@ -58,13 +60,16 @@ def check(name: str) -> None:
     """All of one measured case; its tensors stay where they belong."""
     mode = FakeTensorMode(shape_env=ShapeEnv())
     generator, latent = place(name, mode)
-    fields: list[RadianceField] = [generator.coarse, generator.fine or generator.coarse]
+    fields: list[RadianceField] = [
+        as_network(generator.network).coarse,
+        as_network(generator.network).fine or as_network(generator.network).coarse,
+    ]
     for field in fields:
         assert {p.device.type for p in field.parameters()} == {FAKE}
     with mode, torch.inference_mode():
         seen = picture(generator, latent)
         nearness = disparity(seen.depth, seen.opacity)
-    for values in (seen.colour, seen.opacity, seen.depth, nearness):
+    for values in (seen.radiance, seen.opacity, seen.depth, nearness):
         assert values.device.type == FAKE, f"{name}: a result is on {values.device}"
         assert values.dtype == torch.float32
         assert len(values) == 6
@@ -79,8 +84,8 @@ def check_the_check() -> None:
         there = here.to(device=FAKE)
         all_are_caught(
             (
-                lambda: generator.conditioned(latent)(here, there),
-                lambda: generator.conditioned(latent)(there, here),
+                lambda: conditioned(generator, latent)(here, there),
+                lambda: conditioned(generator, latent)(there, here),
                 lambda: bool(there.sum() > 0),
             )
         )

@@ -18,9 +18,9 @@ from torch.utils.backend_registration import (
     _setup_privateuseone_for_python_backend,
 )
 
+from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.model.checkpoint import Weights
 from graf_cli.model.generator import Generator, build, open_checkpoint
-from graf_cli.model.latent import draw
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.camera import camera_for, pose_on_sphere
@@ -103,7 +103,9 @@ def place(name: str, device: str) -> Generator:
         return {key: tensor.to(device=device) for key, tensor in tensors.items()}
 
     fine = None if weights.fine is None else placed(weights.fine)
-    return build(spec, Weights(placed(weights.coarse), fine), "0" * 64, torch.device(device))
+    return build(
+        spec, Weights(placed(weights.coarse), fine).networks, "0" * 64, torch.device(device)
+    )
 
 
 def shots(generator: Generator) -> list[Shot]:
@@ -111,9 +113,9 @@ def shots(generator: Generator) -> list[Shot]:
     spec = generator.spec
     return [
         Shot(
-            draw(spec.latent, 0),
+            draw(spec.settings.latent, 0).subject(),
             camera_for(spec.camera, pose_on_sphere(azimuth, 20, 10), width=24, height=20),
-            spec.network.samples,
+            spec.settings.network.samples,
             (1.0, 1.0, 1.0),
         )
         for azimuth in (30, 120)

@@ -14,12 +14,14 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
+from graf_cli.families.graf.scene import draw_codes as draw
+from graf_cli.families.graf.spec import LatentSpec
 from graf_cli.model.generator import load_checkpoint
-from graf_cli.model.latent import draw, slerp
-from graf_cli.model.spec import LatentSpec
-from graf_cli.rendering.march import disparity, march
+from graf_cli.rendering.integrator import disparity
 from graf_cli.scene.camera import camera_for, pose_on_sphere, rays
+from graf_cli.scene.codes import Code, along_great_circle
 from tests.conftest import CASES, CPU, REFERENCE
+from tests.rendering.fields import conditioned, march
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,17 +54,17 @@ def test_the_refusal_refuses() -> None:
 def test_every_new_tensor_says_where_it_is(name: str) -> None:
     with ExplicitPlaces(), torch.inference_mode():
         generator = load_checkpoint(REFERENCE / f"{name}.pt", REFERENCE / f"{name}.json", CPU)
-        spec, network = generator.spec, generator.spec.network
-        latent = draw(spec.latent, 0)
-        slerp(latent.shape, draw(spec.latent, 1).shape, 0.5)
+        spec, network = generator.spec, generator.spec.settings.network
+        latent = draw(spec.settings.latent, 0)
+        along_great_circle(Code(latent.shape, draw(spec.settings.latent, 1).shape, 0.5))
         camera = camera_for(spec.camera, pose_on_sphere(30, 20, 10), width=4, height=3)
         seen = march(
-            generator.conditioned(latent),
+            conditioned(generator, latent),
             rays(camera, device=CPU, dtype=torch.float32),
             network.samples,
             chunk=64,
             importance=network.importance,
-            fine=generator.conditioned(latent, fine=True),
+            fine=conditioned(generator, latent, fine=True),
         )
         disparity(seen.depth, seen.opacity)
 
@@ -94,10 +96,10 @@ def test_a_seed_is_the_same_object_on_cuda() -> None:
     generator = load_checkpoint(
         REFERENCE / "cars.pt", REFERENCE / "cars.json", torch.device("cuda")
     )
-    latent = draw(generator.spec.latent, 3)
-    assert torch.equal(latent.shape, draw(generator.spec.latent, 3).shape)
+    latent = draw(generator.spec.settings.latent, 3)
+    assert torch.equal(latent.shape, draw(generator.spec.settings.latent, 3).shape)
     assert latent.shape.device.type == "cpu"
     points = torch.zeros((2, 3), device=generator.device, dtype=torch.float32)
     directions = torch.ones_like(points) / 3**0.5
-    density, colour = generator.conditioned(latent)(points, directions)
+    density, colour = conditioned(generator, latent)(points, directions)
     assert density.device.type == colour.device.type == "cuda"

@@ -80,6 +80,6 @@ def test_what_is_delivered_is_what_would_be_drawn(tmp_path: Path) -> None:
     assert next(delivery) == 4
     assert [path.name for path in tmp_path.iterdir()] == ["4.npy"]
     assert list(delivery) == [2]
-    assert delivery.outcome.possible == 2 * 40 * 40 * GENERATOR.spec.network.samples
+    assert delivery.outcome.possible == 2 * 40 * 40 * GENERATOR.spec.settings.network.samples
     for k in (4, 2):
         assert np.array_equal(np.load(tmp_path / f"{k}.npy"), drawn[k].rgb)

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
+from graf_cli.families.graf.spec import NetworkSpec
 from graf_cli.model.checkpoint import (
     SPEC_KEY,
     Weights,
@@ -27,7 +28,8 @@ from graf_cli.model.checkpoint import (
     read_weights,
     write_weights,
 )
-from graf_cli.model.spec import ModelSpec, NetworkSpec
+from graf_cli.model.spec import to_plain
+from graf_cli.scene.spec import ModelSpec
 from tests.conftest import REFERENCE, Case, random_weights, small_spec
 
 ZIP, STREAM = True, False
@@ -612,7 +614,7 @@ def test_a_bad_description_is_an_error(path: Path, description: str, message: st
 
 
 def test_a_file_does_not_say_where_to_fetch_from(path: Path, spec: ModelSpec) -> None:
-    described = msgspec.to_builtins(spec)
+    described = to_plain(spec)
     described["weights"] = {"url": "https://elsewhere.example/x.pt", "filename": "x.pt"}
     own_file(path, {"generator.a": one_tensor()}, msgspec.json.encode(described).decode())
     read = read_weights(path).spec

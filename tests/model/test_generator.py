@@ -9,17 +9,19 @@ import pytest
 import torch
 
 from graf_cli.errors import CheckpointError, ManifestError
+from graf_cli.families.graf.scene import as_network
+from graf_cli.families.graf.scene import draw_codes as draw
+from graf_cli.families.graf.spec import NetworkSpec
 from graf_cli.model.checkpoint import read_weights, write_weights
 from graf_cli.model.generator import digest, load_checkpoint, load_spec, open_checkpoint
-from graf_cli.model.latent import draw
-from graf_cli.model.spec import NetworkSpec
 from tests.conftest import CPU, REFERENCE, Case, random_weights, small_generator, small_spec
+from tests.rendering.fields import conditioned
 
 
 def test_a_checkpoint_needs_the_configuration_beside_it(case: Case) -> None:
     spec, weights = open_checkpoint(case.checkpoint, case.config)
     assert spec == case.generator.spec
-    assert weights.coarse.keys() == case.generator.coarse.state_dict().keys()
+    assert weights.coarse.keys() == as_network(case.generator.network).coarse.state_dict().keys()
     with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* with --config\.$"):
         open_checkpoint(case.checkpoint)
 
@@ -38,7 +40,7 @@ def test_a_configuration_wins_over_the_file_s_own_words(tmp_path: Path, case: Ca
         open_checkpoint(path)
     spec, _ = open_checkpoint(path, case.config)
     assert spec.name == "model"
-    assert spec.network == case.generator.spec.network
+    assert spec.settings.network == case.generator.spec.settings.network
 
 
 @pytest.mark.parametrize(
@@ -60,8 +62,11 @@ def test_a_generator_holds_frozen_weights_and_their_digest(case: Case) -> None:
     content = case.checkpoint.read_bytes()
     assert generator.sha256 == digest(case.checkpoint) == hashlib.sha256(content).hexdigest()
     assert generator.device == CPU
-    assert (generator.fine is not None) == (case.name == "hierarchical")
-    for field in (generator.coarse, generator.fine or generator.coarse):
+    assert (as_network(generator.network).fine is not None) == (case.name == "hierarchical")
+    for field in (
+        as_network(generator.network).coarse,
+        as_network(generator.network).fine or as_network(generator.network).coarse,
+    ):
         assert not field.training
         for parameter in field.parameters():
             assert not parameter.requires_grad
@@ -79,12 +84,12 @@ def test_a_model_of_the_manifest_is_loaded_from_its_file() -> None:
 
 def test_conditioning_fixes_the_object() -> None:
     generator = small_generator()
-    latent = draw(generator.spec.latent, 3)
+    latent = draw(generator.spec.settings.latent, 3)
     points = torch.randn(
         (5, 3), generator=torch.Generator("cpu").manual_seed(0), device="cpu", dtype=torch.float32
     )
-    density, colour = generator.conditioned(latent)(points, points)
-    expected = generator.coarse(points, points, latent.shape, latent.appearance)
+    density, colour = conditioned(generator, latent)(points, points)
+    expected = as_network(generator.network).coarse(points, points, latent.shape, latent.appearance)
     assert torch.equal(density, expected[0])
     assert torch.equal(colour, expected[1])
 
@@ -93,13 +98,13 @@ def test_the_second_pass_uses_its_own_weights_where_it_has_some() -> None:
     spec = small_spec(NetworkSpec(width=8, importance=4))
     points = torch.ones((1, 3), device="cpu", dtype=torch.float32)
     two = small_generator(spec)
-    latent = draw(spec.latent, 0)
+    latent = draw(spec.settings.latent, 0)
     first, second = (
-        two.conditioned(latent, fine=fine)(points, points)[0] for fine in (False, True)
+        conditioned(two, latent, fine=fine)(points, points)[0] for fine in (False, True)
     )
     assert not torch.equal(first, second)
     one = small_generator()
     first, second = (
-        one.conditioned(latent, fine=fine)(points, points)[0] for fine in (False, True)
+        conditioned(one, latent, fine=fine)(points, points)[0] for fine in (False, True)
     )
     assert torch.equal(first, second)

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graf_cli.errors import ManifestError, UsageError
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.manifest import Manifest, builtin_manifest, load_manifest, read_manifest
-from graf_cli.model.spec import LatentSpec, NetworkSpec
 
 BASE = "https://s3.eu-central-1.amazonaws.com/avg-projects/graf/models/"
 LOWEST = 0.45642212862617093
@@ -71,8 +71,8 @@ def test_the_models_are_those_of_the_release(
     assert (camera.near, camera.far, camera.orthographic) == (7.5, 12.5, False)
     assert (camera.radius, camera.fov, camera.u, camera.v) == (radius, fov, u, v)
     assert spec.background == background
-    assert spec.network == NetworkSpec(use_viewdirs=viewdirs)
-    assert spec.latent == LatentSpec()
+    assert spec.settings.network == NetworkSpec(use_viewdirs=viewdirs)
+    assert spec.settings.latent == LatentSpec()
     assert spec.about.licence == "MIT"
     assert "arXiv:2007.02442" in spec.about.citation
 
@@ -168,8 +168,8 @@ def path(tmp_path: Path) -> Path:
 def test_what_is_left_out_is_the_release_s(path: Path) -> None:
     path.write_text(document(mine=MODEL))
     [spec] = read_manifest(path)
-    assert spec.network == NetworkSpec()
-    assert spec.latent == LatentSpec()
+    assert spec.settings.network == NetworkSpec()
+    assert spec.settings.latent == LatentSpec()
     assert spec.camera.radius == (2, 2)
     assert spec.background == "white"
 

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from graf_cli.model.spec import CameraSpec
 from graf_cli.output.dataset import open_dataset
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Frame
 from graf_cli.request import dataset
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.shots import Shots
 from tests.conftest import small_spec
 from tests.output.frames import frame_of, reference

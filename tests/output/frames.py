@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from graf_cli.model.latent import Latent
-from graf_cli.model.spec import ModelSpec
+from graf_cli.families.graf.scene import Codes
 from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import ModelRef, Recipe, model_ref
@@ -19,6 +18,7 @@ from graf_cli.rendering.normals import NormalFrame
 from graf_cli.rendering.renderer import Frame, Shot
 from graf_cli.request import sweep
 from graf_cli.scene.camera import Camera, pose_on_sphere
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import rgb_of
 from tests.conftest import small_spec
 
@@ -63,7 +63,7 @@ def _shot(recipe: Recipe, behind: tuple[float, float, float]) -> Shot:
     pose = pose_on_sphere(30, 20, 4)
     camera = Camera(pose, recipe.width, recipe.height, fov=40, near=NEAR, far=FAR)
     nothing = torch.zeros(0, device="cpu", dtype=torch.float32)
-    return Shot(Latent(nothing, nothing), camera, recipe.samples, behind)
+    return Shot(Codes(nothing, nothing).subject(), camera, recipe.samples, behind)
 
 
 def frames_of(recipe: Recipe, *, opaque: bool = False) -> list[Frame]:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import OutputError
-from graf_cli.model.latent import read_latents
-from graf_cli.model.spec import CameraSpec
+from graf_cli.model.spec import features_of
 from graf_cli.output import reading
 from graf_cli.output.dataset import open_dataset
 from graf_cli.output.dataset.layout import Layout, divide
@@ -26,6 +26,8 @@ from graf_cli.output.dataset.pictures import metric_depth
 from graf_cli.output.place import beside
 from graf_cli.rendering.poses import read_poses
 from graf_cli.scene.camera import rays
+from graf_cli.scene.codes import read_rows
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.shots import Shots
 from tests.conftest import CPU, small_spec
 from tests.disks import tree
@@ -85,9 +87,9 @@ def test_what_is_in_a_folder(tmp_path: Path) -> None:
     assert sorted(row["in"] for row in rows) == [[train], [val]]
     shots = Shots(recipe, SPEC)
     for row in rows:
-        codes = read_latents(tmp_path / "ds" / row["in"][0] / "latent.npz", SPEC.latent)
-        latent = shots[2 * row["object"]].latent
-        assert np.array_equal(codes[0], np.concatenate((latent.shape, latent.appearance)))
+        codes = read_rows(tmp_path / "ds" / row["in"][0] / "latent.npz", features_of(SPEC))
+        drawn = shots[2 * row["object"]].subject.codes
+        assert np.array_equal(codes[0], np.concatenate([code.start for code in drawn.values()]))
 
 
 def test_pictures_carry_their_recipe_unless_told_otherwise(tmp_path: Path) -> None:
@@ -168,7 +170,7 @@ def test_nerfstudio_sees_along_the_rays_that_were_drawn(
     focal = size[0] / 2 / math.tan(document["camera_angle_x"] / 2)
     assert document["fl_x"] == document["fl_y"] == pytest.approx(focal)
     for n, shot in enumerate(Shots(recipe, VARYING)):
-        ours = rays(shot.camera, device=CPU, dtype=shot.latent.shape.dtype)
+        ours = rays(shot.camera, device=CPU, dtype=torch.float32)
         origin, directions = nerfstudio_rays(document, n)
         assert np.allclose(ours.directions.numpy(), directions, atol=1e-6)
         assert np.allclose(ours.origins.numpy(), origin, atol=1e-6)

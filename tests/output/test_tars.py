@@ -16,13 +16,14 @@ import pytest
 from PIL import Image
 
 from graf_cli.errors import UsageError
-from graf_cli.model.latent import read_latents
+from graf_cli.model.spec import features_of
 from graf_cli.output import reading
 from graf_cli.output.claim import one_at_a_time
 from graf_cli.output.dataset import open_dataset, tars
 from graf_cli.output.dataset.places import DatasetSink
 from graf_cli.output.dataset.tars import TarPlaces
 from graf_cli.recipe import Recipe
+from graf_cli.scene.codes import read_rows
 from graf_cli.shots import Shots
 from tests.disks import Tree, tree
 from tests.media import image
@@ -63,7 +64,7 @@ def test_webdataset_reads_what_a_folder_holds(tmp_path: Path) -> None:
     for row in rows:
         home = plain / row["in"][0]
         document = json.loads((home / "transforms.json").read_text())
-        codes = read_latents(home / "latent.npz", SPEC.latent)
+        codes = read_rows(home / "latent.npz", features_of(SPEC))
         for view, told in enumerate(document["frames"]):
             sample = found[f"{row['object']:06d}_000{view}"]
             for name, key in (("", "png"), ("depth_", "depth.png"), ("opacity_", "opacity.png")):

@@ -13,19 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from graf_cli.model.field import Field
-from graf_cli.model.spec import CameraSpec
-from graf_cli.rendering.march import (
-    RAY_BLOCK_POINTS,
-    Composite,
-    depths,
-    disparity,
-    march,
-    resample,
-    weights,
-)
+from graf_cli.families.graf.field import Field
+from graf_cli.rendering.integrator import BLOCK_NUMBERS, Seen, disparity
 from graf_cli.scene.camera import Rays, camera_for, pose_on_sphere, rays
+from graf_cli.scene.spec import CameraSpec
 from tests.conftest import CPU
+from tests.rendering.fields import depths, march, resample, weights
 
 Triple = tuple[float, float, float]
 
@@ -113,8 +106,8 @@ def a_ray(
     return Rays(row(*origin), row(*direction), row(near), row(far))
 
 
-def assert_same(found: Composite, expected: Composite, tolerance: float = 1e-12) -> None:
-    for key in ("colour", "opacity", "depth"):
+def assert_same(found: Seen, expected: Seen, tolerance: float = 1e-12) -> None:
+    for key in ("radiance", "opacity", "depth"):
         torch.testing.assert_close(
             getattr(found, key), getattr(expected, key), rtol=tolerance, atol=tolerance
         )
@@ -136,7 +129,7 @@ def test_a_ray_is_marched_as_defined(
     seen = march(lumpy, a_ray(origin, direction, near, near + span), samples, chunk=7)
     z = [near + span * k / max(samples - 1, 1) for k in range(samples)]
     colour, opacity, depth = naive_march(origin, direction, z)
-    np.testing.assert_allclose(seen.colour[0].numpy(), colour, atol=1e-9)
+    np.testing.assert_allclose(seen.radiance[0].numpy(), colour, atol=1e-9)
     assert float(seen.opacity) == pytest.approx(opacity, abs=1e-9)
     assert float(seen.depth) == pytest.approx(depth, abs=1e-9)
 
@@ -155,7 +148,7 @@ def test_a_second_pass_is_marched_as_defined(samples: int, importance: int, far:
     ]
     further = naive_resample(z, naive_weights(density, z, length), importance)
     colour, opacity, depth = naive_march(origin, direction, sorted(z + further))
-    np.testing.assert_allclose(seen.colour[0].numpy(), colour, atol=1e-7)
+    np.testing.assert_allclose(seen.radiance[0].numpy(), colour, atol=1e-7)
     assert float(seen.opacity) == pytest.approx(opacity, abs=1e-7)
     assert float(seen.depth) == pytest.approx(depth, abs=1e-6)
 
@@ -214,7 +207,7 @@ def test_any_density_at_the_far_plane_is_opaque() -> None:
 
 def test_nothing_leaves_nothing() -> None:
     seen = march(constant(-1.0), a_ray(), 16, chunk=64)
-    assert seen.colour.tolist() == [[0, 0, 0]]
+    assert seen.radiance.tolist() == [[0, 0, 0]]
     assert float(seen.opacity) == float(seen.depth) == 0
 
 
@@ -263,7 +256,7 @@ def test_resampling_looks_where_something_was_seen() -> None:
 # pictures of what is known
 
 
-def ball_picture(radius: float, *, orthographic: bool) -> tuple[Composite, Rays]:
+def ball_picture(radius: float, *, orthographic: bool) -> tuple[Seen, Rays]:
     spec = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0, orthographic=orthographic)
     camera = camera_for(spec, pose_on_sphere(35, 25, 4), width=24, height=20)
     through = rays(camera, device=CPU, dtype=torch.float64)
@@ -292,7 +285,7 @@ def test_a_ball_shows_the_side_that_faces_the_camera() -> None:
     seen, through = ball_picture(1.0, orthographic=False)
     middle = 10 * 24 + 12
     surface = through.origins[middle] / 4
-    torch.testing.assert_close(seen.colour[middle], surface.sigmoid(), rtol=0, atol=2e-3)
+    torch.testing.assert_close(seen.radiance[middle], surface.sigmoid(), rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("chunk", [1, 13, 64, 100_000])
@@ -317,7 +310,7 @@ def test_no_more_points_than_the_chunk_go_through_the_field() -> None:
 
     march(counting, a_ray(), 64, chunk=10)
     assert max(seen) == 10
-    assert sum(seen) == 64
+    assert sum(seen) == 2 * 64  # once for its density, once for its colour
 
 
 def test_many_rays_are_marched_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,9 +322,9 @@ def test_many_rays_are_marched_in_blocks(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     through = rays(camera, device=CPU, dtype=torch.float64)
     whole = march(lumpy, through, 8, chunk=64)
-    assert len(through) * 8 <= RAY_BLOCK_POINTS
+    assert len(through) * 8 <= BLOCK_NUMBERS // 3
     for points in (1, 16, 40):  # less than a ray, two rays, five rays at a time
-        monkeypatch.setattr("graf_cli.rendering.march.RAY_BLOCK_POINTS", points)
+        monkeypatch.setattr("graf_cli.rendering.integrator.BLOCK_NUMBERS", 3 * points)
         assert_same(march(lumpy, through, 8, chunk=64), whole)
 
 

@@ -9,13 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
+from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.model.generator import Generator
-from graf_cli.model.latent import draw
 from graf_cli.rendering import normals as module
 from graf_cli.rendering.normals import normals, with_normals
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
-from graf_cli.scene.camera import camera_for, pose_on_sphere
+from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
+from graf_cli.scene.codes import Subject
+from graf_cli.scene.volume import Scene
 from tests.conftest import small_generator
+from tests.rendering.fields import scene_of
 
 SHARPNESS = 30.0
 
@@ -29,14 +32,18 @@ def sphere(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
 @pytest.fixture
 def ball(monkeypatch: pytest.MonkeyPatch) -> Generator:
     generator = small_generator()
-    monkeypatch.setattr(Generator, "conditioned", lambda *_, **__: sphere)
+
+    def scene(_: Generator, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
+        return scene_of(sphere, samples=samples)
+
+    monkeypatch.setattr(Generator, "scene", scene)
     return generator
 
 
 def picture(generator: Generator, samples: int = 64) -> Frame:
     spec = generator.spec
     camera = camera_for(spec.camera, pose_on_sphere(40, 20, 4), width=16, height=12)
-    shot = Shot(draw(spec.latent, 0), camera, samples, (0.0, 0.0, 0.0))
+    shot = Shot(draw(spec.settings.latent, 0).subject(), camera, samples, (0.0, 0.0, 0.0))
     return Renderer(generator, RenderOptions(exact=True)).render(shot)
 
 

@@ -10,10 +10,11 @@ import torch
 
 from graf_cli.arrays import Array
 from graf_cli.model.generator import Generator, load_checkpoint
-from graf_cli.model.spec import CameraSpec
-from graf_cli.rendering.march import disparity, march
+from graf_cli.rendering.integrator import disparity
 from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere, rays
+from graf_cli.scene.spec import CameraSpec
 from tests.conftest import CPU, REFERENCE, Case
+from tests.rendering.fields import conditioned, march
 
 HIERARCHICAL = "hierarchical"
 
@@ -28,23 +29,23 @@ class Pictures:
 
 
 def render(case: Case, generator: Generator) -> Pictures:
-    network, size = generator.spec.network, generator.spec.size
+    network, size = generator.spec.settings.network, generator.spec.size
     seen = []
     for index, pose in enumerate(case.poses):
         camera = camera_for(generator.spec.camera, pose, width=size, height=size)
         seen.append(
             march(
-                generator.conditioned(case.latent(index)),
+                conditioned(generator, case.latent(index)),
                 rays(camera, device=generator.device, dtype=torch.float32),
                 network.samples,
                 chunk=4096,
                 importance=network.importance,
-                fine=generator.conditioned(case.latent(index), fine=True),
+                fine=conditioned(generator, case.latent(index), fine=True),
             )
         )
     white = float(generator.spec.background == "white")
     opacity = torch.stack([one.opacity for one in seen])
-    colour = torch.stack([one.colour for one in seen]) + (1 - opacity[..., None]) * white
+    colour = torch.stack([one.radiance for one in seen]) + (1 - opacity[..., None]) * white
     nearness = torch.stack([disparity(one.depth, one.opacity) for one in seen])
     return Pictures(
         colour.cpu().double().numpy().reshape(case.rgb.shape),

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import graf_cli
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.generator import Generator, load_checkpoint
-from graf_cli.model.spec import LatentSpec, NetworkSpec
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
 from tests.conftest import CPU, small_generator, small_spec

@@ -11,7 +11,7 @@ import torch
 
 import graf_cli.rendering.fast.attempt as module
 from graf_cli.errors import DeviceError
-from graf_cli.model.field import RadianceField
+from graf_cli.families.graf.field import RadianceField
 from graf_cli.rendering.fast.grid import OccupancyGrid
 from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE, Outcome, merged
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series

@@ -11,7 +11,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graf_cli.model.spec import CameraSpec
 from graf_cli.scene.camera import (
     Camera,
     azimuth_of,
@@ -20,6 +19,7 @@ from graf_cli.scene.camera import (
     pose_on_sphere,
     rays,
 )
+from graf_cli.scene.spec import CameraSpec
 from tests.conftest import CPU
 
 azimuths = st.floats(-720, 720)

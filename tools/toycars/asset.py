@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import Spec
 from graf_cli.model.checkpoint import Weights, write_weights
-from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import About, CameraSpec, ModelSpec
+from graf_cli.scene.spec import About, CameraSpec, ModelSpec
 from tools.toycars.truth import FAR, FIELD_OF_VIEW, NEAR, RADIUS, V_RANGE
 
 ABOUT = About(
@@ -32,9 +33,8 @@ def model_spec(field: RadianceField) -> ModelSpec:
             near=NEAR, far=FAR, radius=(RADIUS, RADIUS), fov=FIELD_OF_VIEW, v=V_RANGE
         ),
         background="white",
-        network=field.network,
-        latent=field.latent,
         about=ABOUT,
+        settings=Spec(network=field.network, latent=field.latent),
     )
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from graf_cli.families.graf.scene import Codes, as_network
+from graf_cli.families.graf.scene import draw_codes as draw_latent
+from graf_cli.families.graf.spec import LatentSpec
 from graf_cli.model.generator import Generator, load_checkpoint
-from graf_cli.model.latent import Latent
-from graf_cli.model.latent import draw as draw_latent
-from graf_cli.model.spec import LatentSpec
 from tools.toycars.codes import SHAPE_FACTOR_NAMES, SHAPE_SEED, with_factor
 from tools.toycars.metrics import clear_rays, psnr, silhouette_iou
 from tools.toycars.sampling import CLEARANCE, Space, draw_space
@@ -151,7 +151,7 @@ def evaluate(
     """
     generator = load_checkpoint(path, None, device)
     model = ModelViews(generator, exact=exact)
-    latents = generator.spec.latent
+    latents = generator.spec.settings.latent
     seeds = range(FIRST_SEED, FIRST_SEED + count)
     sampled, reachable = empty_space(generator, count)
     pairs = list(zip(seeds, random_views(count, VIEW_SEED), strict=True))
@@ -192,7 +192,7 @@ def measure(model: ModelViews, latents: LatentSpec, seed: int, view: View, size:
 def empty_space(generator: Generator, count: int) -> tuple[Emptiness, Emptiness]:
     """Look into the empty space of unseen shapes, at what pictures sample and at all in reach."""
     sampled = reachable = Emptiness(0, 0)
-    size, device = generator.spec.latent.dim_shape, generator.device
+    size, device = generator.spec.settings.latent.dim_shape, generator.device
     for seed in range(SPACE_SEED, SPACE_SEED + count):
         sampled += _emptiness(generator, draw_space(1, 0, SPACE_POINTS, size, seed, device=device))
         reachable += _emptiness(
@@ -204,7 +204,7 @@ def empty_space(generator: Generator, count: int) -> tuple[Emptiness, Emptiness]
 def _emptiness(generator: Generator, space: Space) -> Emptiness:
     empty = space.points[space.distance > CLEARANCE]
     found = [
-        density_at(generator.coarse, space.shape, some[None]) > 0
+        density_at(as_network(generator.network).coarse, space.shape, some[None]) > 0
         for some in torch.split(empty, CHUNK)
     ]
     return Emptiness(len(empty), sum(int(some.sum()) for some in found))
@@ -213,7 +213,7 @@ def _emptiness(generator: Generator, space: Space) -> Emptiness:
 def _appearances_equal(model: ModelViews, latents: LatentSpec, size: int) -> bool:
     shape = draw_latent(latents, FIRST_SEED).shape
     opacities = [
-        model.draw(Latent(shape, draw_latent(latents, seed).appearance), FACTOR_VIEW, size)[1]
+        model.draw(Codes(shape, draw_latent(latents, seed).appearance), FACTOR_VIEW, size)[1]
         for seed in range(FIRST_SEED, FIRST_SEED + 8)
     ]
     return all(torch.equal(opacity, opacities[0]) for opacity in opacities)
@@ -222,7 +222,7 @@ def _appearances_equal(model: ModelViews, latents: LatentSpec, size: int) -> boo
 def _factor_effect(model: ModelViews, latents: LatentSpec, index: int, size: int) -> float:
     latent = draw_latent(latents, FIRST_SEED + 1)
     (low, low_opacity), (high, high_opacity) = (
-        model.draw(Latent(moved(latent, index, value), latent.appearance), FACTOR_VIEW, size)
+        model.draw(Codes(moved(latent, index, value), latent.appearance), FACTOR_VIEW, size)
         for value in (LOW, HIGH)
     )
     changed = ((high - low).abs() > VISIBLE).any(dim=-1)
@@ -230,7 +230,7 @@ def _factor_effect(model: ModelViews, latents: LatentSpec, index: int, size: int
     return float((changed & car).sum() / car.sum())
 
 
-def moved(latent: Latent, index: int, value: float) -> torch.Tensor:
+def moved(latent: Codes, index: int, value: float) -> torch.Tensor:
     """The latent's shape code with one factor set, the others kept."""
     return with_factor(
         latent.shape[None], index, value, seed=SHAPE_SEED, count=len(SHAPE_FACTOR_NAMES)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import LatentSpec, NetworkSpec
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from tools.toycars.asset import write_asset
 from tools.toycars.forward import forward
 from tools.toycars.sampling import Batch, BatchSize, draw_batch

@@ -10,8 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import SKIP_LAYER
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import SKIP_LAYER
 from tools.toycars.codes import (
     APPEARANCE_FACTOR_NAMES,
     APPEARANCE_SEED,

@@ -9,16 +9,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from graf_cli.families.graf.scene import Codes
+from graf_cli.families.graf.scene import draw_codes as draw_latent
+from graf_cli.families.graf.spec import LatentSpec
 from graf_cli.model.generator import load_checkpoint
-from graf_cli.model.latent import Latent, slerp
-from graf_cli.model.latent import draw as draw_latent
-from graf_cli.model.spec import LatentSpec
+from graf_cli.scene.codes import Code, along_great_circle
 from tools.toycars.codes import SHAPE_FACTOR_NAMES
 from tools.toycars.evaluate import FACTOR_VIEW, FIRST_SEED, VIEW_SEED, moved
 from tools.toycars.truth import V_RANGE
 from tools.toycars.views import ModelViews, View, random_views, truth
 
-Cell = tuple[Latent, View]
+Cell = tuple[Codes, View]
 KINDS = ("cases", "grid", "turntable", "elevations", "factors", "interpolations")
 
 
@@ -44,7 +45,7 @@ def draw_sheet(
     """
     generator = load_checkpoint(path, None, device)
     model = ModelViews(generator, exact=False)
-    rows = _rows(kind, generator.spec.latent, seeds)
+    rows = _rows(kind, generator.spec.settings.latent, seeds)
     drawn = []
     for row in rows:
         if kind == "cases":
@@ -59,7 +60,7 @@ def _rows(kind: str, latents: LatentSpec, seeds: list[int]) -> list[list[Cell]]:
     if kind == "cases":
         return _cases(cars, seeds)
     if kind == "grid":
-        return [[(Latent(a.shape, b.appearance), FACTOR_VIEW) for b in cars] for a in cars]
+        return [[(Codes(a.shape, b.appearance), FACTOR_VIEW) for b in cars] for a in cars]
     if kind == "turntable":
         return [[(car, View(k / 8, FACTOR_VIEW.v)) for k in range(8)] for car in cars]
     if kind == "elevations":
@@ -69,28 +70,28 @@ def _rows(kind: str, latents: LatentSpec, seeds: list[int]) -> list[list[Cell]]:
     return [_between(a, b) for a, b in pairwise(cars)]
 
 
-def _cases(cars: list[Latent], seeds: list[int]) -> list[list[Cell]]:
+def _cases(cars: list[Codes], seeds: list[int]) -> list[list[Cell]]:
     views = random_views(max(seeds) - FIRST_SEED + 1, VIEW_SEED)
     cells = [(car, views[seed - FIRST_SEED]) for car, seed in zip(cars, seeds, strict=True)]
     return [cells[start : start + 8] for start in range(0, len(cells), 8)]
 
 
-def _factors(car: Latent) -> list[list[Cell]]:
+def _factors(car: Codes) -> list[list[Cell]]:
     return [
         [
-            (Latent(moved(car, index, value), car.appearance), FACTOR_VIEW)
+            (Codes(moved(car, index, value), car.appearance), FACTOR_VIEW)
             for value in (0.05, 0.25, 0.5, 0.75, 0.95)
         ]
         for index in range(len(SHAPE_FACTOR_NAMES))
     ]
 
 
-def _between(first: Latent, second: Latent) -> list[Cell]:
+def _between(first: Codes, second: Codes) -> list[Cell]:
     return [
         (
-            Latent(
-                slerp(first.shape, second.shape, k / 7),
-                slerp(first.appearance, second.appearance, k / 7),
+            Codes(
+                along_great_circle(Code(first.shape, second.shape, k / 7)),
+                along_great_circle(Code(first.appearance, second.appearance, k / 7)),
             ),
             FACTOR_VIEW,
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from graf_cli.families.graf.scene import as_network
 from graf_cli.model.generator import load_checkpoint
 from tools.toycars.asset import write_asset
 from tools.toycars.fit import Fit, FitPlan, run
@@ -80,5 +81,7 @@ def run_sweep(
 def fit_from_asset(path: Path, plan: FitPlan, device: torch.device) -> Fit:
     """A fit whose averaged weights are an asset's, as far as half precision tells."""
     fit = Fit(plan, device)
-    fit.averaged.load_state_dict(load_checkpoint(path, None, device).coarse.state_dict())
+    fit.averaged.load_state_dict(
+        as_network(load_checkpoint(path, None, device).network).coarse.state_dict()
+    )
     return fit

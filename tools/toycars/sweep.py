@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from graf_cli.model.field import RadianceField
+from graf_cli.families.graf.field import RadianceField
 from tools.toycars.fit import SEED_STRIDE, Fit, Losses, smooth_l1
 from tools.toycars.forward import density_of
 from tools.toycars.refine import Refinement, RefinePlan

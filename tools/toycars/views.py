@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graf_cli.families.graf.scene import Codes
 from graf_cli.model.generator import Generator
-from graf_cli.model.latent import Latent
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
 from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere
 from tools.toycars.family import Cars, cars
@@ -37,12 +37,12 @@ def random_views(count: int, seed: int) -> list[View]:
     return [View(float(u), low + (high - low) * float(v)) for u, v in drawn]
 
 
-def family_of(latent: Latent) -> Cars:
+def family_of(latent: Codes) -> Cars:
     """The procedural car of one latent."""
     return cars(latent.shape[None], latent.appearance[None])
 
 
-def truth(latent: Latent, view: View, size: int, *, supersampling: int = 1) -> Picture:
+def truth(latent: Codes, view: View, size: int, *, supersampling: int = 1) -> Picture:
     """Draw the procedural car, a batch of one, on the CPU.
 
     With ``supersampling`` the colour is the mean over that many rays along each side of a pixel;
@@ -73,10 +73,12 @@ class ModelViews:
         self.generator = generator
         self._renderer = Renderer(generator, RenderOptions(exact=exact))
 
-    def draw(self, latent: Latent, view: View, size: int) -> tuple[Tensor, Tensor]:
+    def draw(self, latent: Codes, view: View, size: int) -> tuple[Tensor, Tensor]:
         """Colour on white (H, W, 3) and opacity (H, W), both in [0, 1], on the CPU."""
         spec = self.generator.spec
         pose = pose_on_sphere(azimuth_of(view.u), elevation_of(view.v), RADIUS)
         camera = camera_for(spec.camera, pose, width=size, height=size)
-        frame = self._renderer.render(Shot(latent, camera, spec.network.samples, WHITE))
+        frame = self._renderer.render(
+            Shot(latent.subject(), camera, spec.settings.network.samples, WHITE)
+        )
         return torch.from_numpy(frame.rgb), torch.from_numpy(frame.opacity)

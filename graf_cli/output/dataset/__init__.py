@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from graf_cli.model.spec import ModelSpec
 from graf_cli.output.dataset.folder import FolderPlaces
 from graf_cli.output.dataset.places import DatasetPlaces, DatasetSink
 from graf_cli.output.dataset.tars import TarPlaces
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.spec import ModelSpec
 
 
 def open_dataset(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
-from graf_cli.output.dataset.pictures import latent_archive, picture_files
+from graf_cli.output.dataset.pictures import codes_archive, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.place import explained, make_folder
 from graf_cli.rendering.renderer import Frame
@@ -66,7 +66,7 @@ class FolderPlaces(DatasetPlaces):
     def _tell_of(self, thing: int, home: Path, *, anew: bool) -> None:
         """Whoever comes first; whoever else comes writes the same."""
         if anew or not (home / LATENT).exists():
-            latent = self.shots[self.layout.pictures(thing)[0]].latent
-            self.write(home / LATENT, latent_archive(latent))
+            subject = self.shots[self.layout.pictures(thing)[0]].subject
+            self.write(home / LATENT, codes_archive(subject))
         if anew or not (home / TRANSFORMS).exists():
             self.write(home / TRANSFORMS, words.transforms(self.layout, self.shots, thing))

@@ -1,4 +1,4 @@
-"""A Frame becomes the files of one view, a Latent that of its object: bytes without dates."""
+"""A Frame becomes the files of one view, a Subject that of its object: bytes without dates."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import zipfile
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from graf_cli.model.latent import Latent
 from graf_cli.output.arrays import EPOCH
 from graf_cli.output.look import shown, surface
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.stills import encode
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Frame
+from graf_cli.scene.codes import Subject
 
 SURFACE = 0.5  # opacity from which on a pixel shows a surface rather than what is behind
 DEEPEST = 65535  # steps
@@ -45,20 +46,29 @@ def opacity(frame: Frame) -> NDArray[np.uint8]:
     return np.asarray(np.clip(frame.opacity * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
-def latent_archive(latent: Latent) -> bytes:
-    """`shape` and `appearance` as `.npz`, which ``--latent`` takes."""
+def codes_archive(subject: Subject) -> bytes:
+    """Each block, shape = (1, length), as `.npz`, which ``--latent`` takes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, code in (("shape", latent.shape), ("appearance", latent.appearance)):
+        for name, code in _codes(subject).items():
             numbers = code.numpy().astype("<f4")[None]
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), _npy(numbers))
     return buffer.getvalue()
 
 
-def latent_array(latent: Latent) -> bytes:
-    """The code as `.npy` of shape (dim,): shape first, appearance last."""
-    parts = (latent.shape.numpy(), latent.appearance.numpy())
+def codes_array(subject: Subject) -> bytes:
+    """All blocks as `.npy`, shape = (length,), in their order."""
+    parts = [code.numpy() for code in _codes(subject).values()]
     return _npy(np.concatenate(parts).astype("<f4"))
+
+
+def _codes(subject: Subject) -> dict[str, Tensor]:
+    """Truncated, by block."""
+    scale = subject.truncation
+    return {
+        name: code.start if scale == 1 else code.start * scale
+        for name, code in subject.codes.items()
+    }
 
 
 def _npy(numbers: NDArray[np.float32]) -> bytes:

@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 
 from graf_cli.errors import OutputError
-from graf_cli.model.spec import ModelSpec
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.card import MARK, card
 from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
@@ -18,6 +17,7 @@ from graf_cli.output.sequence import Places, SequenceSink
 from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.spec import ModelSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from graf_cli.errors import UsageError
 from graf_cli.output.claim import one_at_a_time
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import KEPT
-from graf_cli.output.dataset.pictures import latent_array, picture_files
+from graf_cli.output.dataset.pictures import codes_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.look import has_alpha
 from graf_cli.output.place import beside, explained, make_folder, unless
@@ -161,7 +161,7 @@ class TarPlaces(DatasetPlaces):
             "depth.png": depth,
             "opacity.png": opacity,
             "json": words.sample(self.layout, self.recipe, k, frame.shot),
-            "latent.npy": latent_array(frame.shot.latent),
+            "latent.npy": codes_array(frame.shot.subject),
         }
         thing, view = self.layout.place(k)
         key = f"{self.layout.thing(thing)}_{self.layout.view(view)}"
@@ -182,7 +182,7 @@ class TarPlaces(DatasetPlaces):
             for deep in (channels, 2, 1)
         ]
         files.append(len(words.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST)
-        files.append(len(latent_array(shot.latent)))
+        files.append(len(codes_array(shot.subject)))
         return sum(2 * BLOCKSIZE + size for size in files)
 
     def _assemble(self, tar: Tar) -> None:

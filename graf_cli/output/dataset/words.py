@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from graf_cli.model.latent import drawn_seed
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, OPACITY, Layout
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera
+from graf_cli.scene.codes import drawn_seed
 
 PINHOLE = "PINHOLE"
 
@@ -70,8 +70,7 @@ def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot) -> bytes:
         **_intrinsics(shot.camera),
         **_extrinsics(shot.camera),
         "depth_unit_scale_factor": layout.plan.depth_unit,
-        "latent_shape": len(shot.latent.shape),
-        "latent_appearance": len(shot.latent.appearance),
+        **{f"latent_{name}": len(code.start) for name, code in shot.subject.codes.items()},
         **CONVENTION,
     }
     return msgspec.json.encode(document)

@@ -21,9 +21,9 @@ from graf_cli.rendering.fast.proof import (
     precisions,
     probes,
 )
-from graf_cli.rendering.march import Composite
+from graf_cli.rendering.integrator import Seen
 from graf_cli.rendering.shot import Series, Shot
-from graf_cli.scene.camera import Rays, rays_through
+from graf_cli.scene.camera import Rays
 from graf_cli.syntax import Precision
 
 FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits
@@ -95,9 +95,8 @@ class Attempts:
         self, shot: Shot, series: Series, footing: Footing, precision: Used = "float32"
     ) -> Job:
         return Job(
-            shot.latent,
+            self.canvas.scene(shot),
             shot.camera,
-            shot.samples,
             series.first.camera,
             series.pictures,
             LADDER[footing.rung],
@@ -111,10 +110,11 @@ class Attempts:
         self, shot: Shot, job: Job, precision: Used, proof: Proof
     ) -> tuple[Tensor, Outcome]:
         opened, audit, count = self._open(job), self._audit(shot, proof), Count()
+        starts = iter(self.canvas.blocks(shot, FAST_BLOCK_POINTS))
 
-        def march_some(through: Rays, start: int) -> Composite:
+        def march_some(through: Rays, _: Tensor) -> Seen:
             if audit is not None:
-                audit.begin(start)
+                audit.begin(next(starts))
             seen, made = self.canvas.within_memory(lambda at: opened.march(through, at, audit))
             count.add(made)
             return seen
@@ -141,11 +141,12 @@ class Attempts:
     def _measured(
         self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: Job, proof: Proof
     ) -> Attempt:
-        opacity = picture[:, 3].view(shot.camera.height, shot.camera.width)
+        opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
         pixels = probes(opacity, proof.probes, shot.seed)
-        through = rays_through(shot.camera, pixels.to(device=picture.device), dtype=picture.dtype)
-        truth = columns(self.canvas.march(shot, through))
-        seen = picture[pixels.to(device=picture.device)]
+        here = pixels.to(device=picture.device)
+        through = self.canvas.rays(shot, here)
+        truth = columns(self.canvas.march(shot, through, here))
+        seen = picture[here]
         measured = honest = difference(seen, truth, shot.background)
         if self.by_name:
             # A precision asked for by name may err; the grid may not.
@@ -154,6 +155,6 @@ class Attempts:
         made = outcome.proved(len(pixels), measured)
         return Attempt(picture, made, measured, honest)
 
-    def _rays(self, job: Job, through: Rays) -> Composite:
+    def _rays(self, job: Job, through: Rays) -> Seen:
         opened = self._open(job)
         return self.canvas.within_memory(lambda chunk: opened.march(through, chunk))[0]

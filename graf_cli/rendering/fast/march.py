@@ -2,7 +2,7 @@
 
 A round takes the next few occupied samples of every ray that is still alive. Densities are made
 of all of them; colours only of those whose weight shows; a ray ends when what is behind it can no
-longer be seen. `graf_cli.rendering.march` is the naive twin.
+longer be seen. `graf_cli.rendering.integrator` is the naive twin.
 
 What a ray sees does not depend on who steps with it, nor on how many samples it takes at once: its
 samples are summed one after the other, and one without density multiplies by 1 and adds 0. So a
@@ -12,7 +12,6 @@ picture is the same to the last bit whatever a process has rendered before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -20,33 +19,17 @@ from torch.nn import functional
 
 from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
-from graf_cli.rendering.fast.fold import ROWS
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
-from graf_cli.rendering.march import EPSILON, INFINITE, Composite
+from graf_cli.rendering.integrator import EPSILON, INFINITE, Seen, activated
 from graf_cli.scene.camera import Rays
+from graf_cli.scene.kernels import ROWS
+from graf_cli.scene.volume import FastVolume, Quadrature
 
 CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up to no more
 CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace
 UNSEEN = 4e-4  # weights whose colours are left out may add up to this along one ray
 FULL = 4  # part of a chunk from which a round is worth its fixed cost
 MOST_AT_ONCE = 16  # samples of a ray in one round
-
-
-class Trunk(Protocol):
-    """A density that keeps what its colour is made from; see `FoldedDensity`."""
-
-    def __call__(self, points: Tensor, /) -> tuple[Tensor, Tensor]:
-        """Of points, shape (n, 3), features, shape (n, width), and raw density, shape (n,)."""
-
-
-class Branch(Protocol):
-    """A colour; see `FoldedColour`."""
-
-    def per_ray(self, directions: Tensor, /) -> Tensor | None:
-        """What unit directions, shape (n, 3), add to their samples."""
-
-    def __call__(self, features: Tensor, per_ray: Tensor | None, /) -> Tensor:
-        """Raw, shape (n, 3)."""
 
 
 @dataclass
@@ -95,13 +78,12 @@ def intervals(z: Tensor, length: Tensor) -> Tensor:
 
 
 class Marcher:
-    """One conditioned field, ready to be marched through.
+    """One folded volume, ready to be marched through.
 
     Parameters
     ----------
-    density : Trunk
-    colour : Branch or None
-        None makes weights only.
+    volume : FastVolume
+    quadrature : Quadrature
     grid : OccupancyGrid or None
         None evaluates every sample that a ray comes to.
     workers : int
@@ -110,18 +92,18 @@ class Marcher:
 
     def __init__(
         self,
-        density: Trunk,
-        colour: Branch | None,
+        volume: FastVolume,
+        quadrature: Quadrature,
         grid: OccupancyGrid | None,
         workers: int = 1,
     ) -> None:
-        self.density, self.colour, self.grid = density, colour, grid
+        self.volume, self.quadrature, self.grid = volume, quadrature, grid
         self.workers = workers
 
     def march(
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
-    ) -> Composite:
-        """Colour, opacity and depth of rays with samples at depths `z`, shape = (n, samples).
+    ) -> Seen:
+        """Radiance, opacity and depth of rays with samples at depths `z`, shape = (n, samples).
 
         Raises
         ------
@@ -130,7 +112,9 @@ class Marcher:
         """
         block = _Block(self, rays, z, count, audit)
         block.run(chunk)
-        return Composite(block.seen[:, :3], block.seen[:, 3], block.seen[:, 4])
+        if self.quadrature.last_back:
+            block.fill_behind(chunk)
+        return Seen(block.seen[:, :-2], block.seen[:, -2], block.seen[:, -1])
 
     def weights(
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
@@ -154,7 +138,8 @@ class _Block:
         self.z, self.samples = z.flatten(), z.shape[1]
         self.interval = intervals(z, self.length).flatten()
         self.clear = torch.ones_like(rays.near[:, 0], dtype=_wide(z))
-        self.seen = z.new_zeros((len(z), 5))  # colour, opacity, depth
+        self.channels = marcher.volume.channels
+        self.seen = z.new_zeros((len(z), self.channels + 2))  # radiance, opacity, depth
         self.end = CLEAR  # transmittance below which a ray ends
         self.kept: Tensor | None = None  # weights, where these are wanted
         self.walk = walk(self._occupied(z, audit))
@@ -174,6 +159,8 @@ class _Block:
         if audit is not None:
             densities = grid.audit(origins, directions, z, audit.count, audit.seed)
             audit.judge(densities, z.numel() - filled, id(grid))
+        if self.marcher.quadrature.activation != "relu":
+            occupied[:, -1] = True  # the last interval is infinite, and no density is nothing
         return occupied
 
     def run(self, chunk: int) -> None:
@@ -202,9 +189,11 @@ class _Block:
 
     def _face(self, ray: Tensor) -> None:
         """Make what directions add to colours, once for each ray that may see something."""
-        if self.marcher.colour is not None:
+        if self.channels:
             self.row[ray] = torch.arange(len(ray), device=ray.device, dtype=ray.dtype)
-            self.facing = self.marcher.colour.per_ray(self.rays.directions[ray] / self.length[ray])
+            views = self.rays.views
+            unit = self.rays.directions / self.length if views is None else views
+            self.facing = self.marcher.volume.per_ray(unit[ray])
 
     def _advance(self, ray: Tensor, at: Tensor, step: int) -> Count:
         """The next `step` occupied samples of some rays."""
@@ -214,17 +203,18 @@ class _Block:
         if self.kept is not None:
             self.kept[_of(sample, taken)] = _of(weight, taken)
             return Count(evaluated=len(features))
-        part = weight.new_zeros((*weight.shape, 5))
-        part[..., 3] = weight
-        part[..., 4] = weight * self.z[sample]
+        part = weight.new_zeros((*weight.shape, self.channels + 2))
+        part[..., -2] = weight
+        part[..., -1] = weight * self.z[sample]
         visible = (weight.flatten() > UNSEEN / self.samples).nonzero()[:, 0]
-        if self.marcher.colour is not None and len(visible):
+        if self.channels and len(visible):
             # Gathered in as many rows as the matrix kernels like, which saves a copy of them all.
             full = functional.pad(visible, (0, -len(visible) % ROWS))
             row = full if taken is None else torch.searchsorted(taken, full)
             of = ray[full.div(step, rounding_mode="floor")]
-            colour = self._paint(self.marcher.colour, of, features[row])[: len(visible)]
-            part.view(-1, 5)[visible, :3] = weight.flatten()[visible, None] * colour
+            colour = self._paint(of, features[row])[: len(visible)]
+            flat = part.view(-1, self.channels + 2)
+            flat[visible, : self.channels] = weight.flatten()[visible, None] * colour
         seen = self.seen[ray]
         for column in part.unbind(dim=1):
             seen += column
@@ -242,7 +232,7 @@ class _Block:
 
     def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> Tensor:
         """Weights, shape = (n, step), of the samples that some rays come to next."""
-        alpha = 1 - torch.exp(-density.relu() * interval)
+        alpha = 1 - torch.exp(-activated(density, self.marcher.quadrature) * interval)
         passed = 1 - alpha + EPSILON
         clear, weight = self.clear[ray], torch.empty_like(alpha)
         for column in range(alpha.shape[1]):
@@ -259,19 +249,27 @@ class _Block:
             ray = ray[taken.div(sample.shape[1], rounding_mode="floor")]
         depth = self.z[_of(sample, taken), None]
         points = self.rays.origins[ray] + self.rays.directions[ray] * depth
-        features, found = self.marcher.density(points)
+        features, found = self.marcher.volume.density(points)
         if taken is None:
             return features, found.view(sample.shape)
         density = torch.zeros(sample.numel(), device=depth.device, dtype=depth.dtype)
         density[taken] = found
         return features, density.view(sample.shape)
 
-    def _paint(self, colour: Branch, ray: Tensor, features: Tensor) -> Tensor:
-        """Colours, shape = (n, 3)."""
+    def _paint(self, ray: Tensor, features: Tensor) -> Tensor:
+        """Radiance, shape = (n, channels)."""
         facing = None if self.facing is None else self.facing[self.row[ray]]
-        raw = colour(features, facing)
-        # Written out: PyTorch's sigmoid rounds differently at the end of a tensor.
-        return torch.exp(-raw).add_(1).reciprocal_()
+        return self.marcher.volume.radiance(features, facing)
+
+    def fill_behind(self, chunk: int) -> None:
+        """Give the last sample of every ray the weight that is missing to 1."""
+        ray = (1 - self.seen[:, -2] > UNSEEN).nonzero()[:, 0]
+        self._face(ray)
+        for some in torch.split(ray, chunk):
+            last = some * self.samples + self.samples - 1
+            features, _ = self._look(some, last[:, None], None)
+            missing = 1 - self.seen[some, -2, None]
+            self.seen[some, : self.channels] += missing * self._paint(some, features)
 
 
 def _of(values: Tensor, taken: Tensor | None) -> Tensor:

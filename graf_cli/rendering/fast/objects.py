@@ -5,28 +5,21 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from graf_cli.model.field import RadianceField
-from graf_cli.model.generator import Generator
-from graf_cli.model.latent import Latent
 from graf_cli.rendering.crew import workers
 from graf_cli.rendering.fast.audit import Audit
-from graf_cli.rendering.fast.fold import (
-    FoldedColour,
-    FoldedDensity,
-    UnfoldedDensity,
-    scouting_dtype,
-)
 from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
+from graf_cli.rendering.fast.level import Density
 from graf_cli.rendering.fast.march import Count, Marcher
-from graf_cli.rendering.march import Composite, depths, resample
+from graf_cli.rendering.integrator import Seen, first_depths, further_depths
+from graf_cli.rendering.recent import remember
 from graf_cli.scene.camera import Camera, Rays, rays_through
+from graf_cli.scene.kernels import TILE, TILES, in_tiles, scouting_dtype
+from graf_cli.scene.volume import FastVolume, Quadrature, Scene, Scenes, Volume
 
-KEPT = 4  # shapes and appearances whose folded fields are kept
 GRID_BYTES = 256 << 20  # of grids that are kept beside those in use
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
 WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
@@ -53,27 +46,37 @@ class Tightness:
 NO_GRID = Tightness(cells=0, margin=0.0)
 
 
-class Pass:
-    """One of the networks under one shape code, at each precision of the matrix products."""
+class ExactDensity:
+    """A volume's density in the exact integrator's own arithmetic, to the last bit.
 
-    def __init__(self, field: RadianceField, shape: Tensor) -> None:
-        self.field, self.shape = field, shape
-        self.densities: dict[torch.dtype, FoldedDensity] = {}
+    Where a second pass takes its samples is decided by comparing sums of the first one's weights;
+    there even rounding can move a sample across an edge.
 
-    def density(self, dtype: torch.dtype) -> FoldedDensity:
-        """At one precision."""
-        if dtype not in self.densities:
-            self.densities[dtype] = FoldedDensity(self.field, self.shape, dtype)
-        return self.densities[dtype]
+    Parameters
+    ----------
+    volume : Volume
+    device : torch.device
+    """
 
-    def grid(self, lattice: Lattice, chunk: int) -> OccupancyGrid:
-        """A new one, looked into with `chunk` points at a time."""
-        exact = self.density(torch.float32)
-        scout = self.density(scouting_dtype(exact.device))
-        threads = workers(exact.device) if scout.tile is exact.tile is None else 1
-        return OccupancyGrid(
-            lattice, scout.at, exact.at, exact.device, chunk=chunk, workers=threads
-        )
+    channels = 0
+    radiance_products: tuple[torch.Size, ...] = ()
+    density_products: tuple[torch.Size, ...] = ()
+
+    def __init__(self, volume: Volume, device: torch.device) -> None:
+        self.volume, self.device = volume, device
+        self.tile: int | None = TILES.get(device.type, TILE)
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """The points again, since no radiance is made, and raw density, shape = (n,)."""
+        [density] = in_tiles(lambda rows: (self.volume.density(rows)[1],), self.tile, points)
+        return points, density
+
+    def per_ray(self, _: Tensor) -> None:
+        """Nothing."""
+
+    def radiance(self, features: Tensor, _: Tensor | None) -> Tensor:
+        """Nothing, shape = (n, 0)."""
+        return features[:, :0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,10 +85,8 @@ class Job:
 
     Attributes
     ----------
-    latent : Latent
+    scene : Scene
     camera : Camera
-    samples : int
-        Along each ray.
     first : Camera
         Of the first picture of the series, which decides how large grids are.
     pictures : int
@@ -95,9 +96,8 @@ class Job:
         Of the matrix products.
     """
 
-    latent: Latent
+    scene: Scene
     camera: Camera
-    samples: int
     first: Camera
     pictures: int
     tightness: Tightness
@@ -105,101 +105,98 @@ class Job:
 
 
 class Objects:
-    """Folded fields and grids of the objects rendered last.
+    """Folded volumes and grids of the objects rendered last.
 
     Sharing them between jobs changes no bit: what is kept is the same whoever asked for it first.
 
     Parameters
     ----------
-    generator : Generator
+    generator : Scenes
     """
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Scenes) -> None:
         self.generator = generator
-        self._passes: OrderedDict[tuple[bytes, bool], Pass] = OrderedDict()
-        self._colours: OrderedDict[ColourKey, FoldedColour] = OrderedDict()
+        self._volumes: OrderedDict[VolumeKey, FastVolume] = OrderedDict()
         self._grids: OrderedDict[GridKey, OccupancyGrid] = OrderedDict()
 
     def open(self, job: Job, chunk: int) -> Opened:
         """The object of a picture, ready to be marched through."""
-        importance = self.generator.spec.network.importance
-        if not importance:
-            last = self._last(job, job.samples, chunk, fine=False)
-            return Opened([last], job.samples, importance)
-        exact = UnfoldedDensity(self._field(fine=False), job.latent.shape)
-        first = Marcher(exact, None, self._grid(job, job.samples, chunk, fine=False))
-        last = self._last(job, job.samples + importance, chunk, fine=True)
-        return Opened([first, last], job.samples, importance)
+        scene, quadrature = job.scene, job.scene.quadrature
+        last = len(scene.passes) - 1
+        if not quadrature.further:
+            return Opened([self._last(job, quadrature.samples, chunk, 0)], quadrature)
+        exact = ExactDensity(scene.passes[0], self.generator.device)
+        grid = self._grid(job, quadrature.samples, chunk, 0)
+        first = Marcher(exact, quadrature, grid)
+        along = quadrature.samples + quadrature.further
+        return Opened([first, self._last(job, along, chunk, last)], quadrature)
 
-    def _last(self, job: Job, along: int, chunk: int, *, fine: bool) -> Marcher:
+    def _last(self, job: Job, along: int, chunk: int, number: int) -> Marcher:
         """Through what is seen."""
-        density = self._pass(job, fine=fine).density(job.dtype)
-        grid = self._grid(job, along, chunk, fine=fine)
+        volume = self._volume(job.scene, number, job.dtype)
+        grid = self._grid(job, along, chunk, number)
         # Without oneDNN's products a thread cannot be kept to one core.
-        threads = workers(density.device) if density.tile is None else 1
-        return Marcher(density, self._colour(job, fine=fine), grid, threads)
+        threads = workers(volume.device) if volume.tile is None else 1
+        return Marcher(volume, job.scene.quadrature, grid, threads)
 
-    def _grid(self, job: Job, along: int, chunk: int, *, fine: bool) -> OccupancyGrid | None:
+    def _grid(self, job: Job, along: int, chunk: int, number: int) -> OccupancyGrid | None:
         """The grid of one pass, unless the picture is too small to be worth one."""
         samples = along * job.camera.width * job.camera.height
-        if not job.tightness.cells or samples < WORTH_A_GRID:
+        empty_below = job.scene.empty_below
+        if not job.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
             return None
         lattice = lattice_for(job, samples, self.generator.device)
-        own = fine and self.generator.fine is not None
-        key = (key_of(job.latent.shape), own, lattice)
+        key = (job.scene.geometry, number, lattice)
         if key not in self._grids:
             self._make_room()
-            self._grids[key] = self._pass(job, fine=fine).grid(lattice, chunk)
+            self._grids[key] = self._new_grid(job.scene, number, lattice, chunk)
         self._grids.move_to_end(key)
         return self._grids[key]
+
+    def _new_grid(self, scene: Scene, number: int, lattice: Lattice, chunk: int) -> OccupancyGrid:
+        """Looked into with `chunk` points at a time."""
+        exact = self._volume(scene, number, torch.float32)
+        scout = self._volume(scene, number, scouting_dtype(exact.device))
+        threads = workers(exact.device) if scout.tile is exact.tile is None else 1
+        return OccupancyGrid(
+            lattice,
+            _above(scout, scene.empty_below or 0.0),
+            _above(exact, scene.empty_below or 0.0),
+            exact.device,
+            chunk=chunk,
+            workers=threads,
+        )
 
     def _make_room(self) -> None:
         """Forget the grids that were used longest ago."""
         while sum(grid.bytes for grid in self._grids.values()) > GRID_BYTES:
             self._grids.popitem(last=False)
 
-    def _field(self, *, fine: bool) -> RadianceField:
-        second = self.generator.fine
-        return second if fine and second is not None else self.generator.coarse
-
-    def _pass(self, job: Job, *, fine: bool) -> Pass:
-        key = (key_of(job.latent.shape), fine and self.generator.fine is not None)
-        if key not in self._passes:
-            remember(self._passes, key, Pass(self._field(fine=fine), job.latent.shape))
-        self._passes.move_to_end(key)
-        return self._passes[key]
-
-    def _colour(self, job: Job, *, fine: bool) -> FoldedColour:
-        key = (key_of(job.latent.appearance), fine, job.dtype)
-        if key not in self._colours:
-            made = FoldedColour(self._field(fine=fine), job.latent, job.dtype)
-            remember(self._colours, key, made)
-        return self._colours[key]
+    def _volume(self, scene: Scene, number: int, dtype: torch.dtype) -> FastVolume:
+        key = (scene.key, number, dtype)
+        if key not in self._volumes:
+            assert scene.fast is not None
+            remember(self._volumes, key, scene.fast(number, dtype))
+        self._volumes.move_to_end(key)
+        return self._volumes[key]
 
 
-GridKey = tuple[bytes, bool, Lattice]
-ColourKey = tuple[bytes, bool, torch.dtype]
-K = TypeVar("K")
-V = TypeVar("V")
+VolumeKey = tuple[bytes, int, torch.dtype]
+GridKey = tuple[bytes, int, Lattice]
 
 
-def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    """Keep a value, and forget the oldest when there are more than `KEPT`."""
-    kept[key] = value
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
-
-
-def key_of(code: Tensor) -> bytes:
-    """A code to look things up by."""
-    return code.to(device="cpu", dtype=torch.float32).numpy().tobytes()
+def _above(volume: FastVolume, empty_below: float) -> Density:
+    """Raw density less what no picture shows, so that a grid judges by its sign."""
+    if not empty_below:
+        return lambda points: volume.density(points)[1]
+    return lambda points: volume.density(points)[1] - empty_below
 
 
 def lattice_for(job: Job, samples: int, device: torch.device) -> Lattice:
     """The grid that a picture of so many samples gets; it depends on the picture's series alone."""
     small, margin = samples < WORTH_ALL_CELLS, job.tightness.margin
     return Lattice(
-        half=_half(_reach(job.first, device), _reach(job.camera, device)),
+        half=_half(_reach(job.scene, job.first, device), _reach(job.scene, job.camera, device)),
         cells=job.tightness.cells // 2 if small else job.tightness.cells,
         levels=bisect_right(WORTH_DIVIDING, job.pictures * samples) + 1,
         margin=margin,
@@ -220,12 +217,14 @@ def _half(first: float, reach: float) -> float:
     return half
 
 
-def _reach(camera: Camera, device: torch.device) -> float:
+def _reach(scene: Scene, camera: Camera, device: torch.device) -> float:
     """Distance from the origin of the farthest sample through the picture's corners."""
     width, pixels = camera.width, camera.width * camera.height
     corners = (0, width - 1, pixels - width, pixels - 1)
     pixel = torch.tensor(corners, device="cpu", dtype=torch.int64).to(device=device)
     through = rays_through(camera, pixel, dtype=torch.float32)
+    if scene.warp is not None:
+        through = scene.warp(through, camera)
     ends = [through.origins + through.directions * depth for depth in (through.near, through.far)]
     return float(torch.cat(ends).norm(dim=-1).max())
 
@@ -237,12 +236,11 @@ class Opened:
     ----------
     marchers : list of Marcher
         One a pass; the last one has the colours.
-    samples, importance : int
-        Along each ray, of the first pass and further ones of the second.
+    quadrature : Quadrature
     """
 
-    def __init__(self, marchers: list[Marcher], samples: int, importance: int) -> None:
-        self.marchers, self.samples, self.importance = marchers, samples, importance
+    def __init__(self, marchers: list[Marcher], quadrature: Quadrature) -> None:
+        self.marchers, self.quadrature = marchers, quadrature
         self._cells_before = self._cells()
 
     @property
@@ -260,9 +258,7 @@ class Opened:
         grids = {id(one.grid): one.grid for one in self.marchers if one.grid is not None}
         return sum(grid.evaluated for grid in grids.values())
 
-    def march(
-        self, through: Rays, chunk: int, audit: Audit | None = None
-    ) -> tuple[Composite, Count]:
+    def march(self, through: Rays, chunk: int, audit: Audit | None = None) -> tuple[Seen, Count]:
         """What rays see, and what it took.
 
         Raises
@@ -274,9 +270,9 @@ class Opened:
             if one.grid is not None:
                 one.grid.chunk = chunk
         count = Count()
-        z = depths(through.near, through.far, self.samples)
-        if self.importance:
+        z = first_depths(through, self.quadrature)
+        if self.quadrature.further:
             weight = self.marchers[0].weights(through, z, chunk=chunk, count=count, audit=audit)
-            further = resample(z, weight, self.importance)
+            further = further_depths(z, weight, self.quadrature)
             z = torch.cat((z, further), dim=-1).sort(dim=-1).values
         return self.marchers[-1].march(through, z, chunk=chunk, count=count, audit=audit), count

@@ -197,13 +197,19 @@ def _draw(stratum: Tensor, count: int, source: torch.Generator) -> Tensor:
 def difference(seen: Tensor, truth: Tensor, background: tuple[float, float, float]) -> float:
     """Largest one of a colour or an opacity; infinite where either is no number.
 
+    Features, which a 2-D stage follows, count by the largest of them where that is more than 1.
+
     Parameters
     ----------
-    seen, truth : Tensor, shape = (n, 5)
-        Colour on black, opacity, depth.
+    seen, truth : Tensor, shape = (n, channels + 2)
+        Radiance on black, opacity, depth.
     background : tuple of 3 floats
     """
-    apart = seen[:, :4] - truth[:, :4]
+    apart = seen[:, :-1] - truth[:, :-1]
+    if apart.shape[1] != 4:
+        scale = truth[:, :-2].abs().max().clamp(min=1)
+        apart = torch.cat((apart[:, :-1] / scale, apart[:, -1:]), dim=-1)
+        return float(apart.abs().nan_to_num(nan=torch.inf).max())
     behind = torch.tensor(background, device="cpu", dtype=seen.dtype).to(device=seen.device)
     shown = apart[:, :3] - apart[:, 3:] * behind
     worst = torch.cat((apart, shown), dim=-1).abs().nan_to_num(nan=torch.inf).max()

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
 from graf_cli.model.checkpoint import Weights
-from graf_cli.model.field import RadianceField
 from graf_cli.model.generator import Generator, build
-from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 from tests.conftest import CPU
 
 WIDTH = 8
@@ -18,19 +19,23 @@ SPEC = ModelSpec(
     name="crafted:16",
     size=16,
     camera=CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0),
-    network=NetworkSpec(depth=4, width=WIDTH, multires=10, multires_views=1, samples=32),
-    latent=LatentSpec(dim=4, dim_appearance=2),
+    settings=Spec(
+        network=NetworkSpec(depth=4, width=WIDTH, multires=10, multires_views=1, samples=32),
+        latent=LatentSpec(dim=4, dim_appearance=2),
+    ),
 )
 
 
 def zeros() -> dict[str, Tensor]:
     """Weights of a field whose density is 0 everywhere, and whose raw colour is 2, 0, -2."""
-    field = RadianceField(SPEC.network, SPEC.latent, device="meta", dtype=torch.float32)
+    field = RadianceField(
+        SPEC.settings.network, SPEC.settings.latent, device="meta", dtype=torch.float32
+    )
     made = {
         name: torch.zeros(weight.shape, device="cpu", dtype=torch.float32)
         for name, weight in field.state_dict().items()
     }
-    for layer in range(1, SPEC.network.depth):
+    for layer in range(1, SPEC.settings.network.depth):
         made[f"pts_linears.{layer}.weight"].fill_diagonal_(1)
     made["rgb_linear.bias"] = torch.tensor([2.0, 0.0, -2.0], device="cpu", dtype=torch.float32)
     return made
@@ -38,7 +43,7 @@ def zeros() -> dict[str, Tensor]:
 
 def generator(weights: dict[str, Tensor]) -> Generator:
     """A generator of these weights."""
-    return build(SPEC, Weights(weights), "0" * 64, CPU)
+    return build(SPEC, Weights(weights).networks, "0" * 64, CPU)
 
 
 def constant(density: float) -> Generator:

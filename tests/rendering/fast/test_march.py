@@ -8,10 +8,12 @@ from torch import Tensor
 
 from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
 from graf_cli.rendering.fast.march import Count, Marcher, walk
-from graf_cli.rendering.march import depths, march, weights
 from graf_cli.scene.camera import Camera, Rays, pose_on_sphere, rays
+from graf_cli.scene.kernels import sigmoid
+from graf_cli.scene.volume import Quadrature
 from tests.conftest import CPU
 from tests.rendering.fast.twins import seeded
+from tests.rendering.fields import depths, march, weights
 
 SAMPLES = 32
 
@@ -22,22 +24,29 @@ def cloud(points: Tensor) -> Tensor:
     return density
 
 
-class Points:
-    """A trunk whose features are the points themselves."""
+class Paint:
+    """A folded volume: features are the points, colours depend on where and from where."""
 
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
+    device = CPU
+    tile: int | None = None
+    density_products: tuple[torch.Size, ...] = ()
+    radiance_products: tuple[torch.Size, ...] = ()
+
+    def __init__(self, channels: int = 3) -> None:
+        self.channels = channels
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         return points, cloud(points)
 
-
-class Paint:
-    """A colour that depends on where, and from where."""
-
-    def per_ray(self, directions: Tensor) -> Tensor:
+    def per_ray(self, directions: Tensor) -> Tensor | None:
         return directions
 
-    def __call__(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+    def radiance(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
         assert per_ray is not None
-        return features - 2 * per_ray
+        return sigmoid(features - 2 * per_ray)
+
+
+QUADRATURE = Quadrature(SAMPLES)
 
 
 def field(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -60,10 +69,10 @@ def test_same_as_the_plain_marcher(chunk: int, *, gridded: bool) -> None:
     seen = through()
     z = depths(seen.near, seen.far, SAMPLES)
     count = Count()
-    marcher = Marcher(Points(), Paint(), grid() if gridded else None)
+    marcher = Marcher(Paint(), QUADRATURE, grid() if gridded else None)
     found = marcher.march(seen, z, chunk=chunk, count=count)
     truth = march(field, seen, SAMPLES, chunk=4096)
-    assert (found.colour - truth.colour).abs().max() <= 5e-4
+    assert (found.radiance - truth.radiance).abs().max() <= 5e-4
     assert (found.opacity - truth.opacity).abs().max() <= 2e-4
     assert (found.depth - truth.depth).abs().max() <= 2e-3
     assert count.coloured <= count.evaluated <= count.possible == z.numel()
@@ -73,7 +82,7 @@ def test_same_as_the_plain_marcher(chunk: int, *, gridded: bool) -> None:
 def test_weights_are_exact_enough_to_resample_by() -> None:
     seen = through()
     z = depths(seen.near, seen.far, SAMPLES)
-    found = Marcher(Points(), None, grid()).weights(seen, z, chunk=300, count=Count())
+    found = Marcher(Paint(0), QUADRATURE, grid()).weights(seen, z, chunk=300, count=Count())
     points = seen.origins[:, None] + seen.directions[:, None] * z[..., None]
     density = cloud(points.view(-1, 3)).view(z.shape)
     truth = weights(density, z, seen.directions.norm(dim=-1, keepdim=True))
@@ -94,11 +103,11 @@ def test_walk_lists_what_is_occupied() -> None:
 def test_a_ray_does_not_depend_on_its_neighbours(chunk: int, workers: int) -> None:
     seen = through()
     z = depths(seen.near, seen.far, SAMPLES)
-    marcher = Marcher(Points(), Paint(), None, workers)
+    marcher = Marcher(Paint(), QUADRATURE, None, workers)
     together = marcher.march(seen, z, chunk=4096, count=Count())
     some = slice(250, 310)
     alone = marcher.march(seen[some], z[some], chunk=chunk, count=Count())
-    for key in ("colour", "opacity", "depth"):
+    for key in ("radiance", "opacity", "depth"):
         assert torch.equal(getattr(alone, key), getattr(together, key)[some])
 
 
@@ -106,8 +115,8 @@ def test_skipping_emptiness_changes_no_bit() -> None:
     seen = through()
     z = depths(seen.near, seen.far, SAMPLES)
     count = Count()
-    every = Marcher(Points(), Paint(), None).march(seen, z, chunk=500, count=Count())
-    some = Marcher(Points(), Paint(), grid()).march(seen, z, chunk=700, count=count)
+    every = Marcher(Paint(), QUADRATURE, None).march(seen, z, chunk=500, count=Count())
+    some = Marcher(Paint(), QUADRATURE, grid()).march(seen, z, chunk=700, count=count)
     assert count.evaluated < 0.5 * count.possible
-    for key in ("colour", "opacity", "depth"):
+    for key in ("radiance", "opacity", "depth"):
         assert torch.equal(getattr(every, key), getattr(some, key))

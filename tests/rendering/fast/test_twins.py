@@ -9,11 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.generator import Generator
-from graf_cli.model.spec import CameraSpec, LatentSpec, NetworkSpec
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series
 from graf_cli.scene.camera import camera_for
+from graf_cli.scene.spec import CameraSpec
 from tests.conftest import Case, small_generator, small_spec
 from tests.rendering.fast import crafted
 from tests.rendering.fast.twins import apart, assert_promise, camera, shot

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.model.generator import Generator
-from graf_cli.model.latent import draw
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Rgb, Series, Shot
 from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
@@ -42,8 +42,13 @@ def shot(
 ) -> Shot:
     """The object of a seed."""
     spec = generator.spec
-    along = spec.network.samples if samples is None else samples
-    return Shot(draw(spec.latent, seed), seen_from or camera(generator), along, background)
+    along = spec.settings.network.samples if samples is None else samples
+    return Shot(
+        draw(spec.settings.latent, seed).subject(),
+        seen_from or camera(generator),
+        along,
+        background,
+    )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from graf_cli.families.graf.scene import as_network
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.generator import load_checkpoint
-from graf_cli.model.spec import LatentSpec, NetworkSpec
 from tools.toycars.__main__ import main
 from tools.toycars.asset import write_asset
 from tools.toycars.evaluate import (
@@ -71,7 +72,7 @@ def test_the_summary_is_over_all_rays_and_the_worst_car() -> None:
 
 def test_a_field_that_is_solid_everywhere_is_found_solid_where_nothing_is(tmp_path: Path) -> None:
     generator = load_checkpoint(unfitted(tmp_path), None, CPU)
-    bias = generator.coarse.alpha_linear.bias
+    bias = as_network(generator.network).coarse.alpha_linear.bias
     for value, share in ((1e4, 1), (-1e4, 0)):
         bias.fill_(value)
         for found in empty_space(generator, 1):

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.checkpoint import check_weights, read_weights
-from graf_cli.model.spec import LatentSpec, NetworkSpec
 from tools.toycars.fit import Fit, FitPlan, one_cycle
 from tools.toycars.refine import Refinement, RefinePlan
 from tools.toycars.sampling import BatchSize

@@ -1,7 +1,7 @@
 import torch
 
-from graf_cli.model.field import RadianceField
-from graf_cli.model.spec import LatentSpec, NetworkSpec
+from graf_cli.families.graf.field import RadianceField
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from tools.toycars.forward import density_of, forward
 
 CPU = torch.device("cpu")

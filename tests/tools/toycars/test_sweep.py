@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from graf_cli.model.spec import LatentSpec, NetworkSpec
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from tools.toycars.asset import write_asset
 from tools.toycars.family import cars
 from tools.toycars.fit import Fit, FitPlan

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.arrays import Array
-from graf_cli.model.field import RadianceField, encode, encoded_length
-from graf_cli.model.spec import LatentSpec, NetworkSpec
+from graf_cli.families.graf.field import RadianceField, encode, encoded_length
+from graf_cli.families.graf.scene import as_network
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from tests.conftest import Case, read_case, small_generator, small_spec
+from tests.rendering.fields import conditioned
 
 NETWORKS = {
     "released": NetworkSpec(width=12, multires=4, multires_views=2),
@@ -83,7 +85,7 @@ def tensor(values: Array) -> torch.Tensor:
 @pytest.mark.parametrize("latent", LATENTS.values(), ids=LATENTS)
 @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
 def test_a_field_is_its_definition(network: NetworkSpec, latent: LatentSpec) -> None:
-    field = small_generator(small_spec(network, latent)).coarse.double()
+    field = as_network(small_generator(small_spec(network, latent)).network).coarse.double()
     rng = np.random.default_rng(1)
     points, directions = rng.normal(size=(5, 3)), unit(rng, 5)
     shape, appearance = rng.normal(size=latent.dim_shape), rng.normal(size=latent.dim_appearance)
@@ -97,7 +99,7 @@ def test_a_field_is_its_definition(network: NetworkSpec, latent: LatentSpec) -> 
 
 
 def test_a_measured_network_is_its_definition(case: Case) -> None:
-    field, latent = case.generator.coarse, case.generator.spec.latent
+    field, latent = as_network(case.generator.network).coarse, case.generator.spec.settings.latent
     rng = np.random.default_rng(2)
     points, directions = rng.normal(size=(3, 3)) / 2, unit(rng, 3)
     shape, appearance = np.split(case.z[0], [latent.dim_shape])
@@ -111,9 +113,10 @@ def test_a_measured_network_is_its_definition(case: Case) -> None:
 def test_the_second_pass_has_sizes_of_its_own() -> None:
     network = NetworkSpec(width=8, depth=8, width_fine=6, depth_fine=3, importance=4)
     generator = small_generator(small_spec(network))
-    assert generator.fine is not None
-    assert len(generator.fine.pts_linears) == 3
-    assert generator.fine.alpha_linear.in_features == 6
+    fine = as_network(generator.network).fine
+    assert fine is not None
+    assert len(fine.pts_linears) == 3
+    assert fine.alpha_linear.in_features == 6
 
 
 @pytest.mark.parametrize(("importance", "outputs"), [(0, 4), (8, 5)])
@@ -121,7 +124,8 @@ def test_without_direction_and_appearance_one_layer_gives_all(
     importance: int, outputs: int
 ) -> None:
     network = NetworkSpec(width=8, use_viewdirs=False, importance=importance)
-    field = small_generator(small_spec(network, LATENTS["no appearance"])).coarse
+    generator = small_generator(small_spec(network, LATENTS["no appearance"]))
+    field = as_network(generator.network).coarse
     assert not field.has_view_branch
     assert field.output_linear.out_features == outputs
 
@@ -142,7 +146,7 @@ def test_density_knows_neither_direction_nor_appearance(name: str) -> None:
     points = tensor(rng.normal(size=(64, 3))).float()
     one, other = case.latent(0), case.latent(1)
     first, second = (tensor(unit(rng, 64)).float() for _ in range(2))
-    field = case.generator.coarse
+    field = as_network(case.generator.network).coarse
     density, colour = field(points, first, one.shape, one.appearance)
     same, otherwise = field(points, second, one.shape, other.appearance)
     assert torch.equal(density, same)
@@ -152,21 +156,21 @@ def test_density_knows_neither_direction_nor_appearance(name: str) -> None:
 
 def test_a_field_without_directions_ignores_them() -> None:
     generator = read_case("birds").generator
-    query = generator.conditioned(read_case("birds").latent(0))
+    query = conditioned(generator, read_case("birds").latent(0))
     points = torch.zeros((2, 3), device="cpu", dtype=torch.float32)
     assert torch.equal(query(points, None)[1], query(points, points)[1])
 
 
 def test_a_field_with_directions_wants_them() -> None:
     spec = small_spec()
-    field = small_generator(spec).coarse
+    field = as_network(small_generator(spec).network).coarse
     zeros = torch.zeros(4, device="cpu", dtype=torch.float32)
     with pytest.raises(ValueError, match="directions"):
         field(zeros[None, :3], None, zeros, zeros[:2])
 
 
 def test_leading_dimensions_broadcast() -> None:
-    field = small_generator().coarse.double()
+    field = as_network(small_generator().network).coarse.double()
     rng = np.random.default_rng(4)
     points, directions = tensor(rng.normal(size=(2, 1, 4, 3))), tensor(unit(rng, 3))[:, None]
     shape, appearance = tensor(rng.normal(size=4)), tensor(rng.normal(size=2))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 import torch
 
-from graf_cli.model.latent import draw
-from graf_cli.model.spec import LatentSpec, NetworkSpec
-from graf_cli.rendering.fast.fold import (
-    ROWS,
+from graf_cli.families.graf.fold import (
     FoldedColour,
     FoldedDensity,
-    UnfoldedDensity,
-    in_tiles,
-    scouting_dtype,
 )
+from graf_cli.families.graf.scene import FieldVolume, as_network
+from graf_cli.families.graf.scene import draw_codes as draw
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
+from graf_cli.rendering.fast.objects import ExactDensity
+from graf_cli.scene.kernels import ROWS, in_tiles, scouting_dtype
 from tests.conftest import CPU, small_generator, small_spec
 from tests.rendering.fast.twins import seeded
+from tests.rendering.fields import conditioned
 
 CODES = LatentSpec(dim=6, dim_appearance=2)
 SHAPE_ONLY = LatentSpec(dim=6, dim_appearance=0)
@@ -35,18 +35,18 @@ NETWORKS = {
 @torch.inference_mode()
 def test_folding_changes_nothing_but_rounding(name: str) -> None:
     generator = small_generator(small_spec(*NETWORKS[name]))
-    latent = draw(generator.spec.latent, 3)
+    latent = draw(generator.spec.settings.latent, 3)
     points = torch.randn((50, 3), generator=seeded(1), device="cpu", dtype=torch.float32)
     directions = torch.nn.functional.normalize(points.flip(0), dim=-1)
-    density, colour = generator.conditioned(latent)(points, directions)
-    folded = FoldedDensity(generator.coarse, latent.shape, torch.float32)
-    branch = FoldedColour(generator.coarse, latent, torch.float32)
+    density, colour = conditioned(generator, latent)(points, directions)
+    folded = FoldedDensity(as_network(generator.network).coarse, latent.shape, torch.float32)
+    branch = FoldedColour(as_network(generator.network).coarse, latent.appearance, torch.float32)
     features, found_density = folded(points)
     torch.testing.assert_close(found_density, density, rtol=1e-4, atol=1e-4)
     found = branch(features, branch.per_ray(directions))
     torch.testing.assert_close(found, colour, rtol=1e-4, atol=1e-4)
-    exact = UnfoldedDensity(generator.coarse, latent.shape)
-    torch.testing.assert_close(exact(points)[1], density, rtol=1e-6, atol=1e-6)
+    exact = ExactDensity(FieldVolume(as_network(generator.network).coarse, latent), CPU)
+    torch.testing.assert_close(exact.density(points)[1], density, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -54,9 +54,9 @@ def test_folding_changes_nothing_but_rounding(name: str) -> None:
 @torch.inference_mode()
 def test_a_point_does_not_depend_on_its_neighbours(dtype: torch.dtype, width: int) -> None:
     generator = small_generator(small_spec(NetworkSpec(width=width), CODES))
-    latent = draw(generator.spec.latent, 3)
-    folded = FoldedDensity(generator.coarse, latent.shape, dtype)
-    branch = FoldedColour(generator.coarse, latent, dtype)
+    latent = draw(generator.spec.settings.latent, 3)
+    folded = FoldedDensity(as_network(generator.network).coarse, latent.shape, dtype)
+    branch = FoldedColour(as_network(generator.network).coarse, latent.appearance, dtype)
     points = torch.randn((3000, 3), generator=seeded(1), device="cpu", dtype=torch.float32)
     directions = torch.nn.functional.normalize(points, dim=-1)
     features, density = folded(points)
@@ -92,10 +92,10 @@ def test_tiles_are_full_and_give_what_was_asked(tile: int | None) -> None:
 @torch.inference_mode()
 def test_half_precision_is_near() -> None:
     generator = small_generator()
-    latent = draw(generator.spec.latent, 3)
+    latent = draw(generator.spec.settings.latent, 3)
     points = torch.randn((50, 3), generator=seeded(1), device="cpu", dtype=torch.float32)
-    density, _ = generator.conditioned(latent)(points, points)
-    folded = FoldedDensity(generator.coarse, latent.shape, torch.bfloat16)
+    density, _ = conditioned(generator, latent)(points, points)
+    folded = FoldedDensity(as_network(generator.network).coarse, latent.shape, torch.bfloat16)
     assert (folded.at(points) - density).abs().max() <= 0.05 * density.abs().max()
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from graf_cli.model.generator import Generator
-from graf_cli.model.latent import Latent, draw
 from graf_cli.rendering.crew import each, workers
-from graf_cli.rendering.fast.fold import FoldedColour, FoldedDensity
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
-from graf_cli.rendering.march import march
+from graf_cli.rendering.integrator import integrate
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.camera import camera_for, elevation_of, pose_on_sphere, rays
+from graf_cli.scene.codes import Code, Subject, draw
+from graf_cli.scene.kernels import Affine
 
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them
@@ -83,7 +84,9 @@ def turntable_shot(generator: Generator, azimuth: float, seed: int, size: int) -
     pose = pose_on_sphere(azimuth, elevation, sum(spec.camera.radius) / 2)
     camera = camera_for(spec.camera, pose, width=size, height=size)
     white = float(spec.background == "white")
-    return Shot(draw(spec.latent, seed), camera, spec.network.samples, (white, white, white))
+    features = generator.features
+    codes = {name: Code(code) for name, code in draw(features, seed).items()}
+    return Shot(Subject(codes), camera, features.samples, (white, white, white))
 
 
 def measure(
@@ -128,7 +131,7 @@ def measure(
         warm=statistics.median(warm),
         floor=matrix_floor(
             generator,
-            shot.latent,
+            shot,
             renderer.chunk,
             precision=last.precision,
             evaluated=evaluated,
@@ -158,22 +161,15 @@ def _wait(device: torch.device) -> None:
 @torch.inference_mode()
 def _against_plain(generator: Generator, shot: Shot, options: RenderOptions) -> tuple[float, float]:
     """Seconds a plain frame, and the largest difference from it, by a share of its rays."""
-    network, renderer = generator.spec.network, Renderer(generator, options)
+    renderer = Renderer(generator, options)
+    scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
     every = rays(shot.camera, device=generator.device, dtype=torch.float32)
+    every = every if scene.warp is None else scene.warp(every, shot.camera)
     some = torch.arange(0, len(every), PLAIN_SHARE, device=generator.device, dtype=torch.int64)
     seen = []
 
     def plainly() -> None:
-        seen.append(
-            march(
-                generator.conditioned(shot.latent),
-                every[some],
-                shot.samples,
-                chunk=renderer.chunk,
-                importance=network.importance,
-                fine=generator.conditioned(shot.latent, fine=True),
-            )
-        )
+        seen.append(integrate(scene, every[some], chunk=renderer.chunk))
 
     taken = seconds(plainly, generator.device) * len(every) / len(some)
     frame = renderer.render(shot)
@@ -185,7 +181,7 @@ def _against_plain(generator: Generator, shot: Shot, options: RenderOptions) -> 
         ],
         dim=-1,
     )[some.cpu()]
-    truth = torch.cat([seen[0].colour, seen[0].opacity[:, None], seen[0].depth[:, None]], dim=-1)
+    truth = torch.cat([seen[0].radiance, seen[0].opacity[:, None], seen[0].depth[:, None]], dim=-1)
     behind = torch.tensor(shot.background, device="cpu", dtype=torch.float32)
     # The frame is composited on its background already; bring the truth there too.
     truth = truth.cpu()
@@ -196,7 +192,7 @@ def _against_plain(generator: Generator, shot: Shot, options: RenderOptions) -> 
 @torch.inference_mode()
 def matrix_floor(
     generator: Generator,
-    latent: Latent,
+    shot: Shot,
     chunk: int,
     *,
     precision: Used,
@@ -204,30 +200,36 @@ def matrix_floor(
     coloured: int,
 ) -> float:
     """Seconds that the matrix products of so many samples take, and nothing beside them."""
-    field = generator.fine or generator.coarse
-    dtype = DTYPES[precision]
-    density = FoldedDensity(field, latent.shape, dtype)
-    colour = FoldedColour(field, latent, dtype)
-    inputs = [
-        torch.ones((chunk, affine.weight.shape[1]), device=generator.device, dtype=dtype)
-        for affine in density.layers
-    ]
-    width = density.head.weight.shape[1]
-    features = torch.ones((chunk, width), device=generator.device, dtype=dtype)
+    scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
+    if scene.fast is None:
+        return 0.0
+    volume = scene.fast(len(scene.passes) - 1, DTYPES[precision])
 
-    def trunk() -> None:
-        for affine, x in zip(density.layers, inputs, strict=True):
-            affine.rectified(x)
+    def products(shapes: Sequence[torch.Size]) -> Callable[[], None]:
+        made = [_product(shape, chunk, generator.device, DTYPES[precision]) for shape in shapes]
 
-    def branch() -> None:
-        if colour.view is None:
-            colour.out(features)
-        else:
-            colour.out(colour.view.rectified(features))
+        def run() -> None:
+            for affine, x in made:
+                affine.rectified(x)
 
-    return _product_seconds(trunk, generator.device, evaluated / chunk) + _product_seconds(
-        branch, generator.device, coloured / chunk
+        return run
+
+    return sum(
+        _product_seconds(products(shapes), generator.device, count / chunk)
+        for shapes, count in (
+            (volume.density_products, evaluated),
+            (volume.radiance_products, coloured),
+        )
     )
+
+
+def _product(
+    shape: torch.Size, rows: int, device: torch.device, dtype: torch.dtype
+) -> tuple[Affine, Tensor]:
+    """A matrix of a shape, and what it is multiplied with."""
+    weight = torch.ones(shape, device=device, dtype=torch.float32)
+    bias = torch.zeros(shape[0], device=device, dtype=torch.float32)
+    return Affine(weight, bias, dtype), torch.ones((rows, shape[1]), device=device, dtype=dtype)
 
 
 def _product_seconds(product: Callable[[], None], device: torch.device, times: float) -> float:

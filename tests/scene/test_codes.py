@@ -12,11 +12,21 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from graf_cli.errors import UsageError
-from graf_cli.model.latent import draw, read_latents, slerp, split
-from graf_cli.model.spec import LatentSpec
+from graf_cli.families.graf.scene import draw_codes as draw
+from graf_cli.families.graf.spec import LatentSpec, Spec, features
+from graf_cli.scene.codes import Code, along_great_circle, read_rows, split
+from graf_cli.scene.features import Features
 
 GAUSS, UNIFORM = LatentSpec(), LatentSpec(prior="uniform")
 SMALL = LatentSpec(dim=5, dim_appearance=2)
+
+
+def features_of(latent: LatentSpec) -> Features:
+    return features(Spec(latent=latent))
+
+
+def slerp(a: torch.Tensor, b: torch.Tensor, t: float) -> torch.Tensor:
+    return along_great_circle(Code(a, b, t))
 
 
 def vector(*values: float) -> torch.Tensor:
@@ -81,9 +91,9 @@ def test_priors_have_their_moments() -> None:
 
 
 def test_a_code_is_shape_first() -> None:
-    latent = split(SMALL, torch.arange(5, device="cpu", dtype=torch.float32))
-    assert latent.shape.tolist() == [0, 1, 2]
-    assert latent.appearance.tolist() == [3, 4]
+    codes = split(features_of(SMALL), torch.arange(5, device="cpu", dtype=torch.float32))
+    assert codes["shape"].tolist() == [0, 1, 2]
+    assert codes["appearance"].tolist() == [3, 4]
 
 
 def test_a_model_may_have_no_appearance() -> None:
@@ -146,22 +156,22 @@ def write(path: Path, **arrays: object) -> Path:
 def test_codes_are_read_from_npy(tmp_path: Path) -> None:
     codes = np.arange(10.0).reshape(2, 5)
     np.save(tmp_path / "z.npy", codes)
-    np.testing.assert_array_equal(read_latents(tmp_path / "z.npy", SMALL), codes)
+    np.testing.assert_array_equal(read_rows(tmp_path / "z.npy", features_of(SMALL)), codes)
 
 
 def test_a_single_code_is_one_row(tmp_path: Path) -> None:
     np.save(tmp_path / "z.npy", np.arange(5, dtype=np.float32))
-    assert read_latents(tmp_path / "z.npy", SMALL).shape == (1, 5)
+    assert read_rows(tmp_path / "z.npy", features_of(SMALL)).shape == (1, 5)
 
 
 def test_codes_are_read_from_npz_shape_first(tmp_path: Path) -> None:
     path = write(tmp_path / "z.npz", appearance=[[3, 4], [3, 4]], shape=[[0, 1, 2], [0, 1, 2]])
-    np.testing.assert_array_equal(read_latents(path, SMALL), [[0, 1, 2, 3, 4]] * 2)
+    np.testing.assert_array_equal(read_rows(path, features_of(SMALL)), [[0, 1, 2, 3, 4]] * 2)
 
 
 def test_an_npz_of_one_array_holds_whole_codes(tmp_path: Path) -> None:
     path = write(tmp_path / "z.npz", z=np.zeros((3, 5)))
-    assert read_latents(path, SMALL).shape == (3, 5)
+    assert read_rows(path, features_of(SMALL)).shape == (3, 5)
 
 
 @pytest.mark.parametrize(
@@ -182,5 +192,5 @@ def test_an_npz_of_one_array_holds_whole_codes(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, arrays: dict[str, object], message: str) -> None:
     path = write(tmp_path / "z.npz", **arrays)
     with pytest.raises(UsageError, match=message) as caught:
-        read_latents(path, SMALL)
+        read_rows(path, features_of(SMALL))
     assert str(path) in str(caught.value)

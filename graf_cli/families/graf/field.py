@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from graf_cli.model.spec import SKIP_LAYER, LatentSpec, NetworkSpec
+from graf_cli.families.graf.spec import SKIP_LAYER, LatentSpec, NetworkSpec
 
 Density: TypeAlias = Tensor  # (...,) raw, before the rectifier
 Colour: TypeAlias = Tensor  # (..., 3) raw, before the sigmoid
@@ -149,13 +149,26 @@ class RadianceField(nn.Module):
             Before the sigmoid.
         """
         h = self.trunk(points, shape)
+        return self.density(h), self.colour(h, directions, appearance)
+
+    def density(self, features: Tensor) -> Density:
+        """Raw density of the trunk's features."""
         if not self.has_view_branch:
-            raw = self.output_linear(h)
-            return raw[..., 3], raw[..., :3]
-        parts = [self.feature_linear(h)]
+            raw: Tensor = self.output_linear(features)[..., 3]
+        else:
+            raw = self.alpha_linear(features)[..., 0]
+        return raw
+
+    def colour(self, features: Tensor, directions: Tensor | None, appearance: Tensor) -> Colour:
+        """Raw colour of the trunk's features."""
+        if not self.has_view_branch:
+            plain: Tensor = self.output_linear(features)[..., :3]
+            return plain
+        parts = [self.feature_linear(features)]
         if self.network.use_viewdirs:
             if directions is None:
                 raise ValueError("this field was trained with view directions; pass them")
             parts.append(self.encode_directions(directions))
         view = self.views_linears[0](_join([*parts, appearance])).relu()
-        return self.alpha_linear(h)[..., 0], self.rgb_linear(view)
+        raw: Tensor = self.rgb_linear(view)
+        return raw

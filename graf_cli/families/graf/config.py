@@ -10,16 +10,15 @@ import yaml
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError
-from graf_cli.model.spec import (
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
+from graf_cli.scene.spec import (
     CameraSpec,
     Count,
     CountOrNone,
     Depth,
     Distance,
     FieldOfView,
-    LatentSpec,
     ModelSpec,
-    NetworkSpec,
     Octaves,
     Pixels,
     Positive,
@@ -171,17 +170,21 @@ def _spec(config: _Config, name: str) -> ModelSpec:
             v=(data.vmin, data.vmax),
             orthographic=data.orthographic,
         ),
-        network=NetworkSpec(
-            depth=nerf.netdepth,
-            width=nerf.netwidth,
-            depth_fine=nerf.netdepth_fine,
-            width_fine=nerf.netwidth_fine,
-            encode=nerf.i_embed == 0,
-            multires=nerf.multires,
-            multires_views=nerf.multires_views,
-            use_viewdirs=nerf.use_viewdirs,
-            samples=nerf.samples,
-            importance=nerf.importance,
+        settings=Spec(
+            network=NetworkSpec(
+                depth=nerf.netdepth,
+                width=nerf.netwidth,
+                depth_fine=nerf.netdepth_fine,
+                width_fine=nerf.netwidth_fine,
+                encode=nerf.i_embed == 0,
+                multires=nerf.multires,
+                multires_views=nerf.multires_views,
+                use_viewdirs=nerf.use_viewdirs,
+                samples=nerf.samples,
+                importance=nerf.importance,
+            ),
+            latent=LatentSpec(
+                prior=z_dist.type, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance
+            ),
         ),
-        latent=LatentSpec(prior=z_dist.type, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance),
     )

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import ManifestError
-from graf_cli.model.config import read_config
-from graf_cli.model.spec import CameraSpec, LatentSpec, ModelSpec, NetworkSpec
+from graf_cli.families.graf.config import read_config
+from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 from tests.conftest import Case
 
 DEFAULT = ModelSpec(
@@ -19,8 +20,7 @@ DEFAULT = ModelSpec(
     size=64,
     background="white",
     camera=CameraSpec(near=1.0, far=6.0, radius=(3.4, 3.4), fov=90.0, v=(0.0, 0.45642212862617093)),
-    network=NetworkSpec(),
-    latent=LatentSpec(),
+    settings=Spec(network=NetworkSpec(), latent=LatentSpec()),
 )
 
 FULL = """
@@ -93,19 +93,21 @@ def test_a_full_configuration_is_taken_over(path: Path) -> None:
             u=(0.0, 0.25),
             v=(0.32898992833716556, 0.45642212862617093),
         ),
-        network=NetworkSpec(
-            depth=6,
-            width=128,
-            depth_fine=3,
-            width_fine=64,
-            encode=False,
-            multires=6,
-            multires_views=2,
-            use_viewdirs=False,
-            samples=32,
-            importance=16,
+        settings=Spec(
+            network=NetworkSpec(
+                depth=6,
+                width=128,
+                depth_fine=3,
+                width_fine=64,
+                encode=False,
+                multires=6,
+                multires_views=2,
+                use_viewdirs=False,
+                samples=32,
+                importance=16,
+            ),
+            latent=LatentSpec(prior="uniform", dim=48, dim_appearance=16),
         ),
-        latent=LatentSpec(prior="uniform", dim=48, dim_appearance=16),
     )
 
 
@@ -114,8 +116,8 @@ def test_the_measured_configurations_are_json(case: Case) -> None:
     spec = read_config(case.config, case.name)
     assert spec.name == case.name
     assert spec.size == measured["data"]["imsize"] == case.rgb.shape[1]
-    assert spec.network.samples == measured["nerf"]["N_samples"]
-    assert spec.latent.dim == measured["z_dist"]["dim"] == case.z.shape[1]
+    assert spec.settings.network.samples == measured["nerf"]["N_samples"]
+    assert spec.settings.latent.dim == measured["z_dist"]["dim"] == case.z.shape[1]
     assert spec.camera.radius_varies == isinstance(measured["data"]["radius"], str)
 
 
@@ -128,7 +130,7 @@ def test_a_partial_section_keeps_the_other_defaults(path: Path) -> None:
     spec = read(path, "data: {fov: 30, near: null}\nnerf: {netwidth: 32}")
     assert spec.camera.fov == 30
     assert spec.camera.near == 1
-    assert spec.network == NetworkSpec(width=32)
+    assert spec.settings.network == NetworkSpec(width=32)
 
 
 @pytest.mark.parametrize(

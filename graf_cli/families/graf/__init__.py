@@ -1,0 +1,1 @@
+"""GRAF: a conditional radiance field of a shape and an appearance code (NeurIPS 2020)."""
