@@ -258,7 +258,7 @@ def render(
         `radius` (world units), or `poses`, rows of a 3 × 4 camera-to-world matrix. `size`
         (pixels, or width and height), `samples` along a ray, `background`. What is missing comes
         from the model: the middle of its training range, its size and background. With
-        ``show=["normal"]`` the frame is a `NormalFrame`, which has `normal` as well.
+        ``show=["normal"]`` the frame has its `normal` as well.
 
     Returns
     -------

@@ -63,7 +63,8 @@ HOMES = {
 
 # What `graf --help` and `graf models` need must not import what is slow.
 LIGHT = (
-    "", "cli.main", "cli.models", "model.manifest", "families.graf.config", "families.graf.spec", "weights.download", "recipe"
+    "", "cli.main", "cli.models", "model.manifest", "families.graf.config", "families.graf.spec",
+    "weights.download", "recipe",
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
 NO_TORCH = ("arrays", "model.spec", "scene.spec", "scene.features", "families.graf.spec")

@@ -33,7 +33,7 @@ class Work:
         Which of them, in the order in which they are wanted.
     options : RenderOptions
     normals : bool
-        Whether each frame is a `NormalFrame`.
+        Whether each frame has its normals.
     """
 
     generator: Generator

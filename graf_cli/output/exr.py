@@ -11,7 +11,6 @@ from graf_cli.errors import OutputError
 from graf_cli.output.look import seen_normals
 from graf_cli.output.stamp import Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
-from graf_cli.rendering.normals import NormalFrame
 from graf_cli.rendering.renderer import Frame
 
 UNITS = {
@@ -54,7 +53,7 @@ def write_exr(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> 
     }
     name = "A" if see_through else "opacity"
     channels[name] = np.ascontiguousarray(frame.opacity)
-    if isinstance(frame, NormalFrame):
+    if frame.normal is not None:
         normal = seen_normals(frame, recipe)
         for index, axis in enumerate("xyz"):
             channels[f"N.{axis}"] = np.ascontiguousarray(normal[..., index])

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from graf_cli.output.colours import coloured
 from graf_cli.recipe import SCALED, TRANSPARENT, Kind, Recipe
-from graf_cli.rendering.normals import NormalFrame
 from graf_cli.rendering.renderer import Frame
 from graf_cli.syntax import rgb_of
 
@@ -106,7 +105,7 @@ def _shaded(frame: Frame, recipe: Recipe, kind: Kind) -> Image:
 
 def seen_normals(frame: Frame, recipe: Recipe) -> Image:
     """Normals in the axes that the recipe asks for, shape = (H, W, 3), each in [-1, 1]."""
-    assert isinstance(frame, NormalFrame), "normals are rendered when they are shown"
+    assert frame.normal is not None, "normals are rendered when they are shown"
     if recipe.normals == "world":
         return frame.normal
     rotation = frame.shot.camera.pose[:, :3]

@@ -72,7 +72,9 @@ class Canvas:
         warp = self.scene(shot).warp
         return through if warp is None else warp(through, shot.camera)
 
-    def fill(self, shot: Shot, march_some: Callable[[Rays, Tensor], Seen], points: int) -> Tensor:
+    def fill(
+        self, shot: Shot, march_some: Callable[[Rays, Tensor], Seen], points: int, channels: int
+    ) -> Tensor:
         """Radiance, opacity, depth of every pixel, shape = (H·W, channels + 2).
 
         Parameters
@@ -82,25 +84,33 @@ class Canvas:
             What some rays see; it is told their pixels.
         points : int
             Samples of the rays that are marched at once.
+        channels : int
+            Of the radiance.
         """
         blocks, device = self.blocks(shot, points), self.generator.device
-        columns_of = self.scene(shot).passes[-1].channels + 2
-        picture = torch.empty((blocks.stop, columns_of), device=device, dtype=torch.float32)
+        picture = torch.empty((blocks.stop, channels + 2), device=device, dtype=torch.float32)
         for start in blocks:
             stop = min(start + blocks.step, blocks.stop)
             pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
             picture[start:stop] = columns(march_some(self.rays(shot, pixel), pixel))
         return picture
 
-    def plain(self, shot: Shot) -> Tensor:
-        """The whole picture by the exact integrator, shape = (H·W, channels + 2)."""
+    def plain(self, shot: Shot, scene: Scene | None = None) -> Tensor:
+        """The whole picture by the exact integrator, shape = (H·W, channels + 2).
+
+        Of the shot's scene, or of another that stands in for it.
+        """
+        scene = scene or self.scene(shot)
         return self.fill(
-            shot, lambda through, pixel: self.march(shot, through, pixel), BLOCK_POINTS
+            shot,
+            lambda through, pixel: self.march(shot, through, pixel, scene),
+            BLOCK_POINTS,
+            scene.passes[-1].channels,
         )
 
-    def march(self, shot: Shot, through: Rays, pixel: Tensor) -> Seen:
+    def march(self, shot: Shot, through: Rays, pixel: Tensor, scene: Scene | None = None) -> Seen:
         """Rays through the exact integrator."""
-        scene = self.scene(shot)
+        scene = scene or self.scene(shot)
         draws = None if scene.draws is None else scene.draws(shot.camera)
         return self.within_memory(
             lambda chunk: integrate(scene, through, chunk=chunk, pixel=pixel, draws=draws)

@@ -192,7 +192,7 @@ def integrate(
         Random numbers of the picture.
     """
     along = scene.quadrature.samples + scene.quadrature.further
-    size = max(BLOCK_NUMBERS // (along * scene.passes[-1].channels), 1)
+    size = max(BLOCK_NUMBERS // (along * max(scene.passes[-1].channels, 3)), 1)
     blocks = []
     for start in range(0, len(rays), size):
         some = slice(start, start + size)

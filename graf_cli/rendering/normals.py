@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,23 +19,9 @@ FAINTEST = 1e-3  # opacity below which a ray met nothing
 LEAST = 1e-6  # weight of a sample, so that a surface between two samples has a normal too
 
 
-@dataclass(frozen=True, eq=False)
-class NormalFrame(Frame):
-    """A Frame with its normals.
-
-    Attributes
-    ----------
-    normal : ndarray, shape = (H, W, 3)
-        Of unit length in the world's axes, away from the object; 0 where nothing is.
-    """
-
-    normal: Image
-
-
-def with_normals(generator: Scenes, frame: Frame) -> NormalFrame:
+def with_normals(generator: Scenes, frame: Frame) -> Frame:
     """Add to a frame the normals of what it shows."""
-    normal = normals(generator, frame)
-    return NormalFrame(frame.rgb, frame.depth, frame.opacity, frame.shot, normal)
+    return replace(frame, normal=normals(generator, frame))
 
 
 def normals(generator: Scenes, frame: Frame) -> Image:

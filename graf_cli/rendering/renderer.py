@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from graf_cli.errors import RecipeError
 from graf_cli.rendering.canvas import Canvas
 from graf_cli.rendering.fast.attempt import Attempt, Attempts, Footing
 from graf_cli.rendering.fast.audit import GridBrokenError
@@ -32,7 +33,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
-from graf_cli.scene.volume import Scenes
+from graf_cli.scene.volume import Colourless, Scene, Scenes
 from graf_cli.syntax import Precision
 
 __all__ = ["Frame", "Image", "RenderOptions", "Renderer", "Rgb", "Series", "Shot"]
@@ -112,7 +113,7 @@ class Renderer:
         return self._canvas.chunk
 
     @torch.inference_mode()
-    def render(self, shot: Shot, series: Series | None = None) -> Frame:
+    def render(self, shot: Shot, series: Series | None = None, *, surface: bool = True) -> Frame:
         """Render one shot.
 
         Parameters
@@ -120,18 +121,60 @@ class Renderer:
         shot : Shot
         series : Series, optional
             What the shot is a picture of; None is one of its own.
+        surface : bool
+            Whether depth and opacity are wanted where they take a march of their own.
 
         Raises
         ------
         DeviceError
             When the device's memory does not hold even the smallest chunk.
+        RecipeError
+            When the model makes pictures of another size.
         """
-        if self.options.exact or not self._has_fast_path(shot):
-            made = self._plain(shot)
-        else:
-            made = self._proven(shot, series or Series(shot, 1))
+        scene, series = self._canvas.scene(shot), series or Series(shot, 1)
+        made = self._made(_rastered(scene, shot), _rastered_series(scene, series))
         self.outcome = merged(self.outcome, made.outcome)
-        return _frame(shot, made.picture)
+        if scene.finish is None:
+            return _frame(shot, made.picture)
+        return self._finished(shot, scene, made.picture, surface=surface)
+
+    def _made(self, shot: Shot, series: Series) -> _Made:
+        if self.options.exact or not self._has_fast_path(shot):
+            return self._plain(shot)
+        return self._proven(shot, series)
+
+    def _finished(self, shot: Shot, scene: Scene, carried: Tensor, *, surface: bool) -> Frame:
+        """A frame whose colours come out of a 2-D stage."""
+        assert scene.finish is not None
+        raster = _rastered(scene, shot).camera
+        planes = carried.view(raster.height, raster.width, -1)
+        rgb = scene.finish(planes[..., :-2].permute(2, 0, 1)).permute(1, 2, 0)
+        height, width = shot.camera.height, shot.camera.width
+        if rgb.shape != (height, width, 3):
+            size = f"{rgb.shape[1]} × {rgb.shape[0]}"
+            raise RecipeError(f"This model makes pictures of {size} here; ask for that size.")
+        if scene.surface == "raster":
+            marched = _enlarged(planes[..., -2:], height, width)
+        elif surface:
+            marched = self._surface(shot, scene).view(height, width, 2)
+        else:
+            marched = torch.full_like(rgb[..., :2], torch.nan)
+        host = _on_host(torch.cat((rgb, marched), dim=-1)).numpy()
+        raw = _on_host(planes[..., :3]).numpy() if planes.shape[-1] > 5 else None
+        return Frame(
+            rgb=np.ascontiguousarray(host[..., :3]),
+            depth=np.ascontiguousarray(host[..., 4]),
+            opacity=np.ascontiguousarray(host[..., 3]),
+            shot=shot,
+            raw=raw,
+        )
+
+    def _surface(self, shot: Shot, scene: Scene) -> Tensor:
+        """Opacity and depth by a march of their own, shape = (H·W, 2)."""
+        bare = replace(
+            scene, passes=tuple(map(Colourless, scene.passes)), raster=None, finish=None, fast=None
+        )
+        return self._canvas.plain(shot, bare)
 
     def _has_fast_path(self, shot: Shot) -> bool:
         scene = self._canvas.scene(shot)
@@ -179,6 +222,22 @@ class Renderer:
         samples = self._canvas.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
         return _Made(self._canvas.plain(shot), Footing(rung=len(LADDER)), outcome)
+
+
+def _rastered(scene: Scene, shot: Shot) -> Shot:
+    """The shot as rays are marched, where a 2-D stage makes a larger picture of it."""
+    return shot if scene.raster is None else replace(shot, camera=scene.raster(shot.camera))
+
+
+def _rastered_series(scene: Scene, series: Series) -> Series:
+    return series if scene.raster is None else replace(series, first=_rastered(scene, series.first))
+
+
+def _enlarged(planes: Tensor, height: int, width: int) -> Tensor:
+    """Every pixel several times, shape = (height, width, n): nothing between them is made up."""
+    rows = torch.arange(height, device=planes.device, dtype=torch.int64) * len(planes) // height
+    columns = torch.arange(width, device=planes.device, dtype=torch.int64)
+    return planes[rows][:, columns * planes.shape[1] // width]
 
 
 def _name(shot: Shot) -> str:

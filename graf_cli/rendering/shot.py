@@ -90,15 +90,23 @@ class Frame:
         In [0, 1], composited on the shot's background.
     depth : ndarray, shape = (H, W)
         Expected depth along the optical axis, ``Σ weight·z``, world units; 0 where nothing is.
+        Not a number where it would have taken a march of its own that nobody asked for.
     opacity : ndarray, shape = (H, W)
-        In [0, 1].
+        In [0, 1]; likewise.
     shot : Shot
+    normal : ndarray, shape = (H, W, 3), or None
+        Of unit length in the world's axes, away from the object, 0 where nothing is; where it
+        was asked for.
+    raw : ndarray, shape = (h, w, 3), or None
+        The colours that were integrated, before a 2-D stage, at the size of its raster.
     """
 
     rgb: Image
     depth: Image
     opacity: Image
     shot: Shot
+    normal: Image | None = None
+    raw: Image | None = None
 
     @property
     def disparity(self) -> Image:

@@ -39,6 +39,19 @@ class Volume(Protocol):
         """Activated, shape = (n, channels), of features and unit directions, shape = (n, 3)."""
 
 
+class Colourless:
+    """A volume that is asked for its density alone."""
+
+    channels = 0
+
+    def __init__(self, volume: Volume) -> None:
+        self.density = volume.density
+
+    def radiance(self, features: Tensor, _: Tensor) -> Tensor:
+        """Nothing, shape = (n, 0)."""
+        return features[:, :0]
+
+
 @dataclass(frozen=True)
 class Quadrature:
     """How the integral along a ray becomes a sum.
@@ -165,6 +178,9 @@ class Scene:
         a 2-D stage follows.
     finish : callable or None
         The 2-D stage: (channels, h, w) to (3, H, W), in [0, 1].
+    surface : str
+        Where depth and opacity come from when a 2-D stage follows: from the ``raster``, enlarged,
+        or from a march of their own at the finished ``picture``'s size.
     """
 
     passes: tuple[Volume, ...]
@@ -178,6 +194,7 @@ class Scene:
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None
+    surface: Literal["raster", "picture"] = "raster"
 
 
 class Scenes(Protocol):

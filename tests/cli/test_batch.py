@@ -169,7 +169,9 @@ def test_whatever_befalls_a_job_the_others_are_run(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Sick(Renderer):
-        def render(self, shot: Shot, series: Series | None = None) -> Frame:
+        def render(
+            self, shot: Shot, series: Series | None = None, *, surface: bool = True
+        ) -> Frame:
             if shot.camera.width == 6:
                 raise MemoryError("not enough")
             return super().render(shot, series)

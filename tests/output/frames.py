@@ -14,8 +14,7 @@ from graf_cli.families.graf.scene import Codes
 from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.sinks import open_sink
 from graf_cli.recipe import ModelRef, Recipe, model_ref
-from graf_cli.rendering.normals import NormalFrame
-from graf_cli.rendering.renderer import Frame, Shot
+from graf_cli.rendering.renderer import Frame, Image, Shot
 from graf_cli.request import sweep
 from graf_cli.scene.camera import Camera, pose_on_sphere
 from graf_cli.scene.spec import ModelSpec
@@ -35,7 +34,13 @@ def recipe_of(frames: int = 1, **options: Any) -> Recipe:
     return sweep(reference(), small_spec(), **asked)
 
 
-def frame_of(recipe: Recipe, k: int = 0, *, opaque: bool = False) -> NormalFrame:
+def normal_of(frame: Frame) -> Image:
+    """Its normals, which are there."""
+    assert frame.normal is not None
+    return frame.normal
+
+
+def frame_of(recipe: Recipe, k: int = 0, *, opaque: bool = False) -> Frame:
     """A smooth picture, other for each `k`; opaque at its left, clear at its right."""
     height, width = recipe.height, recipe.width
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
@@ -46,7 +51,7 @@ def frame_of(recipe: Recipe, k: int = 0, *, opaque: bool = False) -> NormalFrame
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     behind = (0.0, 0.0, 0.0) if recipe.background == "transparent" else rgb_of(recipe.background)
     rgb = colour * opacity[..., None] + (1 - opacity[..., None]) * np.array(behind)
-    return NormalFrame(
+    return Frame(
         rgb=_float32(rgb),
         depth=_float32(depth),
         opacity=_float32(opacity),

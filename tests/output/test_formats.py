@@ -23,7 +23,7 @@ from graf_cli.output.stamp import SOURCE_TYPE
 from graf_cli.recipe import from_json
 from tests import media
 from tests.media import FFMPEG
-from tests.output.frames import frame_of, recipe_of, written
+from tests.output.frames import frame_of, normal_of, recipe_of, written
 
 STREAMABLE = [name for name, form in FORMATS.items() if form.streams]
 ALPHA = [name for name, form in FORMATS.items() if form.alpha and name != "raw"]
@@ -251,7 +251,7 @@ def test_arrays_keep_floats_and_units(tmp_path: Path) -> None:
         for name in ("rgb", "depth", "disparity", "opacity", "normal"):
             assert file[name].dtype == np.float32
         assert np.array_equal(file["depth"][0], first.depth)
-        assert np.allclose(file["normal"][0], first.normal @ first.shot.camera.pose[:, :3])
+        assert np.allclose(file["normal"][0], normal_of(first) @ first.shot.camera.pose[:, :3])
         units = json.loads(str(file["graf.units"]))
     assert "world units" in units["depth"]
     assert "camera" in units["normal"]
@@ -264,7 +264,7 @@ def test_exr_keeps_floats_and_units(tmp_path: Path) -> None:
     assert np.array_equal(found["Z"], frame.depth)
     assert np.array_equal(found["A"], frame.opacity)
     assert np.allclose(np.stack([found[c] for c in "RGB"], -1), frame.rgb, atol=1e-6)
-    assert np.array_equal(found["N.y"], frame.normal[..., 1])
+    assert np.array_equal(found["N.y"], normal_of(frame)[..., 1])
     assert "world units" in words_in(path)
 
 

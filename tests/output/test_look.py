@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from graf_cli.output.colours import coloured, helix, table
 from graf_cli.output.look import has_alpha, pixels, size_of, surface
 from graf_cli.recipe import Kind
-from tests.output.frames import frame_of, recipe_of
+from tests.output.frames import frame_of, normal_of, recipe_of
 
 
 def test_the_colour_map_is_even() -> None:
@@ -96,7 +96,7 @@ def test_normals_in_both_frames() -> None:
         recipe = recipe_of(1, show=("normal",), normals=axes)
         frame = frame_of(recipe, opaque=True)
         rotation = frame.shot.camera.pose[:, :3] if axes == "camera" else np.eye(3)
-        expected = (frame.normal @ rotation + 1) / 2 * 255
+        expected = (normal_of(frame) @ rotation + 1) / 2 * 255
         assert np.abs(pixels(frame, recipe) - expected).max() <= 0.51
 
 

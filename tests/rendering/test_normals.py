@@ -88,6 +88,7 @@ def test_one_sample_and_an_empty_picture(ball: Generator) -> None:
 def test_of_a_network() -> None:
     generator = small_generator()
     frame = with_normals(generator, picture(generator, samples=6))
+    assert frame.normal is not None
     length = np.linalg.norm(frame.normal, axis=-1)
     assert np.allclose(length[frame.opacity > 1e-2], 1, atol=1e-5)
     assert frame.normal.dtype == np.float32

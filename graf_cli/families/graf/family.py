@@ -45,7 +45,7 @@ class Graf:
         subject: Subject,
         *,
         samples: int,
-        camera: Camera | None,
+        camera: Camera | None,  # noqa: ARG002 the seam has it
     ) -> Scene:
         """One object; the camera does not matter."""
         return scene(spec, as_network(network), subject, samples)

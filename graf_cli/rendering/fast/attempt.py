@@ -119,7 +119,8 @@ class Attempts:
             count.add(made)
             return seen
 
-        picture = self.canvas.fill(shot, march_some, FAST_BLOCK_POINTS)
+        channels = opened.marchers[-1].volume.channels
+        picture = self.canvas.fill(shot, march_some, FAST_BLOCK_POINTS, channels)
         if audit is not None:
             audit.finish()
         return picture, Outcome(

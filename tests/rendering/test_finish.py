@@ -1,0 +1,98 @@
+"""A 2-D stage after the rays: raster, finish, and the surface beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from graf_cli.errors import RecipeError
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
+from graf_cli.scene.codes import Subject
+from graf_cli.scene.spec import CameraSpec
+from graf_cli.scene.volume import Quadrature, Scene
+from tests.conftest import CPU
+
+SPEC = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0)
+TIMES = 4  # finished pixels along each side of one of the raster
+
+
+class Ball:
+    """A ball of radius 1 with five features; the last two are where it is hit."""
+
+    channels = 5
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        return points, 40 * (1 - points.norm(dim=-1))
+
+    def radiance(self, features: Tensor, directions: Tensor) -> Tensor:
+        return torch.cat((features, directions[:, :2]), dim=-1)
+
+
+def enlarged(features: Tensor) -> Tensor:
+    return features[:3].repeat_interleave(TIMES, 1).repeat_interleave(TIMES, 2)
+
+
+class Source:
+    """What makes the scene."""
+
+    device = CPU
+    conditioned_on_camera = False
+
+    def __init__(self, surface: str) -> None:
+        self.surface = surface
+
+    def scene(self, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
+        return Scene(
+            (Ball(),), Quadrature(samples), b"ball", b"ball", finish=enlarged, raster=coarse,
+            surface=self.surface,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def coarse(camera: Camera) -> Camera:
+    return replace(camera, width=camera.width // TIMES, height=camera.height // TIMES)
+
+
+def picture(surface: str, size: int = 32, *, wanted: bool = True) -> Frame:
+    """Of the ball."""
+    camera = camera_for(SPEC, pose_on_sphere(30, 20, 4), width=size, height=size)
+    shot = Shot(Subject({}), camera, 24, (0.0, 0.0, 0.0))
+    return Renderer(Source(surface), RenderOptions()).render(shot, surface=wanted)
+
+
+def test_colours_come_out_of_the_stage_and_raw_ones_stay() -> None:
+    frame = picture("raster")
+    assert frame.rgb.shape == (32, 32, 3)
+    assert frame.raw is not None
+    assert frame.raw.shape == (8, 8, 3)
+    np.testing.assert_array_equal(frame.rgb, frame.raw.repeat(TIMES, 0).repeat(TIMES, 1))
+
+
+def test_the_surface_of_the_raster_is_enlarged() -> None:
+    frame = picture("raster")
+    np.testing.assert_array_equal(frame.opacity[::TIMES], frame.opacity[1::TIMES])
+    assert len(np.unique(frame.depth)) <= 64
+
+
+def test_a_surface_of_its_own_is_marched_at_the_size_of_the_picture() -> None:
+    frame = picture("picture")
+    inside = frame.opacity > 0.99
+    assert 100 < inside.sum() < 700
+    assert len(np.unique(frame.depth[inside])) > 64
+    assert frame.depth[inside].min() == pytest.approx(3, abs=0.3)
+
+
+def test_what_nobody_asked_for_is_not_a_number() -> None:
+    frame = picture("picture", wanted=False)
+    assert np.isnan(frame.depth).all()
+    assert np.isnan(frame.opacity).all()
+    assert np.isfinite(frame.rgb).all()
+
+
+def test_another_size_than_the_stage_makes_is_refused() -> None:
+    with pytest.raises(RecipeError, match="makes pictures of 28 × 28"):
+        picture("raster", 31)
