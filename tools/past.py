@@ -28,6 +28,7 @@ REFERENCE = TESTS / "reference"
 MODEL = "compact"  # of a test's checkpoint, small enough to be kept with the files
 OWN_MODEL = ("--checkpoint", f"{MODEL}.safetensors")
 REFERENCES = "models.json"  # how a Recipe names each model whose configuration is at hand
+COMMANDS = "commands.json"  # what was typed for each file
 HALF = ("--shard", "1/2")  # a job that somebody else has to finish
 
 TINY = ("--size", "16", "--samples", "32")
@@ -103,7 +104,8 @@ def main() -> None:
             run(*words, "--out", name)
         for name, words in RECIPES.items():
             _write_recipe(name, words)
-        Path(REFERENCES).write_bytes(msgspec.json.format(msgspec.json.encode(references())))
+        _write_json(REFERENCES, references())
+        _write_json(COMMANDS, FILES)
         _take_inputs_away()
         shutil.copytree(temporary, folder)
     print(folder)
@@ -156,6 +158,10 @@ def _write_inputs() -> None:
 def _write_recipe(name: str, words: tuple[str, ...]) -> None:
     with Path(name).open("w", encoding="utf-8") as file, contextlib.redirect_stdout(file):
         run(*words, "--dry-run", "--quiet")
+
+
+def _write_json(name: str, content: object) -> None:
+    Path(name).write_bytes(msgspec.json.format(msgspec.json.encode(content)) + b"\n")
 
 
 def _take_inputs_away() -> None:
