@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError, UsageError
 from graf_cli.model.spec import CameraSpec
@@ -20,8 +21,10 @@ from graf_cli.recipe import (
     Sweep,
     check_codes,
     check_model,
+    differences,
     from_json,
     model_ref,
+    same,
 )
 from graf_cli.request import dataset, grid, override, sample, sweep
 from tests.conftest import small_spec
@@ -160,6 +163,20 @@ def test_another_model_is_named_with_both_digests() -> None:
     farther = small_spec(camera=CameraSpec(near=2.0, far=7.0, radius=(4.0, 4.0), fov=40.0))
     with pytest.raises(RecipeError, match="settings"):
         check_model(recipe, model_ref(farther, "0" * 64))
+
+
+def test_the_version_makes_no_other_recipe() -> None:
+    for recipe in (sweep(REF, SPEC), sample(REF, SPEC, 7, 3), dataset(REF, SPEC, 2, 3)):
+        later = replace(recipe, graf="9.9.9")
+        assert later != recipe
+        assert same(later, recipe)
+        assert differences(later, recipe) == ""
+        other = replace(later, samples=recipe.samples + 1)
+        assert not same(other, recipe)
+        assert (
+            differences(recipe, other)
+            == f"`samples` is {recipe.samples} there and {other.samples} here"
+        )
 
 
 def test_codes_of_another_length() -> None:

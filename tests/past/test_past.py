@@ -16,9 +16,12 @@ import pytest
 from graf_cli.model.generator import load_checkpoint
 from graf_cli.output import reading
 from graf_cli.recipe import Recipe
+from graf_cli.request import parts
+from graf_cli.version import __version__
 from tests.cli.conftest import Run
 from tests.conftest import CPU
 from tests.past.pixels import shows_the_same
+from tools.past import references
 
 HERE = Path(__file__).parent
 VERSIONS = sorted(path.name for path in HERE.iterdir() if path.name[0].isdigit())
@@ -142,9 +145,23 @@ HALF_DONE = [
 ]
 
 
+@pytest.mark.parametrize("now", [None, "10.11.12rc13"])
 @pytest.mark.parametrize(("version", "name"), HALF_DONE)
-def test_it_is_gone_on_with(run: Run, tmp_path: Path, version: str, name: str) -> None:
-    """What was made then is kept, to the bit; the rest is made, and the whole is whole."""
+def test_it_is_gone_on_with(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    version: str,
+    name: str,
+    now: str | None,
+) -> None:
+    """What was made then is kept, to the bit; the rest is made, and the whole is whole.
+
+    By this version, and by one to come, which says that it is another one.
+    """
+    now = now or __version__
+    monkeypatch.setattr(parts, "__version__", now)
     shutil.copytree(HERE / version / "half", tmp_path / "half")
     words = commands(version)[name]
     done = [word for word in words if word not in ("--shard", "1/2")]
@@ -152,6 +169,7 @@ def test_it_is_gone_on_with(run: Run, tmp_path: Path, version: str, name: str) -
     result = run(*done, "--out", name, "--resume", "--json")
     told = json.loads(result.stdout)
     assert (told["frames"], told["kept"], told["waiting"]) == (4, 2, 0)
+    assert (f"is of graf {version}; this is graf {now}" in result.stderr) == (now != version)
     assert all(path.read_bytes() == data for path, data in kept.items() if path.exists())
     run(*done, "--out", f"whole/{name}")
     here = tmp_path / "whole" / name
@@ -159,6 +177,46 @@ def test_it_is_gone_on_with(run: Run, tmp_path: Path, version: str, name: str) -
         _hold_folders(here, tmp_path / name)
     else:
         shows_the_same(here, tmp_path / name)
+    # Once more: all of it is kept, and nothing is left that only a job on its way needs.
+    result = run(*done, "--out", name, "--resume", "--json")
+    assert json.loads(result.stdout)["kept"] == 4
+    assert not [*(tmp_path / "half").glob(f".{Path(name).name}*")]
+
+
+def test_a_finished_file_keeps_the_version_that_wrote_it(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "__version__", "9.9.9")
+    for name in ("turn.mp4", "turn.gif", "still.png", "grid.png", "samples/", "dataset/", "tars/"):
+        there = HERE / "0.1.0" / name
+        copy = shutil.copytree if there.is_dir() else shutil.copy2
+        copy(there, tmp_path / name)
+        before = contents(tmp_path / name)
+        result = run(*commands("0.1.0")[name], "--out", name, "--resume", "--json")
+        told = json.loads(result.stdout)
+        assert told["kept"] == told["frames"]
+        assert "is of graf 0.1.0; this is graf 9.9.9" in result.stderr
+        after = contents(tmp_path / name)
+        about = {tmp_path / name / "README.md"}  # says which version saw it finished
+        assert {path for path in before if before[path] != after[path]} <= about
+
+
+def contents(path: Path) -> dict[Path, bytes]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return {file: file.read_bytes() for file in files if file.is_file()}
+
+
+# what is held against a model
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_its_recipes_find_their_models(version: str) -> None:
+    """A new setting in a specification changes no digest of a model that does without it."""
+    then = json.loads((HERE / version / "models.json").read_text())
+    now = references()
+    assert {name: ref["settings"] for name, ref in then.items()} == {
+        name: now[name].settings for name in then
+    }
 
 
 # these tests
