@@ -64,6 +64,7 @@ def _needs(name: str) -> None:
 def test_this_is_a_museum() -> None:
     """Every kind of file is in it; a version more is never a reason to take one away."""
     assert "0.1.0" in VERSIONS
+    assert __version__ in VERSIONS, "`python -m tools.past` makes the files of a new version"
     for version in VERSIONS:
         suffixes = {path.suffix for path in (HERE / version).rglob("*")}
         assert suffixes >= WRITTEN | {".tar", ".json", ".jsonl", ".safetensors"}
