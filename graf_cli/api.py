@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Unpack
+
+from msgspec.structs import replace
 
 from graf_cli.engine.contract import Engine, Progress, Work
 from graf_cli.engine.local import LocalEngine
@@ -175,6 +178,22 @@ def reference(generator: Generator) -> ModelRef:
     return model_ref(generator.spec, generator.sha256)
 
 
+def drawn_as(recipe: Recipe, options: RenderOptions) -> Recipe:
+    """The recipe with how it is drawn, as far as that is asked for now or was asked for then.
+
+    The one rule, for the library and the command line: `exact` holds when either asks for it, and
+    a precision that is named now takes the place of the recipe's.
+    """
+    precision = recipe.precision if options.precision == "auto" else options.precision
+    return replace(recipe, exact=recipe.exact or options.exact, precision=precision)
+
+
+def options_of(recipe: Recipe, options: RenderOptions) -> RenderOptions:
+    """The options with `exact` and `precision` as `drawn_as` has them in the recipe."""
+    drawn = drawn_as(recipe, options)
+    return dataclasses.replace(options, exact=drawn.exact, precision=drawn.precision)
+
+
 def draw(
     generator: Generator,
     recipe: Recipe,
@@ -185,12 +204,14 @@ def draw(
 ) -> Progress[Frame]:
     """The frames of a recipe, one at a time as they are asked for.
 
+    A recipe says itself whether it is drawn exactly and in which precision; see `drawn_as`.
+
     Parameters
     ----------
     generator : Generator
     recipe : Recipe
     options : RenderOptions, optional
-        How, not what.
+        How, not what; `exact` and `precision` are asked for here or by the recipe.
     pictures : sequence of int, optional
         Only these of the recipe's, in this order; each is the same, to the last bit, as among all.
     engine : Engine, optional
@@ -214,7 +235,7 @@ def draw(
         generator,
         shots,
         range(len(shots)) if pictures is None else pictures,
-        options or RenderOptions(),
+        options_of(recipe, options or RenderOptions()),
         normals="normal" in recipe.show,
     )
     return (engine or LocalEngine()).draw(work)

@@ -6,7 +6,6 @@ is not.
 
 from __future__ import annotations
 
-import hashlib
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +13,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError
+from graf_cli.model.settings import LATEST, digest_of, version_of
 from graf_cli.model.spec import features_of
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
@@ -35,6 +35,7 @@ Side = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
 Frames = Annotated[int, Meta(ge=1, le=MAX_FRAMES)]
 Samples_ = Annotated[int, Meta(ge=1, le=4096)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Settings = Annotated[str, Meta(pattern=r"^([1-9][0-9]?:)?[0-9a-f]{64}\Z")]  # version: digest
 Row = tuple[Finite, ...]
 Keyframes = Meta(min_length=1, max_length=MAX_KEYFRAMES)
 Depth = Annotated[float, Meta(ge=0, le=1e6)]
@@ -53,7 +54,7 @@ class ModelRef(_Strict, frozen=True, kw_only=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     sha256: Digest | None  # of the weights' file; None while it is not on this machine
-    settings: Digest  # of the specification: camera, network, latent, background, size
+    settings: Settings  # of the specification: camera, network, latent, background, size
 
     def __post_init__(self) -> None:
         if not self.name.isprintable():
@@ -286,9 +287,17 @@ def from_json(text: str | bytes, where: str = "The recipe") -> Recipe:
         raise RecipeError(f"{where} cannot be used as a recipe: {message}.") from error
 
 
+def same(there: Recipe, here: Recipe) -> bool:
+    """Whether two recipes show the same, whichever versions of the program wrote them.
+
+    The one place that says what makes a recipe another one; ``==`` tells the versions apart too.
+    """
+    return replace(there, graf=here.graf) == here
+
+
 def differences(there: Recipe, here: Recipe, most: int = 3) -> str:
-    """Where two recipes differ, in words: "`plan.n` is 32 there and 64 here"."""
-    a, b = (_leaves("", msgspec.to_builtins(recipe)) for recipe in (there, here))
+    """Where two recipes are not the `same`: "`plan.n` is 32 there and 64 here"."""
+    a, b = (_leaves("", msgspec.to_builtins(replace(r, graf=""))) for r in (there, here))
     keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
     told = [f"`{key}` is {_short(a.get(key))} there and {_short(b.get(key))} here" for key in keys]
     more = [f"{len(told) - most} more"] if len(told) > most else []
@@ -309,16 +318,8 @@ def _short(value: object, most: int = 40) -> str:
 
 def model_ref(spec: ModelSpec, sha256: str | None) -> ModelRef:
     """Name a model by its name, its weights and the settings that draw with them."""
-    settings = (
-        spec.camera,
-        spec.settings.network,
-        spec.settings.latent,
-        spec.background,
-        spec.size,
-    )
-    encoded = msgspec.json.encode(settings)
     name = "".join(c if c.isprintable() else "?" for c in spec.name[:200])
-    return ModelRef(name=name, sha256=sha256, settings=hashlib.sha256(encoded).hexdigest())
+    return ModelRef(name=name, sha256=sha256, settings=digest_of(spec))
 
 
 def check_model(recipe: Recipe, ref: ModelRef) -> None:
@@ -335,6 +336,11 @@ def check_model(recipe: Recipe, ref: ModelRef) -> None:
             f"The recipe is of `{wanted.name}` with the SHA-256 {wanted.sha256[:12]}…, but this "
             f"is `{ref.name}` with {(ref.sha256 or 'none')[:12]}…; name its own model with "
             "--model or --checkpoint."
+        )
+    if version_of(wanted.settings) > LATEST:
+        raise RecipeError(
+            f"The recipe is of `{wanted.name}` under settings ({wanted.settings[:12]}…) that only "
+            "a newer graf knows; update graf."
         )
     if wanted.settings != ref.settings:
         raise RecipeError(

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from graf_cli.errors import RecipeError, UsageError
 from graf_cli.recipe import (
@@ -19,8 +20,10 @@ from graf_cli.recipe import (
     Sweep,
     check_codes,
     check_model,
+    differences,
     from_json,
     model_ref,
+    same,
 )
 from graf_cli.request import dataset, grid, override, sample, sweep
 from graf_cli.scene.spec import CameraSpec
@@ -162,6 +165,20 @@ def test_another_model_is_named_with_both_digests() -> None:
         check_model(recipe, model_ref(farther, "0" * 64))
 
 
+def test_the_version_makes_no_other_recipe() -> None:
+    for recipe in (sweep(REF, SPEC), sample(REF, SPEC, 7, 3), dataset(REF, SPEC, 2, 3)):
+        later = replace(recipe, graf="9.9.9")
+        assert later != recipe
+        assert same(later, recipe)
+        assert differences(later, recipe) == ""
+        other = replace(later, samples=recipe.samples + 1)
+        assert not same(other, recipe)
+        assert (
+            differences(recipe, other)
+            == f"`samples` is {recipe.samples} there and {other.samples} here"
+        )
+
+
 def test_codes_of_another_length() -> None:
     changed = document()
     changed["plan"]["object"]["codes"] = [[0.0] * 9]
@@ -290,3 +307,81 @@ def test_a_data_set_is_overridden_but_for_its_views() -> None:
     assert override(recipe.only(4), REF, SPEC, size=12).width == 12
     with pytest.raises(UsageError, match="--azimuth"):
         override(recipe, REF, SPEC, azimuth=3)
+
+
+# every recipe
+
+UNIT = st.floats(0.01, 5)
+LOOKS = st.fixed_dictionaries(
+    {},
+    optional={
+        "size": st.tuples(st.integers(1, 300), st.integers(1, 300)),
+        "samples": st.integers(1, 4096),
+        "background": st.sampled_from(["white", "#20242c", "transparent"]),
+        "truncation": UNIT,
+        "show": st.sampled_from([["rgb"], ["depth16"], ["rgba", "normal", "disparity"]]),
+        "depth_range": st.tuples(st.floats(0, 1), st.floats(2, 9)),
+        "normals": st.sampled_from(["camera", "world"]),
+    },
+)
+ONE = st.fixed_dictionaries(
+    {}, optional={"elevation": st.floats(-90, 90), "fov": st.floats(1, 179)}
+)
+MOVES = st.fixed_dictionaries(
+    {},
+    optional={
+        "azimuth": KEYFRAMES,
+        "radius": st.lists(UNIT, min_size=1, max_size=3),
+        "shape": SEEDS,
+        "appearance": SEEDS,
+        "frames": st.integers(1, 500),
+        "fps": UNIT,
+        "ease": st.sampled_from(["linear", "smooth"]),
+        "boomerang": st.booleans(),
+    },
+)
+ROWS = st.fixed_dictionaries(
+    {
+        "latents": st.lists(st.lists(FINITE, min_size=6, max_size=6), min_size=3, max_size=3),
+        "poses": st.lists(st.lists(FINITE, min_size=12, max_size=12), min_size=3, max_size=3),
+    }
+)
+RECIPES = st.one_of(
+    st.builds(lambda a, b, c: sweep(REF, SPEC, **a, **b, **c), LOOKS, ONE, MOVES),
+    st.builds(lambda a, b: sweep(REF, SPEC, **a, **b), LOOKS, ROWS),
+    st.builds(
+        lambda a, n, seed: sample(REF, SPEC, n, seed, **a),
+        LOOKS,
+        st.integers(1, 9),
+        st.integers(0, 2**63 - 1),
+    ),
+    st.builds(lambda a, b, s, t: grid(REF, SPEC, s, t, **a, **b), LOOKS, ONE, SEEDS, SEEDS),
+    st.builds(
+        lambda n, views, b, tar: dataset(REF, SPEC, n, views, tar_size=tar, cameras="orbit", **b),
+        st.integers(1, 9),
+        st.integers(1, 9),
+        ONE,
+        st.sampled_from([None, 1, 256]),
+    ),
+    st.builds(lambda n, rows: dataset(REF, SPEC, n, poses=rows["poses"]), st.integers(1, 9), ROWS),
+)
+
+
+@given(RECIPES, st.booleans(), st.sampled_from(["auto", "float32"]), st.integers(0, 10**6))
+def test_every_recipe_comes_back_and_is_itself(
+    asked: Recipe, exact: bool, precision: Any, number: int
+) -> None:
+    recipe = replace(asked, exact=exact, precision=precision)
+    for one in (recipe, recipe.only(number % len(recipe))):
+        again = from_json(one.to_json())
+        assert again == one
+        assert hash(again) == hash(one)
+        assert again.to_json() == one.to_json()
+        later = replace(again, graf="9.9.9")
+        assert same(later, one)
+        assert from_json(later.to_json()) != one
+        assert differences(later, one) == ""
+    picked = recipe.only(number % len(recipe))
+    assert picked.only(0) == picked
+    assert len(picked) == 1
+    assert not same(replace(recipe, width=recipe.width + 1), recipe)

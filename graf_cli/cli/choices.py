@@ -227,12 +227,11 @@ class EngineChoice:
 
         return LocalEngine()
 
-    def options(self, recipe: Recipe | None = None) -> RenderOptions:
-        """For the engine; a recipe says itself how it is drawn."""
+    def options(self) -> RenderOptions:
+        """As they were given; what a recipe makes of them, `graf_cli.api.options_of` knows."""
         from graf_cli.rendering.renderer import RenderOptions
 
-        said = self if recipe is None else recipe
-        return RenderOptions(exact=said.exact, chunk=self.chunk, precision=said.precision)
+        return RenderOptions(exact=self.exact, chunk=self.chunk, precision=self.precision)
 
 
 @dataclass(frozen=True)

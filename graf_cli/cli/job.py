@@ -177,7 +177,7 @@ class Job:
         ------
         GrafError
         """
-        job = replace(self, recipe=_drawn_as(self.recipe, self.engine))
+        job = replace(self, recipe=api.drawn_as(self.recipe, self.engine.options()))
         console.common().report(job._result(), self.output)
 
     def _result(self) -> Result:
@@ -203,7 +203,7 @@ class Job:
                 generator,
                 Shots(self.recipe, generator.spec),
                 missing,
-                self.engine.options(self.recipe),
+                api.options_of(self.recipe, self.engine.options()),
                 normals="normal" in self.recipe.show,
             )
             outcome = self._fill(sink, work)
@@ -315,12 +315,6 @@ def notify_waiting(target: Target, waiting: int, pictures: int) -> None:
         f"{pictures - waiting:,} of {pictures:,} frames are there; "
         f"{target} is made by the shard that finishes last."
     )
-
-
-def _drawn_as(recipe: Recipe, engine: EngineChoice) -> Recipe:
-    """The recipe with how it is drawn, as far as that was asked for, now or then."""
-    precision = recipe.precision if engine.precision == "auto" else engine.precision
-    return msgspec.structs.replace(recipe, exact=recipe.exact or engine.exact, precision=precision)
 
 
 def cost_of(recipe: Recipe, opened: Opened) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -22,6 +22,7 @@ class FamilySpec(Protocol):
 
     Spec: type[Struct]
     features: Callable[[Any], Features]
+    FIRST: Mapping[str, tuple[str, ...]]  # settings of graf 0.1.0; none of later families
 
 
 def spec_of(name: str) -> FamilySpec:

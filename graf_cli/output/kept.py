@@ -29,11 +29,12 @@ from graf_cli.output.sequence import (
     SequenceSink,
     another_recipe,
     recipe_in,
+    tell_version,
 )
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.writer import Destination, PixelWriter, Writer
-from graf_cli.recipe import Recipe
+from graf_cli.recipe import Recipe, same
 from graf_cli.rendering.renderer import Frame
 
 QUICK = 1  # zlib's level: the frames do not stay for long
@@ -70,18 +71,28 @@ class Product:
         OutputError
             When it is there, made by another one.
         """
+        return self.there() is not None
+
+    def there(self) -> Recipe | None:
+        """The recipe of the file that is there, the same but for the version that wrote it.
+
+        Raises
+        ------
+        OutputError
+            When it is another one.
+        """
         with explained(self.path):
             if not self.path.exists():
-                return False
+                return None
         try:
             there = reading.read(self.path).recipe(str(self.path))
         except RecipeError as error:
             raise OutputError(
                 f"{self.path} is there and carries no recipe to know it by; {INSTEAD}"
             ) from error
-        if there != self.recipe:
+        if not same(there, self.recipe):
             raise another_recipe(self.path, there, self.recipe)
-        return True
+        return there
 
     def vacate(self) -> None:
         """Remove what was kept once the file is there; whoever leaves last does."""
@@ -109,6 +120,9 @@ class FinishedSink(Sink):
     def __init__(self, product: Product) -> None:
         super().__init__()
         self.paths = [product.path]
+        there = product.there()
+        if there is not None:
+            tell_version(product.path, there, product.recipe, "keeps it")
         product.vacate()
 
     def missing(self, pictures: Sequence[int]) -> list[int]:  # noqa: ARG002 - whichever they are

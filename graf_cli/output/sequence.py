@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,12 +15,14 @@ from graf_cli.output.claim import claimed, one_begins
 from graf_cli.output.place import beside, explained, refuse_present
 from graf_cli.output.sink import Sink
 from graf_cli.output.stamp import RECIPE_FILE, RECORDS, Stamp
-from graf_cli.recipe import Recipe, differences, from_json
+from graf_cli.recipe import Recipe, differences, from_json, same
 from graf_cli.rendering.renderer import Frame
 
 # --shard goes on with what is there, too.
 INSTEAD = "name another --out, or leave --resume (and --shard) out to replace what is there."
 Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
+
+log = logging.getLogger("graf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +40,16 @@ class Places(ABC):
         Whether pictures carry their recipe.
     clobber : bool
         Whether files that are there are replaced.
+    begun : str or None
+        Version of the program that began the folder; None is the recipe's own. Where files go by
+        the length of recipes, they go where that version would put them.
     """
 
     folder: Path
     recipe: Recipe
     stamped: bool
     clobber: bool = True
+    begun: str | None = None
 
     @abstractmethod
     def name(self, k: int) -> Path:
@@ -124,7 +131,7 @@ class Numbered(Places):
 
         name = self.name(k)
         with suppress(RecipeError):
-            return reading.read(name).recipe(str(name)) == self.recipe.only(k)
+            return same(reading.read(name).recipe(str(name)), self.recipe.only(k))
         return False
 
     def clear(self, there: Recipe | None) -> None:
@@ -218,13 +225,15 @@ class SequenceSink(Sink):
                 f"{self.folder} has such pictures and no {RECIPE_FILE} to know them by; {INSTEAD}"
             )
         if resume and there is not None:
-            if there != self.recipe:
+            if not same(there, self.recipe):
                 raise another_recipe(self.folder, there, self.recipe)
+            goes_on = "keeps what is finished and makes the rest"
+            tell_version(self.folder, there, self.recipe, goes_on)
+            self.to = replace(self.to, begun=there.graf)
             self._check_stamps()
-        if there != self.recipe or not (resume or self._stamps_agree()):
-            self._take_over(there)
-        elif resume:
             self._finished = self.to.present()
+        elif there != self.recipe or not self._stamps_agree():  # a new job is of its own version
+            self._take_over(there)
 
     def _take_over(self, there: Recipe | None) -> None:
         """Make the folder this recipe's: at no moment do old pictures stand beside it."""
@@ -285,6 +294,12 @@ def recipe_in(folder: Path, *, strictly: bool) -> Recipe | None:
             f"{path} cannot be read, so that nobody knows what is finished: {error} "
             f"Mend it, or {INSTEAD}"
         ) from error
+
+
+def tell_version(path: Path, there: Recipe, here: Recipe, keeps: str) -> None:
+    """Say that another version of the program made what is there, if it did, and what is kept."""
+    if there.graf != here.graf:
+        log.warning(f"{path} is of graf {there.graf}; this is graf {here.graf}, which {keeps}.")
 
 
 def another_recipe(path: Path, there: Recipe, wanted: Recipe) -> OutputError:

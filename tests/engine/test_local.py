@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from graf_cli import api
 from graf_cli.engine.contract import Work
-from graf_cli.engine.local import LocalEngine
+from graf_cli.engine.local import Drawing, LocalEngine
 from graf_cli.model.generator import Generator
 from graf_cli.recipe import Recipe
-from graf_cli.rendering.renderer import Frame
+from graf_cli.rendering.renderer import Frame, RenderOptions
 from graf_cli.request import sweep
 from graf_cli.shots import Shots
 from tests.conftest import small_generator
@@ -42,6 +44,45 @@ def test_parts_are_the_whole() -> None:
     drawn = [frame for part in parts for frame in part]
     assert len(whole) == 5
     assert all(same(a, whole[k]) for k, a in zip((3, 4, 2, 0, 1), drawn, strict=True))
+
+
+@pytest.mark.parametrize("how", [{"exact": True}, {"precision": "float32"}])
+def test_the_library_draws_as_the_recipe_says(how: dict[str, Any]) -> None:
+    """As exactly, and in the precision, that was asked for when it was written."""
+    asked = recipe(frames=1)
+    now = api.draw(GENERATOR, asked, RenderOptions(**how))
+    then = api.draw(GENERATOR, replace(asked, **how))
+    assert same(next(now), next(then))
+    assert now.outcome == then.outcome
+    assert (then.outcome.path == "plain") == how.get("exact", False)
+
+
+def test_every_engine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this processor makes of a precision."""
+    given: list[RenderOptions] = []
+    draw = LocalEngine.draw
+
+    def noted(engine: LocalEngine, work: Work) -> Drawing:
+        given.append(work.options)
+        return draw(engine, work)
+
+    monkeypatch.setattr(LocalEngine, "draw", noted)
+    asked = replace(recipe(), precision="bfloat16")
+    api.draw(GENERATOR, asked, RenderOptions(chunk=7))
+    api.draw(GENERATOR, asked, engine=LocalEngine())
+    assert given == [
+        RenderOptions(chunk=7, precision="bfloat16"),
+        RenderOptions(precision="bfloat16"),
+    ]
+
+
+def test_what_is_asked_for_now_goes_before_what_the_recipe_says() -> None:
+    asked = replace(recipe(), exact=True, precision="bfloat16")
+    now = api.options_of(asked, RenderOptions(chunk=7, precision="float32"))
+    assert now == RenderOptions(exact=True, chunk=7, precision="float32")
+    drawn = api.drawn_as(asked, RenderOptions(precision="float32"))
+    assert (drawn.exact, drawn.precision) == (True, "float32")
+    assert api.drawn_as(asked, RenderOptions()) == asked
 
 
 def test_jobs_of_one_engine_share_what_they_know(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
+from msgspec.structs import replace
 
 from graf_cli.errors import OutputError
+from graf_cli.output import reading
 from graf_cli.output.formats import target_of
 from graf_cli.output.sequence import SequenceSink
 from graf_cli.output.sink import Sink
@@ -57,6 +59,48 @@ def test_two_recipes_at_once_are_refused(tmp_path: Path) -> None:
         pytest.raises(OutputError, match="another graf with another recipe"),
     ):
         sequence(tmp_path, recipe_of(3), resume=False)
+
+
+def test_another_version_goes_on_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    then = replace(recipe_of(3), graf="0.0.9")
+    now = replace(then, graf="0.1.10")
+    with sequence(tmp_path / "seq", then) as sink:
+        sink.put(1, frame_of(then, 1))
+    before = (tmp_path / "seq" / "0001.png").read_bytes()
+    assert not caplog.messages
+    with sequence(tmp_path / "seq", now) as sink, sequence(tmp_path / "seq", then) as beside:
+        assert sink.missing(range(3)) == beside.missing(range(3)) == [0, 2]
+        sink.put(0, frame_of(now, 0))
+        beside.put(2, frame_of(then, 2))
+    [said] = caplog.messages
+    assert said.startswith(f"{tmp_path / 'seq'} is of graf 0.0.9; this is graf 0.1.10")
+    assert (tmp_path / "seq" / "0001.png").read_bytes() == before
+    told = [reading.read(path).recipe("it").graf for path in sorted((tmp_path / "seq").iterdir())]
+    assert told == ["0.1.10", "0.0.9", "0.0.9", "0.0.9"]  # each who wrote it
+
+
+def test_another_version_s_pictures_in_a_copied_folder_count(tmp_path: Path) -> None:
+    then = replace(recipe_of(2), graf="0.0.9")
+    written(f"{tmp_path}/seq/", then)
+    for k in range(2):
+        os.utime(tmp_path / "seq" / f"000{k}.png", ns=(0, 0))
+    with sequence(tmp_path / "seq", replace(then, graf="0.1.10")) as sink:
+        assert sink.missing(range(2)) == []
+
+
+def test_a_new_job_of_another_version_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    then = replace(recipe_of(2), graf="0.0.9")
+    written(f"{tmp_path}/seq/", then)
+    now = replace(then, graf="0.1.10")
+    with sequence(tmp_path / "seq", now, resume=False) as sink:
+        assert not (tmp_path / "seq" / "0000.png").exists()
+        sink.put(0, frame_of(now, 0))
+    assert from_json((tmp_path / "seq" / "recipe.json").read_bytes()) == now
+    assert not caplog.messages
 
 
 def test_many_of_one_recipe_may_begin_at_the_same_moment(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from graf_cli.errors import UsageError
@@ -96,6 +97,23 @@ def test_tars_are_bounded_and_objects_stay_whole(tmp_path: Path) -> None:
     rows = objects(tmp_path)
     assert all(len(row["in"]) == 1 for row in rows)
     assert len(samples(tmp_path)) == 18
+
+
+def test_another_version_goes_on_in_the_same_tars(tmp_path: Path) -> None:
+    """Tars are filled by the length of what pictures carry, and that has a version in it."""
+    then = replace(recipe_of(180, 1, size=(1, 1), tar_size=1), graf="0.1.0")
+    now = replace(then, graf="0.1.0.dev1234+gabcdef0")
+    first, second = (
+        TarPlaces(folder=tmp_path, recipe=recipe, stamped=True, shots=Shots(recipe, SPEC),
+                  spec=SPEC, begun=begun)
+        for recipe, begun in ((then, None), (now, "0.1.0"))
+    )  # fmt: skip
+    assert first.tars == second.tars != dataclasses.replace(second, begun=None).tars
+    written(tmp_path, then, range(0, 180, 60))
+    written(tmp_path, now, resume=True)  # each tar is nearly full of the longer version
+    assert sorted(tmp_path.glob("*.tar")) == sorted(tar.path for tar in first.tars)
+    assert all(path.stat().st_size <= 1_000_000 for path in tmp_path.glob("*.tar"))
+    assert len(samples(tmp_path)) == 180
 
 
 def test_an_object_that_no_tar_holds_has_several(tmp_path: Path) -> None:

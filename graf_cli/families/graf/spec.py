@@ -55,6 +55,17 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     latent: LatentSpec = LatentSpec()
 
 
+# What graf 0.1.0 told of these settings in a model's digest, in its order: frozen, see
+# `graf_cli.model.settings`.
+FIRST = {
+    "network": (
+        "depth", "width", "depth_fine", "width_fine", "encode", "multires", "multires_views",
+        "use_viewdirs", "samples", "importance",
+    ),
+    "latent": ("prior", "dim", "dim_appearance"),
+}  # fmt: skip
+
+
 def features(spec: Spec) -> Features:
     """A shape code that moves the density, and an appearance code that never does."""
     prior, latent = spec.latent.prior, spec.latent

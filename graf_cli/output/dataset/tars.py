@@ -18,6 +18,7 @@ from tarfile import BLOCKSIZE
 from typing import TypeVar
 
 import numpy as np
+from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
 from graf_cli.output.claim import one_at_a_time
@@ -169,11 +170,16 @@ class TarPlaces(DatasetPlaces):
         return b"".join(b"".join(part) for part in parts)
 
     def _most(self) -> int:
-        """Bytes of one view in an archive, at most."""
+        """Bytes of one view in an archive, at most, as whoever began the data set counted them.
+
+        Another version goes on with it, whose name is longer by a few characters: they fit into
+        the 48 bytes that `_packed_most` leaves each picture, and those of `NUMBERS`.
+        """
         plan, last = self.layout.plan, len(self.recipe) - 1
+        recipe = replace(self.recipe, graf=self.begun or self.recipe.graf)
         ends = range(last - plan.views + 1, last + 1) if plan.view.poses else (last,)
-        longest = max(ends, key=lambda k: len(self.recipe.only(k).to_json()))
-        stamp = self.stamp(self.recipe.only(longest))
+        longest = max(ends, key=lambda k: len(recipe.only(k).to_json()))
+        stamp = self.stamp(recipe.only(longest))
         blank = np.zeros((1, 1), dtype=np.uint8)
         channels = 4 if has_alpha(self.recipe) else 3
         shot = self.shots[last]
