@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from graf_cli.model.field import RadianceField
 from graf_cli.model.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
 from graf_cli.model.spec import ModelSpec, explain
 
+T = TypeVar("T")
 Tensors = dict[str, Tensor]
 COARSE, FINE = "generator", "generator_fine"
 AVERAGED = {COARSE: "generator_test", FINE: "generator_fine_test"}  # the weights to render
@@ -236,7 +237,7 @@ def _is_network(content: Mapping[Any, object]) -> bool:
     return any(name.partition(".")[0] in LAYERS for name in _alone(content))
 
 
-def _alone(state: Mapping[Any, Tensor]) -> Tensors:
+def _alone(state: Mapping[Any, T]) -> dict[str, T]:
     """A state dict under the names that it has without DataParallel."""
     names = [str(name) for name in state]
     while names and all(name.startswith(PARALLEL) for name in names):

@@ -1,4 +1,8 @@
-"""Surface normals from the density's gradient."""
+"""Surface normals from the density's gradient.
+
+Letters: n rays, m looks along each, q depths of each that are composited. A step is the distance
+between two samples of the picture's first pass, ``(far − near) / (samples − 1)``.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,19 @@ from torch import Tensor
 from graf_cli.model.field import Field
 from graf_cli.model.generator import Generator
 from graf_cli.rendering.camera import Rays, rays
-from graf_cli.rendering.march import weights
 from graf_cli.rendering.renderer import Frame, Image, Shot
 
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
-REACH = 3  # samples before the surface and behind it
+REACH = 3  # steps before the surface and behind it
+FINER = 2  # looks a step, with which the surface is found again
+SHARES = (1 / 6, 1 / 2, 5 / 6)  # of what stops the light there: the depths that are composited
+# Half the base of a difference, in steps. A fitted density ripples: on toy cars the gradient at a
+# point is 12 degrees off even where the true surface is, and differences over 0.4 steps are 5 off;
+# a longer base rounds edges.
+BASE = 0.4
 FAINTEST = 1e-3  # opacity below which a ray met nothing
-LEAST = 1e-6  # weight of a sample, so that a surface between two samples has a normal too
+LEAST = 1e-6  # stopped by every look, so that where nothing is stopped there is a middle too
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +51,12 @@ def with_normals(generator: Generator, frame: Frame) -> NormalFrame:
 def normals(generator: Generator, frame: Frame) -> Image:
     """Normals of the surface that a frame shows at the depth ``depth / opacity``.
 
-    At samples around it, as far apart as those of the picture, the normal is
-    ``−∇density / |∇density|``; these are summed with the weights of volume rendering there, and
+    That depth is of samples a step apart, so it has terraces where the surface is smooth. The
+    density is looked at again around it, twice a step, and each look stops the share
+    ``1 − exp(−density · step)`` of the light that reaches it: what one step of the picture would
+    stop that began there. At the depths where a sixth, a half and five sixths of what is stopped
+    there have been stopped, the normal is ``−∇density / |∇density|``, each component of the
+    gradient its mean over 0.4 steps to either side along that axis of the world; their sum is
     brought to unit length.
 
     Returns
@@ -68,35 +81,70 @@ def normals(generator: Generator, frame: Frame) -> Image:
 def _at(generator: Generator, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
     """Normals of rays at depths, shapes (n, 3) and (n, 1)."""
     field = generator.conditioned(shot.latent, fine=generator.spec.network.importance > 0)
-    count = 2 * REACH + 1
-    steps = torch.linspace(-REACH, REACH, count, device=surface.device, dtype=surface.dtype)
-    z = surface + steps * (through.far - through.near) / max(shot.samples - 1, 1)
-    points = through.origins[:, None] + through.directions[:, None] * z[..., None]
     length = through.directions.norm(dim=-1, keepdim=True)
-    directions = (through.directions / length)[:, None].expand_as(points)
-    density, gradient = _gradient(field, points.reshape(-1, 3), directions.reshape(-1, 3))
-    # One sample more, of nothing: the last interval of a ray is infinite, this one is not.
-    beyond = torch.zeros_like(surface)
-    weight = weights(
-        torch.cat((density.reshape(z.shape), beyond), dim=-1),
-        torch.cat((z, 2 * z[:, -1:] - z[:, -2:-1]), dim=-1),
-        length,
-    )[:, :-1]
-    facing = -_unit(gradient).reshape(points.shape)
-    return _unit((facing * (weight[..., None] + LEAST)).sum(dim=1))
+    step = (through.far - through.near) / max(shot.samples - 1, 1)  # of depth
+    looks = torch.arange(
+        -REACH * FINER, REACH * FINER + 1, device=surface.device, dtype=surface.dtype
+    )
+    z = surface + looks * step / FINER
+    density = _density(field, _points(through, z), through.directions / length)
+    depths = _stopped_at(z, density, step * length)
+    gradient = _differences(field, through, depths, BASE * step * length)
+    return _unit(-_unit(gradient).sum(dim=1))
 
 
-def _gradient(field: Field, points: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
-    """Raw density, shape = (n,), and its gradient per world unit, shape = (n, 3)."""
-    densities, gradients = [torch.zeros_like(points[:0, 0])], [torch.zeros_like(points[:0])]
-    for p, d in zip(torch.split(points, CHUNK), torch.split(directions, CHUNK), strict=True):
-        with torch.enable_grad():
-            at = p.detach().clone().requires_grad_(True)
-            density, _ = field(at, d)
-            [gradient] = torch.autograd.grad(density.sum(), at)
-        densities.append(density.detach())
-        gradients.append(gradient)
-    return torch.cat(densities), torch.cat(gradients)
+def _points(through: Rays, z: Tensor) -> Tensor:
+    """Points at depths of shape (n, m) along rays, shape = (n, m, 3)."""
+    return through.origins[:, None] + through.directions[:, None] * z[..., None]
+
+
+def _stopped_at(z: Tensor, density: Tensor, step: Tensor) -> Tensor:
+    """Depths where `SHARES` of what is stopped at z has been stopped, shape = (n, q).
+
+    Parameters
+    ----------
+    z, density : Tensor, shape = (n, m)
+        Depths, evenly spaced, and raw densities.
+    step : Tensor, shape = (n, 1)
+        Length of a step in world units.
+    """
+    alpha = 1 - torch.exp(-density.relu() * step)
+    clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha[:, :-1]), dim=-1)
+    stopped = (alpha * clear.cumprod(dim=-1) + LEAST).cumsum(dim=-1)
+    shares = torch.tensor(SHARES, device=z.device, dtype=z.dtype)
+    wanted = shares * stopped[:, -1:]
+    after = torch.searchsorted(stopped, wanted).clamp(max=z.shape[1] - 1)
+    high = stopped.gather(-1, after)
+    low = torch.where(after > 0, stopped.gather(-1, (after - 1).clamp(min=0)), 0)
+    spacing = z[:, 1:2] - z[:, :1]
+    # Each look stands for the interval that ends there.
+    return z.gather(-1, after) - spacing * ((high - wanted) / (high - low)).clamp(0, 1)
+
+
+def _differences(field: Field, through: Rays, z: Tensor, base: Tensor) -> Tensor:
+    """Gradients at depths of shape (n, q), to a factor of each ray's, shape = (n, q, 3).
+
+    Parameters
+    ----------
+    base : Tensor, shape = (n, 1)
+        Half the distance between the two points of a difference, in world units.
+    """
+    axes = torch.eye(3, device=z.device, dtype=z.dtype)
+    ways = torch.cat((axes, -axes)) * base[:, None, :, None]  # (n, 1, 6, 3)
+    around = _points(through, z)[:, :, None] + ways
+    directions = through.directions / through.directions.norm(dim=-1, keepdim=True)
+    density = _density(field, around.flatten(1, 2), directions).unflatten(1, (z.shape[1], 6))
+    return density[..., :3] - density[..., 3:]
+
+
+@torch.no_grad()
+def _density(field: Field, points: Tensor, directions: Tensor) -> Tensor:
+    """Raw density, shape = (n, m), at points of shape (n, m, 3); one direction a ray."""
+    flat = points.reshape(-1, 3)
+    along = directions[:, None].expand_as(points).reshape(-1, 3)
+    chunks = zip(torch.split(flat, CHUNK), torch.split(along, CHUNK), strict=True)
+    found = [torch.zeros_like(flat[:0, 0]), *(field(p, d)[0] for p, d in chunks if len(p))]
+    return torch.cat(found).reshape(points.shape[:-1])
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 from graf_cli.model.generator import Generator
 from graf_cli.model.latent import Latent
 from graf_cli.rendering.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere
-from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
 from tools.toycars.family import Cars, cars
 from tools.toycars.truth import RADIUS, V_RANGE, Picture, camera_rays, render_truth
 
@@ -75,8 +75,12 @@ class ModelViews:
 
     def draw(self, latent: Latent, view: View, size: int) -> tuple[Tensor, Tensor]:
         """Colour on white (H, W, 3) and opacity (H, W), both in [0, 1], on the CPU."""
+        frame = self.frame(latent, view, size)
+        return torch.from_numpy(frame.rgb), torch.from_numpy(frame.opacity)
+
+    def frame(self, latent: Latent, view: View, size: int) -> Frame:
+        """All that the renderer makes of one view, on white."""
         spec = self.generator.spec
         pose = pose_on_sphere(azimuth_of(view.u), elevation_of(view.v), RADIUS)
         camera = camera_for(spec.camera, pose, width=size, height=size)
-        frame = self._renderer.render(Shot(latent, camera, spec.network.samples, WHITE))
-        return torch.from_numpy(frame.rgb), torch.from_numpy(frame.opacity)
+        return self._renderer.render(Shot(latent, camera, spec.network.samples, WHITE))
