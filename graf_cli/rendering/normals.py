@@ -133,8 +133,9 @@ def _differences(field: Field, through: Rays, z: Tensor, base: Tensor) -> Tensor
     ways = torch.cat((axes, -axes)) * base[:, None, :, None]  # (n, 1, 6, 3)
     around = _points(through, z)[:, :, None] + ways
     directions = through.directions / through.directions.norm(dim=-1, keepdim=True)
-    density = _density(field, around.flatten(1, 2), directions).unflatten(1, (z.shape[1], 6))
-    return density[..., :3] - density[..., 3:]
+    density = _density(field, around.flatten(1, 2), directions).reshape(*z.shape, 6)
+    ahead, behind = density[..., :3], density[..., 3:]
+    return ahead - behind
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from graf_cli.model.latent import draw
 from graf_cli.rendering import normals as module
 from graf_cli.rendering.camera import camera_for, pose_on_sphere, rays
 from graf_cli.rendering.normals import SHARES, normals, with_normals
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Frame, Image, Renderer, RenderOptions, Shot
 from tests.conftest import CPU, small_generator
 
 SHARPNESS = 30.0
@@ -55,9 +55,10 @@ def test_a_ball_has_the_normals_of_a_ball(ball: Generator) -> None:
     assert (found * expected).sum(axis=-1)[solid].min() > 0.999
 
 
-def between(found: Array, wanted: Array) -> Array:
+def between(found: Image | Array, wanted: Image | Array) -> Array:
     """Degrees between unit vectors."""
-    return np.degrees(np.arccos(np.clip((found * wanted).sum(axis=-1), -1, 1)))
+    cosine = np.clip((found * wanted).sum(axis=-1, dtype=np.float64), -1, 1)
+    return np.asarray(np.degrees(np.arccos(cosine)), dtype=np.float64)
 
 
 def test_a_hard_ball_has_no_terraces(monkeypatch: pytest.MonkeyPatch) -> None:
