@@ -9,12 +9,13 @@ builds nothing (`graf_cli.weights.pickles`) and holds every announced size again
 from __future__ import annotations
 
 import io
+import logging
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
@@ -29,18 +30,33 @@ from graf_cli.model.spec import from_plain, to_plain
 from graf_cli.scene.spec import ModelSpec, explain
 from graf_cli.weights.pickles import MAX_PICKLE, UnsafePickleError, inspect_pickle
 
+T = TypeVar("T")
 Tensors = dict[str, Tensor]
 COARSE, FINE = "generator", "generator_fine"
 AVERAGED = {COARSE: "generator_test", FINE: "generator_fine_test"}  # the weights to render
+# The layers of a network, by which a state dict is known that stands alone.
+LAYERS = frozenset(
+    {
+        "pts_linears",
+        "feature_linear",
+        "alpha_linear",
+        "views_linears",
+        "rgb_linear",
+        "output_linear",
+    }
+)
+PARALLEL = "module."  # what DataParallel puts before every name
 SPEC_KEY = "graf"  # of a safetensors file's metadata
 ZIP_START = b"PK\x03\x04"
 STREAM_PICKLES = 5  # magic number, protocol, system, object, storage keys
 MAX_PARAMETERS = 1 << 28  # of one network; the released ones have 677,764
 
+log = logging.getLogger("graf")
+
 
 @dataclass(frozen=True)
 class Weights:
-    """The averaged generator of one file.
+    """The generator of one file: the averaged one, where training kept an average.
 
     Attributes
     ----------
@@ -65,11 +81,14 @@ class Weights:
 def read_weights(path: Path) -> Weights:
     """Read the averaged generator out of a checkpoint, without trusting it.
 
+    A state dict alone is taken for what is wanted. A file that has the weights of training and
+    no average of them is taken with a warning.
+
     Raises
     ------
     CheckpointError
         When the file is not there, is no checkpoint, asks for anything outside the allow-list,
-        announces more data than it has, or holds no averaged generator.
+        announces more data than it has, or holds no generator.
     """
     try:
         with path.open("rb") as stream:
@@ -172,6 +191,8 @@ def _read_safetensors(path: Path) -> Weights:
         raise CheckpointError(
             f"{path} is damaged: {str(error).rstrip('.')}; download or convert it again."
         ) from error
+    if _is_network(tensors):
+        return Weights(_state_dict(path, COARSE, tensors), None, _spec_of(path, metadata))
     groups: dict[str, dict[str, Tensor]] = {COARSE: {}, FINE: {}}
     for name, tensor in tensors.items():
         network, _, key = name.partition(".")
@@ -214,9 +235,22 @@ def _state_dict(path: Path, network: str, value: object) -> Tensors:
             "this is not a checkpoint of GRAF."
         )
     return {
-        str(name): tensor.detach().to(device="cpu", dtype=torch.float32)
-        for name, tensor in value.items()
+        name: tensor.detach().to(device="cpu", dtype=torch.float32)
+        for name, tensor in _alone(value).items()
     }
+
+
+def _is_network(content: Mapping[Any, object]) -> bool:
+    """Whether these are one network's tensors, rather than networks by name."""
+    return any(name.partition(".")[0] in LAYERS for name in _alone(content))
+
+
+def _alone(state: Mapping[Any, T]) -> dict[str, T]:
+    """A state dict under the names that it has without DataParallel."""
+    names = [str(name) for name in state]
+    while names and all(name.startswith(PARALLEL) for name in names):
+        names = [name.removeprefix(PARALLEL) for name in names]
+    return dict(zip(names, state.values(), strict=True))
 
 
 # pickles
@@ -244,17 +278,35 @@ def _read_pickled(path: Path, stream: BinaryIO) -> Weights:
 
 
 def _averaged(path: Path, content: object) -> Weights:
-    if not isinstance(content, dict) or content.get(AVERAGED[COARSE]) is None:
-        raise CheckpointError(
-            f"{path} holds no `{AVERAGED[COARSE]}`, the averaged generator; "
-            "give a file that GRAF's training script saved."
-        )
-    groups = {
-        network: _state_dict(path, key, content[key])
-        for network, key in AVERAGED.items()
-        if content.get(key) is not None
+    if not isinstance(content, dict):
+        raise _no_generator(path)
+    if _is_network(content):
+        return Weights(_state_dict(path, COARSE, content))
+    keys = {
+        network: averaged if content.get(averaged) is not None else network
+        for network, averaged in AVERAGED.items()
+        if content.get(averaged) is not None or content.get(network) is not None
     }
+    if COARSE not in keys:
+        raise _no_generator(path)
+    groups = {network: _state_dict(path, key, content[key]) for network, key in keys.items()}
+    trained = [network for network, key in keys.items() if network == key]
+    if trained:
+        log.warning(
+            "%s has no `%s`, the averaged weights, which pictures are best made of; taking "
+            "`%s`, those of training's last step.",
+            path,
+            "`, `".join(AVERAGED[network] for network in trained),
+            "`, `".join(trained),
+        )
     return Weights(groups[COARSE], groups.get(FINE))
+
+
+def _no_generator(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} holds no generator, neither `{AVERAGED[COARSE]}` nor `{COARSE}` nor the layers of "
+        "one; give a file that GRAF's training script saved."
+    )
 
 
 @contextmanager

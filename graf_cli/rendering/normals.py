@@ -1,4 +1,8 @@
-"""Surface normals from the density's gradient."""
+"""Surface normals from the density's gradient.
+
+Letters: n rays, m looks along each, q depths of each that are composited. A step is the distance
+between two samples of the picture's first pass, ``(far − near) / (samples − 1)``.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from graf_cli.rendering.integrator import alphas, weights
+from graf_cli.rendering.integrator import activated
 from graf_cli.rendering.renderer import Frame, Image, Shot
 from graf_cli.scene.camera import Rays, rays
 from graf_cli.scene.volume import Scenes, Volume
 
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
-REACH = 3  # samples before the surface and behind it
+REACH = 3  # steps before the surface and behind it
+FINER = 4  # looks a step; with 2 a soft ball's normals are a degree farther off
+SHARES = (1 / 6, 1 / 2, 5 / 6)  # of what stops the light there: the depths that are composited
+# Half the base of a difference, in steps. A fitted density ripples: on toy cars the gradient at a
+# point is 12 degrees off even where the true surface is, and differences over 0.4 steps are 6 off;
+# a longer base rounds edges.
+BASE = 0.4
 FAINTEST = 1e-3  # opacity below which a ray met nothing
-LEAST = 1e-6  # weight of a sample, so that a surface between two samples has a normal too
+LEAST = 1e-6  # stopped by every look, so that where nothing is stopped there is a middle too
 
 
 def with_normals(generator: Scenes, frame: Frame) -> Frame:
@@ -27,8 +37,12 @@ def with_normals(generator: Scenes, frame: Frame) -> Frame:
 def normals(generator: Scenes, frame: Frame) -> Image:
     """Normals of the surface that a frame shows at the depth ``depth / opacity``.
 
-    At samples around it, as far apart as those of the picture, the normal is
-    ``−∇density / |∇density|``; these are summed with the weights of volume rendering there, and
+    That depth is of samples a step apart, so it has terraces where the surface is smooth. The
+    density is looked at again around it, four times a step, and rendered as a volume from there
+    on: each look stops the share ``1 − exp(−density · step / 4)`` of the light that reaches it. At
+    the depths where a sixth, a half and five sixths of what is stopped
+    there have been stopped, the normal is ``−∇density / |∇density|``, each component of the
+    gradient its mean over 0.4 steps to either side along that axis of the world; their sum is
     brought to unit length.
 
     Returns
@@ -54,36 +68,69 @@ def _at(generator: Scenes, shot: Shot, through: Rays, surface: Tensor) -> Tensor
     """Normals of rays at depths, shapes (n, 3) and (n, 1)."""
     scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
     volume = scene.passes[-1]
-    count = 2 * REACH + 1
-    steps = torch.linspace(-REACH, REACH, count, device=surface.device, dtype=surface.dtype)
-    z = surface + steps * (through.far - through.near) / max(shot.samples - 1, 1)
-    points = through.origins[:, None] + through.directions[:, None] * z[..., None]
     length = through.directions.norm(dim=-1, keepdim=True)
-    density, gradient = _gradient(volume, points.reshape(-1, 3))
-    # One sample more, of nothing: the last interval of a ray is infinite, this one is not.
-    beyond = torch.zeros_like(surface)
-    alpha = alphas(
-        torch.cat((z, 2 * z[:, -1:] - z[:, -2:-1]), dim=-1),
-        torch.cat((density.reshape(z.shape), beyond), dim=-1),
-        length,
-        scene.quadrature,
+    step = (through.far - through.near) / max(shot.samples - 1, 1)  # of depth
+    looks = torch.arange(
+        -REACH * FINER, REACH * FINER + 1, device=surface.device, dtype=surface.dtype
     )
-    weight = weights(alpha)[:, :-1]
-    facing = -_unit(gradient).reshape(points.shape)
-    return _unit((facing * (weight[..., None] + LEAST)).sum(dim=1))
+    z = surface + looks * step / FINER
+    density = activated(_density(volume, _points(through, z)), scene.quadrature)
+    depths = _stopped_at(z, density, step * length / FINER)
+    gradient = _differences(volume, through, depths, BASE * step * length)
+    return _unit(-_unit(gradient).sum(dim=1))
 
 
-def _gradient(volume: Volume, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Raw density, shape = (n,), and its gradient per world unit, shape = (n, 3)."""
-    densities, gradients = [torch.zeros_like(points[:0, 0])], [torch.zeros_like(points[:0])]
-    for p in torch.split(points, CHUNK):
-        with torch.enable_grad():
-            at = p.detach().clone().requires_grad_(True)
-            _, density = volume.density(at)
-            [gradient] = torch.autograd.grad(density.sum(), at)
-        densities.append(density.detach())
-        gradients.append(gradient)
-    return torch.cat(densities), torch.cat(gradients)
+def _points(through: Rays, z: Tensor) -> Tensor:
+    """Points at depths of shape (n, m) along rays, shape = (n, m, 3)."""
+    return through.origins[:, None] + through.directions[:, None] * z[..., None]
+
+
+def _stopped_at(z: Tensor, density: Tensor, interval: Tensor) -> Tensor:
+    """Depths where `SHARES` of what is stopped at z has been stopped, shape = (n, q).
+
+    Parameters
+    ----------
+    z, density : Tensor, shape = (n, m)
+        Depths, evenly spaced, and densities per world unit.
+    interval : Tensor, shape = (n, 1)
+        Between two of them, in world units.
+    """
+    alpha = 1 - torch.exp(-density * interval)
+    clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha[:, :-1]), dim=-1)
+    stopped = (alpha * clear.cumprod(dim=-1) + LEAST).cumsum(dim=-1)
+    shares = torch.tensor(SHARES, device=z.device, dtype=z.dtype)
+    wanted = shares * stopped[:, -1:]
+    after = torch.searchsorted(stopped, wanted).clamp(max=z.shape[1] - 1)
+    high = stopped.gather(-1, after)
+    low = torch.where(after > 0, stopped.gather(-1, (after - 1).clamp(min=0)), 0)
+    spacing = z[:, 1:2] - z[:, :1]
+    # Each look stands for the interval that ends there.
+    return z.gather(-1, after) - spacing * ((high - wanted) / (high - low)).clamp(0, 1)
+
+
+def _differences(volume: Volume, through: Rays, z: Tensor, base: Tensor) -> Tensor:
+    """Gradients at depths of shape (n, q), to a factor of each ray's, shape = (n, q, 3).
+
+    Parameters
+    ----------
+    base : Tensor, shape = (n, 1)
+        Half the distance between the two points of a difference, in world units.
+    """
+    axes = torch.eye(3, device=z.device, dtype=z.dtype)
+    ways = torch.cat((axes, -axes)) * base[:, None, :, None]  # (n, 1, 6, 3)
+    around = _points(through, z)[:, :, None] + ways
+    density = _density(volume, around.flatten(1, 2)).reshape(*z.shape, 6)
+    ahead, behind = density[..., :3], density[..., 3:]
+    return ahead - behind
+
+
+@torch.no_grad()
+def _density(volume: Volume, points: Tensor) -> Tensor:
+    """Raw density, shape = (n, m), at points of shape (n, m, 3)."""
+    flat = points.reshape(-1, 3)
+    chunks = [p for p in torch.split(flat, CHUNK) if len(p)]
+    found = [torch.zeros_like(flat[:0, 0]), *(volume.density(p)[1] for p in chunks)]
+    return torch.cat(found).reshape(points.shape[:-1])
 
 
 def _unit(vectors: Tensor) -> Tensor:

@@ -139,6 +139,120 @@ def test_other_floating_point_numbers_become_float32(path: Path, dtype: torch.dt
     assert weights.coarse["a"].tolist() == [0.5, -2]
 
 
+# what else people have
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "graf"]
+
+
+def parallel(state: dict[str, Tensor], times: int = 1) -> dict[str, Tensor]:
+    """A state dict as DataParallel names it."""
+    return {"module." * times + name: tensor for name, tensor in state.items()}
+
+
+def module(state: dict[str, Tensor]) -> OrderedDict[str, Tensor]:
+    """A state dict with the versions that a module's own has."""
+    ordered = OrderedDict(state)
+    ordered._metadata = OrderedDict({"": {"version": 1}})  # type: ignore[attr-defined]
+    return ordered
+
+
+@pytest.mark.parametrize("archive", [ZIP, STREAM], ids=["zip", "stream"])
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_the_names_of_data_parallel_are_taken(
+    path: Path, archive: bool, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = small_spec(NetworkSpec(width=8, importance=4))
+    weights = random_weights(spec)
+    assert weights.fine is not None
+    content = {
+        "generator_test": module(parallel(weights.coarse, times)),
+        "generator_fine_test": module(parallel(weights.fine, times)),
+        "generator": module(parallel(random_weights(spec, seed=1).coarse, times)),
+        "fid_best": np.float64(1),
+    }
+    found = read_weights(saved(path, content, archive=archive))
+    check_weights(path, spec, found)
+    assert_same(found, weights)
+    assert warnings_of(caplog) == []
+
+
+def assert_same(found: Weights, wanted: Weights) -> None:
+    torch.testing.assert_close(found.coarse, wanted.coarse, rtol=0, atol=0)
+    torch.testing.assert_close(found.fine, wanted.fine, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("times", [0, 1])
+@pytest.mark.parametrize("kind", ["zip", "stream", "safetensors"])
+def test_a_bare_state_dict_is_a_generator(
+    path: Path, spec: ModelSpec, kind: str, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = random_weights(spec)
+    state = parallel(weights.coarse, times)
+    if kind == "safetensors":
+        own_file(path, state, None)
+    else:
+        saved(path, module(state), archive=kind == "zip")
+    found = read_weights(path)
+    check_weights(path, spec, found)
+    assert_same(found, weights)
+    assert found.spec is None
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize("times", [0, 1])
+def test_the_weights_of_training_are_taken_with_a_warning(
+    path: Path, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = random_weights(small_spec(NetworkSpec(width=8, importance=4)))
+    assert weights.fine is not None
+    content = {"generator_test": None, "generator": parallel(weights.coarse, times)}
+    content["generator_fine"] = parallel(weights.fine, times)
+    assert_same(read_weights(saved(path, content)), weights)
+    [sentence] = warnings_of(caplog)
+    assert str(path) in sentence
+    assert "no `generator_test`, `generator_fine_test`, the averaged weights" in sentence
+    assert "taking `generator`, `generator_fine`" in sentence
+
+
+def test_a_second_pass_that_was_not_averaged_is_told_too(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is part of the picture: drawing that without it would be another one."""
+    weights = random_weights(small_spec(NetworkSpec(width=8, importance=4)))
+    content = {"generator_test": weights.coarse, "generator_fine": weights.fine}
+    assert_same(read_weights(saved(path, content)), weights)
+    [sentence] = warnings_of(caplog)
+    assert "no `generator_fine_test`" in sentence
+
+
+def test_a_network_of_which_a_part_is_parallel_is_refused(path: Path, spec: ModelSpec) -> None:
+    state = random_weights(spec).coarse
+    state["module.rgb_linear.bias"] = state.pop("rgb_linear.bias")
+    weights = read_weights(saved(path, state))
+    with pytest.raises(CheckpointError, match=r"no tensor `generator.rgb_linear.bias`"):
+        check_weights(path, spec, weights)
+
+
+@pytest.mark.parametrize("key", ["it", "discriminator"])
+def test_a_bare_state_dict_holds_nothing_else(path: Path, spec: ModelSpec, key: str) -> None:
+    content: dict[str, object] = {**random_weights(spec).coarse, key: 3}
+    refused(saved(path, content), f"`generator.{key}` is not a tensor of floating-point")
+
+
+def test_a_bare_state_dict_is_read_without_trust(path: Path, spec: ModelSpec) -> None:
+    trace = path.with_name("called")
+    state = random_weights(spec).coarse
+    for content in (
+        {**state, "more": Call(os.mkdir, str(trace))},
+        {"generator": {**state, "more": Call(os.mkdir, str(trace))}},
+        parallel(state) | {"module.more": Call(os.mkdir, str(trace))},
+    ):
+        assert "mkdir" in refused(saved(path, content), "is not safe to read")
+    assert not trace.exists()
+
+
 # what is no checkpoint
 
 

@@ -9,15 +9,17 @@ import pytest
 import torch
 from torch import Tensor
 
+from graf_cli.arrays import Array
+from graf_cli.families.graf.field import Field
 from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.model.generator import Generator
 from graf_cli.rendering import normals as module
-from graf_cli.rendering.normals import normals, with_normals
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
-from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
+from graf_cli.rendering.normals import SHARES, normals, with_normals
+from graf_cli.rendering.renderer import Frame, Image, Renderer, RenderOptions, Shot
+from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere, rays
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.volume import Scene
-from tests.conftest import small_generator
+from tests.conftest import CPU, small_generator
 from tests.rendering.fields import scene_of
 
 SHARPNESS = 30.0
@@ -29,15 +31,19 @@ def sphere(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
     return density, torch.zeros_like(points)
 
 
-@pytest.fixture
-def ball(monkeypatch: pytest.MonkeyPatch) -> Generator:
-    generator = small_generator()
+def become(monkeypatch: pytest.MonkeyPatch, field: Field) -> None:
+    """Every generator shows a field."""
 
     def scene(_: Generator, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
-        return scene_of(sphere, samples=samples)
+        return scene_of(field, samples=samples)
 
     monkeypatch.setattr(Generator, "scene", scene)
-    return generator
+
+
+@pytest.fixture
+def ball(monkeypatch: pytest.MonkeyPatch) -> Generator:
+    become(monkeypatch, sphere)
+    return small_generator()
 
 
 def picture(generator: Generator, samples: int = 64) -> Frame:
@@ -59,6 +65,62 @@ def test_a_ball_has_the_normals_of_a_ball(ball: Generator) -> None:
     solid = frame.opacity > 0.99
     assert solid.sum() > 20
     assert (found * expected).sum(axis=-1)[solid].min() > 0.999
+
+
+def between(found: Image | Array, wanted: Image | Array) -> Array:
+    """Degrees between unit vectors."""
+    cosine = np.clip((found * wanted).sum(axis=-1, dtype=np.float64), -1, 1)
+    return np.asarray(np.degrees(np.arccos(cosine)), dtype=np.float64)
+
+
+def test_a_hard_ball_has_no_terraces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its normals are those of where rays meet it, which the picture's own depths are not."""
+
+    def field(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
+        return 4000 * (1 - points.norm(dim=-1)).clamp(-0.05, 0.05), torch.zeros_like(points)
+
+    generator = small_generator()
+    become(monkeypatch, field)
+    frame = picture(generator)
+    through = rays(frame.shot.camera, device=CPU, dtype=torch.float64)
+    along = torch.nn.functional.normalize(through.directions, dim=-1)
+    middle = -(through.origins * along).sum(dim=-1)
+    inside = 1 - (through.origins + middle[:, None] * along).square().sum(dim=-1)
+    met = (inside > 0.1).numpy()  # the rays that do not graze it
+    points = through.origins + (middle - inside.clamp(min=0).sqrt())[:, None] * along
+    assert met.sum() > 20
+    apart = between(normals(generator, frame).reshape(-1, 3)[met], points.numpy()[met])
+    assert apart.mean() < 1.5
+
+
+def test_ripples_finer_than_a_step_are_no_slopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As fitted networks have them: they tilt the gradient at a point, and no surface."""
+
+    def field(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
+        density, colour = sphere(points, directions)
+        return density + 0.05 * (300 * points).sin().sum(dim=-1), colour
+
+    generator = small_generator()
+    become(monkeypatch, sphere)
+    smooth = picture(generator)
+    wanted = normals(generator, smooth)
+    become(monkeypatch, field)
+    apart = between(normals(generator, smooth), wanted)
+    # Where rays graze the ball the density hardly changes but for its ripples.
+    assert np.median(apart[smooth.opacity > 0.99]) < 5  # of the gradient at a point: some 25
+
+
+def test_the_surface_of_haze_is_in_its_middle() -> None:
+    """Even haze stops as much before the middle as behind it, but for what it hides."""
+    z = torch.linspace(0, 1, 101, device="cpu", dtype=torch.float64)[None]
+    thin = torch.full_like(z, 1e-3)
+    interval = torch.full_like(z[:, :1], 0.01)
+    found = module._stopped_at(z, thin, interval)
+    assert torch.allclose(found, torch.tensor([SHARES], device="cpu").to(z), atol=0.02)
+    thick = module._stopped_at(z, 1e3 * (z > 0.5), interval)
+    assert torch.allclose(thick, torch.full_like(thick, 0.505), atol=0.006)
+    nothing = module._stopped_at(z, -thin, interval)
+    assert torch.allclose(nothing, torch.tensor([SHARES], device="cpu").to(z), atol=0.02)
 
 
 def test_unit_length_and_nothing_where_nothing_is(ball: Generator) -> None:

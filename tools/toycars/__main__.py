@@ -12,6 +12,7 @@ import torch
 
 from tools.toycars.evaluate import FIRST_SEED, evaluate
 from tools.toycars.fit import FitPlan
+from tools.toycars.normals import measure_normals
 from tools.toycars.refine import RefinePlan
 from tools.toycars.sheets import KINDS, draw_sheet
 from tools.toycars.stages import fit_from_asset, run_fit, run_sweep
@@ -52,6 +53,11 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--fast", action="store_true", help="draw by the faster path")
     measure.add_argument("--json", type=Path, help="write every case here too")
     measure.set_defaults(run=_evaluate)
+    normals = commands.add_parser("normals", help="hold normals against the procedural truth")
+    normals.add_argument("--asset", type=Path, default=ASSET)
+    normals.add_argument("--count", type=int, default=8, help="unseen cars")
+    normals.add_argument("--size", type=int, default=64, help="pixels a side")
+    normals.set_defaults(run=_normals)
     sheet = commands.add_parser("sheet", help="draw a contact sheet")
     sheet.add_argument("kind", choices=KINDS)
     sheet.add_argument("--asset", type=Path, default=ASSET)
@@ -96,6 +102,14 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(found.as_markdown())
     if options.json:
         options.json.write_text(json.dumps(found.as_json(), indent=1) + "\n", encoding="utf-8")
+
+
+def _normals(options: argparse.Namespace) -> None:
+    print(
+        measure_normals(
+            options.asset, count=options.count, size=options.size, device=options.device
+        )
+    )
 
 
 def _sheet(options: argparse.Namespace) -> None:

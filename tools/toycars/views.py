@@ -9,7 +9,7 @@ from torch import Tensor
 
 from graf_cli.families.graf.scene import Codes
 from graf_cli.model.generator import Generator
-from graf_cli.rendering.renderer import Renderer, RenderOptions, Shot
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
 from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere
 from tools.toycars.family import Cars, cars
 from tools.toycars.truth import RADIUS, V_RANGE, Picture, camera_rays, render_truth
@@ -75,10 +75,14 @@ class ModelViews:
 
     def draw(self, latent: Codes, view: View, size: int) -> tuple[Tensor, Tensor]:
         """Colour on white (H, W, 3) and opacity (H, W), both in [0, 1], on the CPU."""
+        frame = self.frame(latent, view, size)
+        return torch.from_numpy(frame.rgb), torch.from_numpy(frame.opacity)
+
+    def frame(self, latent: Codes, view: View, size: int) -> Frame:
+        """All that the renderer makes of one view, on white."""
         spec = self.generator.spec
         pose = pose_on_sphere(azimuth_of(view.u), elevation_of(view.v), RADIUS)
         camera = camera_for(spec.camera, pose, width=size, height=size)
-        frame = self._renderer.render(
+        return self._renderer.render(
             Shot(latent.subject(), camera, spec.settings.network.samples, WHITE)
         )
-        return torch.from_numpy(frame.rgb), torch.from_numpy(frame.opacity)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 import yaml
@@ -30,6 +33,16 @@ from graf_cli.scene.spec import (
 
 MAX_BYTES = 1 << 16  # the release's own take three thousand
 SECTIONS = ("data", "nerf", "z_dist")
+Prior = Literal["gauss", "uniform"]
+# Keys of the authors' own configurations that tell training something and pictures nothing:
+# where its photographs lie, and how it jitters samples and densities.
+TRAINING_ALONE = {
+    "data": ("datadir", "type"),
+    "nerf": ("perturb", "raw_noise_std", "decrease_noise"),
+    "z_dist": (),
+}
+
+log = logging.getLogger("graf")
 
 
 class _Data(Struct, frozen=True, kw_only=True):
@@ -37,7 +50,7 @@ class _Data(Struct, frozen=True, kw_only=True):
     white_bkgd: bool = True
     near: Distance = 1.0
     far: Positive = 6.0
-    radius: float | str = 3.4
+    radius: float | str | list[float] = 3.4
     fov: FieldOfView = 90.0
     orthographic: bool = False
     umin: Unit = 0.0
@@ -56,13 +69,16 @@ class _Data(Struct, frozen=True, kw_only=True):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """A radius is a number, or the string "9.5,10.5"."""
+        """A radius is a number, the string "9.5,10.5" or the list [9.5, 10.5]."""
         try:
-            bounds = [float(part) for part in str(self.radius).split(",")]
+            parts = self.radius if isinstance(self.radius, list) else str(self.radius).split(",")
+            bounds = [float(part) for part in parts]
         except ValueError:
             bounds = []
         if not 1 <= len(bounds) <= 2:
-            raise ValueError(f'`radius` is "{self.radius}"; it takes a number or "lower,upper"')
+            raise ValueError(
+                f'`radius` is "{self.radius}"; it takes a number or "lower,upper", also as a list'
+            )
         return bounds[0], bounds[-1]
 
 
@@ -82,9 +98,19 @@ class _Nerf(
 
 
 class _ZDist(Struct, frozen=True, kw_only=True):
-    type: Literal["gauss", "uniform"] = "gauss"
+    type: str = "gauss"
     dim: Count = 256
     dim_appearance: CountOrNone = 128
+
+    @property
+    def prior(self) -> Prior:
+        """What codes are drawn from."""
+        if self.type not in get_args(Prior):
+            raise ValueError(
+                f'`z_dist.type` is "{self.type}", which is not a prior of GRAF; '
+                f"it has {' and '.join(get_args(Prior))}"
+            )
+        return cast("Prior", self.type)
 
 
 class _Config(Struct, frozen=True, kw_only=True):
@@ -97,6 +123,9 @@ class _Config(Struct, frozen=True, kw_only=True):
 
 def read_config(path: Path, name: str) -> ModelSpec:
     """Read a training configuration, YAML or JSON, partial or full.
+
+    A key that GRAF does not have in a section that is read is left out with a warning: it may be
+    misspelt, or belong to a variant of GRAF whose pictures are other ones.
 
     Parameters
     ----------
@@ -113,9 +142,45 @@ def read_config(path: Path, name: str) -> ModelSpec:
     document = _parse(path)
     try:
         config = msgspec.convert(document, _Config, strict=False)
-        return _spec(config, name)
+        spec = _spec(config, name)
     except ValueError as error:  # msgspec's own are ValueErrors
         raise ManifestError(f"{path}: {explain(error)}; mend it there.") from error
+    _tell_unknown(path, document)
+    return spec
+
+
+def _tell_unknown(path: Path, document: Mapping[str, Mapping[str, object]]) -> None:
+    """Warn, once a file, of the keys that nothing is made of."""
+    known = {field.encode_name: _keys(field) for field in msgspec.structs.fields(_Config)}
+    unknown = [
+        _with_nearest(section, key, known)
+        for section, given in document.items()
+        for key in given
+        if key not in known[section]
+    ]
+    if unknown:
+        log.warning(
+            "%s: GRAF has no %s; left out, so pictures may differ from those of the training.",
+            path,
+            ", ".join(unknown),
+        )
+
+
+def _keys(section: msgspec.structs.FieldInfo) -> tuple[str, ...]:
+    """The keys of a section, as a file has them."""
+    read = tuple(field.encode_name for field in msgspec.structs.fields(section.type))
+    return read + TRAINING_ALONE[section.encode_name]
+
+
+def _with_nearest(section: str, key: str, known: Mapping[str, tuple[str, ...]]) -> str:
+    """A key that is not known, and the one that was probably meant."""
+    # In lower case, since a slip of the shift key is nearer than any other key.
+    here = {name.lower(): f"{section}.{name}" for name in known[section]}
+    elsewhere = [f"{other}.{key}" for other, names in known.items() if key in names]
+    near = [here[name] for name in difflib.get_close_matches(key.lower(), here, n=1)]
+    said = key if key.isprintable() else ascii(key)
+    meant = (elsewhere + near)[:1]
+    return f"`{section}.{said}`" + "".join(f" (nearest is `{name}`)" for name in meant)
 
 
 class _Loader(yaml.SafeLoader):
@@ -184,7 +249,7 @@ def _spec(config: _Config, name: str) -> ModelSpec:
                 importance=nerf.importance,
             ),
             latent=LatentSpec(
-                prior=z_dist.type, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance
+                prior=z_dist.prior, dim=z_dist.dim, dim_appearance=z_dist.dim_appearance
             ),
         ),
     )

@@ -138,6 +138,7 @@ def test_a_partial_section_keeps_the_other_defaults(path: Path) -> None:
     [
         ("10", (10, 10)), ("10.5", (10.5, 10.5)), ("'9.5,10.5'", (9.5, 10.5)),
         ("9.5,10.5", (9.5, 10.5)), ("'9, 11'", (9, 11)), ("'10'", (10, 10)), ("1e1", (10, 10)),
+        ("[9, 12]", (9, 12)), ("[9.5, '10.5']", (9.5, 10.5)), ("[10]", (10, 10)),
     ],
 )  # fmt: skip
 def test_a_radius_is_a_number_or_a_range(
@@ -168,7 +169,13 @@ def test_numbers_that_yaml_takes_for_words_are_numbers(path: Path) -> None:
         ("data: {radius: '2,1'}", "`radius` must not have its lower bound above"),
         ("data: {radius: 'nan,1'}", "`radius` must be finite"),
         ("data: {radius: 0}", "`radius` must lie between 0 and a million"),
-        ("data: {radius: [9, 11]}", "`data.radius`"),
+        ("data: {radius: []}", '`radius` is "[]"'),
+        ("data: {radius: [8, 9, 11]}", '`radius` is "[8.0, 9.0, 11.0]"'),
+        ("data: {radius: [11, 9]}", "`radius` must not have its lower bound above"),
+        ("data: {radius: [.nan, 9]}", "`radius` must be finite"),
+        ("data: {radius: [-1, 9]}", "`radius` must lie between 0 and a million"),
+        ("data: {radius: [9, wide]}", "`data.radius"),
+        ("data: {radius: {low: 9}}", "`data.radius`"),
         ("data: {umin: 0.5, umax: 0.2}", "`umin, umax`"),
         ("data: {vmax: 2}", "`data.vmax`"),
         ("data: {white_bkgd: maybe}", "Expected `bool`, got `str` at `data.white_bkgd`"),
@@ -179,6 +186,12 @@ def test_numbers_that_yaml_takes_for_words_are_numbers(path: Path) -> None:
         ("nerf: {netdepth: 5}", "a trunk of 5 layers"),
         ("nerf: {i_embed: 3}", "`nerf.i_embed`"),
         ("z_dist: {type: cauchy}", "`z_dist.type`"),
+        (
+            "z_dist: {type: non_parametric}",
+            '`z_dist.type` is "non_parametric", which is not a prior of GRAF; '
+            "it has gauss and uniform",
+        ),
+        ("z_dist: {type: 3}", "Expected `str`, got `int` at `z_dist.type`"),
         ("z_dist: {dim: 10}", "`dim_appearance` must be smaller than `dim`"),
         ("z_dist: {dim: " + "9" * 50 + "}", "`z_dist.dim`"),
         ("z_dist: {dim: " + "9" * 5000 + "}", "config.yaml"),
@@ -191,6 +204,79 @@ def test_a_wrong_value_is_told_by_its_key(path: Path, text: str, said: str) -> N
 @pytest.mark.parametrize("text", ["", "[1, 2]", "3", "just words", "null", "# nothing"])
 def test_a_configuration_has_sections(path: Path, text: str) -> None:
     refused(path, text, "has none of the sections data, nerf and z_dist")
+
+
+# Every key that the authors' configurations have in any section.
+AUTHORS = (
+    FULL.replace("  lindisp: false\n", "")
+    + """
+ray_sampler: {N_samples: 1024, min_scale: 0.25, max_scale: 1.0, scale_anneal: 0.0025}
+discriminator: {hflip: false, ndf: 64, mirror: true}
+"""
+)
+AUTHORS = AUTHORS.replace("data:\n", "data:\n  datadir: data/carla\n").replace(
+    "nerf:\n", "nerf:\n  decrease_noise: true\n  raw_noise_std: 1.0\n"
+)
+
+
+def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "graf"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        AUTHORS,
+        "data: {radius: [9, 12]}",
+        "nerf: {mirror: null}",  # says nothing
+        "training: {N_sampels: 3}\nmirror: true\ndiscriminator: {imsiez: 4}",
+    ],
+)
+def test_what_training_writes_is_no_reason_to_warn(
+    path: Path, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    read(path, text)
+    assert warnings_of(caplog) == []
+
+
+def test_the_measured_configurations_are_no_reason_to_warn(
+    case: Case, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_config(case.config, case.name)
+    assert warnings_of(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("nerf: {N_sampels: 3}", "`nerf.N_sampels` (nearest is `nerf.N_samples`)"),
+        ("nerf: {n_samples: 3}", "`nerf.n_samples` (nearest is `nerf.N_samples`)"),
+        ("nerf: {samples: 3}", "`nerf.samples` (nearest is `nerf.N_samples`)"),
+        ("data: {image_size: 3}", "`data.image_size`"),
+        ("data: {raduis: 3}", "`data.raduis` (nearest is `data.radius`)"),
+        ("nerf: {fov: 30}", "`nerf.fov` (nearest is `data.fov`)"),
+        ("nerf: {mirror: true}", "`nerf.mirror`;"),
+        ("z_dist: {Type: gauss}", "`z_dist.Type` (nearest is `z_dist.type`)"),
+        ("z_dist: {components: [1, 2]}", "`z_dist.components`;"),
+        ('data: {"a\\nb": 1}', "`data.'a\\nb'`;"),
+        ("data: {3: 4}", "`data.3`;"),
+        (
+            "data: {fovv: 3}\nnerf: {mirror: 1, netdeph: 8}",
+            "`data.fovv` (nearest is `data.fov`), `nerf.mirror`, "
+            "`nerf.netdeph` (nearest is `nerf.netdepth`);",
+        ),
+    ],
+)
+def test_an_unknown_key_is_told_once_with_the_nearest(
+    path: Path, text: str, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spec = read(path, text)
+    assert spec == DEFAULT
+    [sentence] = warnings_of(caplog)
+    assert sentence.startswith(f"{path}: GRAF has no ")
+    assert said in sentence
+    assert "\n" not in sentence
+    assert sentence.endswith(".")
 
 
 BOMB = "a: &a {k: 1}\n" + "\n".join(
