@@ -13,6 +13,7 @@ from graf_cli.errors import ManifestError
 from graf_cli.model.checkpoint import Tensors, Weights, check_weights, read_weights
 from graf_cli.model.config import read_config
 from graf_cli.model.field import Field, RadianceField
+from graf_cli.model.kernels import in_tiles, plain_tile
 from graf_cli.model.latent import Latent
 from graf_cli.model.spec import ModelSpec
 
@@ -40,7 +41,7 @@ class Generator:
     device: torch.device
 
     def conditioned(self, latent: Latent, *, fine: bool = False) -> Field:
-        """The field of one object: points and directions in, raw density and colour out.
+        """The field of one object: n points and directions in, raw density and colour out.
 
         With `fine`, that of the second pass, which without weights of its own is the first.
         """
@@ -49,8 +50,12 @@ class Generator:
         shape = latent.shape.to(device=self.device, dtype=dtype)
         appearance = latent.appearance.to(device=self.device, dtype=dtype)
 
+        def run(points: Tensor, directions: Tensor | None = None) -> tuple[Tensor, ...]:
+            return tuple(field(points, directions, shape, appearance))
+
         def query(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
-            density, colour = field(points, directions, shape, appearance)
+            given = (points,) if directions is None else (points, directions)
+            density, colour = in_tiles(run, plain_tile(points.device), *given)
             return density, colour
 
         return query

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import UsageError
+from graf_cli.model.kernels import dot
 from graf_cli.model.spec import LatentSpec
 
 PARALLEL = 1e-6  # sine of the angle below which two codes are interpolated along a line
@@ -67,7 +68,7 @@ def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
     if t <= 0 or t >= 1:
         return a if t <= 0 else b
     norms = a.norm() * b.norm()
-    cosine = float((a @ b) / norms) if norms > 0 else 1.0
+    cosine = float(dot(a, b) / norms) if norms > 0 else 1.0
     angle = np.arccos(np.clip(cosine, -1, 1))
     sine = np.sin(angle)
     if sine < PARALLEL:

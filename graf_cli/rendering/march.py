@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.model.field import Field
+from graf_cli.model.kernels import sigmoid
 from graf_cli.rendering.camera import Rays
 
 INFINITE = 1e10  # length of the last interval: any density at the far plane is opaque
@@ -79,7 +80,7 @@ def composite(weight: Tensor, colour: Tensor, z: Tensor) -> Composite:
         Raw.
     """
     return Composite(
-        colour=(weight[..., None] * colour.sigmoid()).sum(dim=-2),
+        colour=(weight[..., None] * sigmoid(colour)).sum(dim=-2),
         opacity=weight.sum(dim=-1),
         depth=(weight * z).sum(dim=-1),
     )

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graf_cli.model.kernels import ROWS, sigmoid
 from graf_cli.rendering.camera import Rays
 from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
-from graf_cli.rendering.fast.fold import ROWS
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.march import EPSILON, INFINITE, Composite
 
@@ -269,9 +269,7 @@ class _Block:
     def _paint(self, colour: Branch, ray: Tensor, features: Tensor) -> Tensor:
         """Colours, shape = (n, 3)."""
         facing = None if self.facing is None else self.facing[self.row[ray]]
-        raw = colour(features, facing)
-        # Written out: PyTorch's sigmoid rounds differently at the end of a tensor.
-        return torch.exp(-raw).add_(1).reciprocal_()
+        return sigmoid(colour(features, facing))
 
 
 def _of(values: Tensor, taken: Tensor | None) -> Tensor:

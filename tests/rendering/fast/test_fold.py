@@ -8,11 +8,9 @@ import torch
 from graf_cli.model.latent import draw
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from graf_cli.rendering.fast.fold import (
-    ROWS,
     FoldedColour,
     FoldedDensity,
     UnfoldedDensity,
-    in_tiles,
     scouting_dtype,
 )
 from tests.conftest import CPU, small_generator, small_spec
@@ -72,21 +70,6 @@ def test_a_point_does_not_depend_on_its_neighbours(dtype: torch.dtype, width: in
         assert found is not None
         assert torch.equal(found, facing[some])
         assert torch.equal(branch(features[some], facing[some]), colour[some])
-
-
-@pytest.mark.parametrize("tile", [None, 4])
-def test_tiles_are_full_and_give_what_was_asked(tile: int | None) -> None:
-    met: list[int] = []
-
-    def run(rows: torch.Tensor, more: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        met.append(len(rows))
-        return rows + more, rows[:, 0]
-
-    rows = torch.arange(18, device="cpu", dtype=torch.float32).view(9, 2)
-    both, first = in_tiles(run, tile, rows, rows)
-    assert torch.equal(both, 2 * rows)
-    assert torch.equal(first, rows[:, 0])
-    assert met == ([4, 4, 4] if tile else [ROWS])
 
 
 @torch.inference_mode()

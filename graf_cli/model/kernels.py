@@ -1,0 +1,168 @@
+"""What the libraries that multiply may be asked, so that a row's bits depend on the row alone.
+
+They choose among their kernels by the shape of what they get, and kernels differ in the order in
+which they sum. Measured on processors of two makers:
+
+* a product with **one output** is a matrix–vector product in MKL, whose bits depend on the number
+  of rows on both, and on the number of threads on one of them; oneDNN's do not;
+* with **few rows**, one above all, the bits of MKL and of oneDNN depend on how many they are, and
+  those of MKL on the number of threads;
+* from three outputs and eight rows on, a row's bits were the same whatever stood beside it.
+
+So only such products are asked for: what is missing is filled up with zeros, which nobody sees.
+Every product that a picture is made of is a `Linear`, an `Affine` or a `dot`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ROWS = 128  # rows come to the libraries in multiples of this, far above what is few
+TILES = {"cuda": 1 << 13}  # rows of a product where kernels differ with the number of rows
+TILE = 512  # the same on other devices
+OUTPUTS = 3  # fewest of a product: a colour's
+NUMBERS = 1024  # of a dot product; with four times as many MKL shares it among threads
+
+
+class Linear(nn.Linear):
+    """PyTorch's layer, of the same names and with the same gradients; a row is a row's alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (…, inputs) to (…, outputs)."""
+        return product(x, self.weight, self.bias)
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``x @ weight.T + bias`` by the library that PyTorch multiplies with by default.
+
+    Parameters
+    ----------
+    x : Tensor, shape = (…, inputs)
+    weight : Tensor, shape = (outputs, inputs)
+    bias : Tensor, shape = (outputs,)
+
+    Returns
+    -------
+    Tensor, shape = (…, outputs)
+    """
+    outputs, tile = len(weight), plain_tile(x.device)
+    weight, bias = _filled_up(weight, bias)
+    [made] = in_tiles(
+        lambda rows: (functional.linear(rows, weight, bias),), tile, x.reshape(-1, x.shape[-1])
+    )
+    return made[:, :outputs].reshape(*x.shape[:-1], outputs)
+
+
+class Affine:
+    """``x @ weight.T + bias`` by oneDNN where it is there, without gradients.
+
+    Parameters
+    ----------
+    weight : Tensor, shape = (outputs, inputs)
+    bias : Tensor, shape = (outputs,)
+    dtype : torch.dtype
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        self.weight, self.bias = weight.to(dtype).contiguous(), bias.to(dtype)
+        self.fused = has_fused_product(weight.device, dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Shape (n, inputs) to (n, outputs)."""
+        return self._product(x, "none") if self.fused else product(x, self.weight, self.bias)
+
+    def rectified(self, x: Tensor) -> Tensor:
+        """The same, followed by the rectifier."""
+        return self._product(x, "relu") if self.fused else self(x).relu_()
+
+    def _product(self, x: Tensor, then: str) -> Tensor:
+        """One output is as good as many to oneDNN; it is one row that is not."""
+
+        def run(rows: Tensor) -> tuple[Tensor]:
+            made: Tensor = torch.ops.mkldnn._linear_pointwise(
+                rows, self.weight, self.bias, then, [], ""
+            )
+            return (made,)
+
+        return in_tiles(run, None, x)[0]
+
+
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar product of two vectors, shape = (n,), in parts too short for threads to share."""
+    pairs = zip(torch.split(a, NUMBERS), torch.split(b, NUMBERS), strict=True)
+    return torch.stack([p @ q for p, q in pairs]).sum()
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """``1 / (1 + exp(−x))``; PyTorch's own rounds differently at the end of a thread's part."""
+    return torch.exp(-x).add_(1).reciprocal_()
+
+
+def tile_of(device: torch.device, dtype: torch.dtype) -> int | None:
+    """How many rows an `Affine` is given, so that no row's result depends on the others.
+
+    oneDNN's sums are the same for a row whatever rows stand beside it. Other libraries choose
+    among kernels by the number of rows, so that they have to meet one number alone; None is any.
+    """
+    return None if has_fused_product(device, dtype) else TILES.get(device.type, TILE)
+
+
+def plain_tile(device: torch.device) -> int | None:
+    """The same of a `Linear`; MKL, too, minds few rows alone."""
+    if device.type == "cpu" and torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        return None
+    return TILES.get(device.type, TILE)
+
+
+def in_tiles(
+    run: Callable[..., tuple[Tensor, ...]], tile: int | None, *rows: Tensor
+) -> tuple[Tensor, ...]:
+    """``run(*rows)`` with a number of rows that the matrix kernels know.
+
+    Products see to their rows themselves; who asks for several in a row spares them the copies.
+
+    Parameters
+    ----------
+    run : callable
+        What makes row i of each of its results of the rows i of what it is given.
+    tile : int or None
+        See `tile_of`. With None the rows are filled up to a multiple of `ROWS`, which also keeps
+        oneDNN quick: it compiles a kernel for each number of rows that it meets, which takes
+        longer than the product itself.
+    *rows : Tensor, shape = (n, …)
+    """
+    count = len(rows[0])
+    missing = -count % (tile or ROWS)
+    if missing:
+        rows = tuple(functional.pad(one, (0, 0, 0, missing)) for one in rows)
+    if tile is None or count <= tile:
+        made = run(*rows)
+        return tuple(one[:count] for one in made) if missing else made
+    parts = [run(*part) for part in zip(*(torch.split(one, tile) for one in rows), strict=True)]
+    return tuple(torch.cat(made)[:count] for made in zip(*parts, strict=True))
+
+
+def _filled_up(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """With as many outputs as it takes."""
+    missing = OUTPUTS - len(weight)
+    if missing <= 0:
+        return weight, bias
+    return functional.pad(weight, (0, 0, 0, missing)), functional.pad(bias, (0, missing))
+
+
+def has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether oneDNN takes the product, with the rectifier in it.
+
+    It uses AVX-512 wherever there is some; the library that PyTorch multiplies float32 with by
+    default does so on one maker's processors only, and is half as fast on the others.
+    """
+    return (
+        device.type == "cpu"
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and dtype in (torch.float32, torch.bfloat16)
+    )
