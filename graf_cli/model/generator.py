@@ -55,7 +55,7 @@ class Generator:
 
         def query(points: Tensor, directions: Tensor | None) -> tuple[Tensor, Tensor]:
             given = (points,) if directions is None else (points, directions)
-            density, colour = in_tiles(run, plain_tile(points.device), *given)
+            density, colour = in_tiles(run, plain_tile(points.device, dtype), *given)
             return density, colour
 
         return query

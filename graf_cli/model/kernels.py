@@ -16,6 +16,7 @@ Every product that a picture is made of is a `Linear`, an `Affine` or a `dot`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ ROWS = 128  # rows come to the libraries in multiples of this, far above what is
 TILES = {"cuda": 1 << 13}  # rows of a product where kernels differ with the number of rows
 TILE = 512  # the same on other devices
 OUTPUTS = 3  # fewest of a product: a colour's
+MKL = (torch.float32, torch.float64)  # what was measured of it
+ONEDNN = (torch.float32, torch.bfloat16)
 NUMBERS = 1024  # of a dot product; with four times as many MKL shares it among threads
 
 
@@ -49,7 +52,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     -------
     Tensor, shape = (…, outputs)
     """
-    outputs, tile = len(weight), plain_tile(x.device)
+    outputs, tile = len(weight), plain_tile(x.device, x.dtype)
     weight, bias = _filled_up(weight, bias)
     [made] = in_tiles(
         lambda rows: (functional.linear(rows, weight, bias),), tile, x.reshape(-1, x.shape[-1])
@@ -111,9 +114,9 @@ def tile_of(device: torch.device, dtype: torch.dtype) -> int | None:
     return None if has_fused_product(device, dtype) else TILES.get(device.type, TILE)
 
 
-def plain_tile(device: torch.device) -> int | None:
+def plain_tile(device: torch.device, dtype: torch.dtype) -> int | None:
     """The same of a `Linear`; MKL, too, minds few rows alone."""
-    if device.type == "cpu" and torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+    if device.type == "cpu" and dtype in MKL and torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
         return None
     return TILES.get(device.type, TILE)
 
@@ -164,5 +167,17 @@ def has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and dtype in (torch.float32, torch.bfloat16)
+        and dtype in ONEDNN
+        and _takes(dtype)
     )
+
+
+@cache
+def _takes(dtype: torch.dtype) -> bool:
+    """Whether oneDNN has a kernel for the processor: bfloat16 wants AVX-512."""
+    x = torch.zeros((ROWS, ROWS), device="cpu", dtype=dtype)
+    try:
+        torch.ops.mkldnn._linear_pointwise(x, x, x[0], "relu", [], "")
+    except RuntimeError:
+        return False
+    return True

@@ -117,7 +117,7 @@ class UnfoldedDensity:
         first = next(field.parameters())
         self.field = field
         self.shape = shape.to(device=first.device, dtype=first.dtype)
-        self.tile = plain_tile(first.device)
+        self.tile = plain_tile(first.device, first.dtype)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """The points again, since no colour is made, and raw density, shape = (n,)."""
