@@ -7,7 +7,10 @@ which they sum. Measured on processors of two makers:
   of rows on both, and on the number of threads on one of them; oneDNN's do not;
 * with **few rows**, one above all, the bits of MKL and of oneDNN depend on how many they are, and
   those of MKL on the number of threads;
-* from three outputs and eight rows on, a row's bits were the same whatever stood beside it.
+* with **uneven numbers of outputs** MKL's bits depend on the number of threads, some of which are
+  left with a few, or on that of rows;
+* with a multiple of 16 outputs and at least eight rows, a row's bits were the same whatever stood
+  beside it, for 1 to 128 threads.
 
 So only such products are asked for: what is missing is filled up with zeros, which nobody sees.
 Every product that a picture is made of is a `Linear`, an `Affine` or a `dot`.
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +29,7 @@ from torch.nn import functional
 ROWS = 128  # rows come to the libraries in multiples of this, far above what is few
 TILES = {"cuda": 1 << 13}  # rows of a product where kernels differ with the number of rows
 TILE = 512  # the same on other devices
-OUTPUTS = 3  # fewest of a product: a colour's
+OUTPUTS = 32  # of MKL likewise: the smallest such number that was good on both makers'
 MKL = (torch.float32, torch.float64)  # what was measured of it
 ONEDNN = (torch.float32, torch.bfloat16)
 NUMBERS = 1024  # of a dot product; with four times as many MKL shares it among threads
@@ -52,12 +56,40 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     -------
     Tensor, shape = (…, outputs)
     """
-    outputs, tile = len(weight), plain_tile(x.device, x.dtype)
-    weight, bias = _filled_up(weight, bias)
+    flat = x.reshape(-1, x.shape[-1])
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        made: Tensor = _Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
+    else:
+        made = _asked(flat, weight, bias)
+    return made.reshape(*x.shape[:-1], len(weight))
+
+
+class _Product(torch.autograd.Function):
+    """The product, whose gradient is a product too: as many outputs as the layer has inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _asked(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, made: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        back = _asked(made, weight.T, torch.zeros_like(weight[0]))
+        if not ctx.needs_input_grad[1]:
+            return back, None, None
+        return back, made.T @ x, made.sum(dim=0)
+
+
+def _asked(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Shape (n, inputs) to (n, outputs), by a product of a shape that does no harm."""
+    missing = -len(weight) % OUTPUTS
+    wide = functional.pad(weight, (0, 0, 0, missing)) if missing else weight
+    wide_bias = functional.pad(bias, (0, missing)) if missing else bias
     [made] = in_tiles(
-        lambda rows: (functional.linear(rows, weight, bias),), tile, x.reshape(-1, x.shape[-1])
+        lambda rows: (functional.linear(rows, wide, wide_bias),), plain_tile(x.device, x.dtype), x
     )
-    return made[:, :outputs].reshape(*x.shape[:-1], outputs)
+    return made[:, : len(weight)]
 
 
 class Affine:
@@ -147,14 +179,6 @@ def in_tiles(
         return tuple(one[:count] for one in made) if missing else made
     parts = [run(*part) for part in zip(*(torch.split(one, tile) for one in rows), strict=True)]
     return tuple(torch.cat(made)[:count] for made in zip(*parts, strict=True))
-
-
-def _filled_up(weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """With as many outputs as it takes."""
-    missing = OUTPUTS - len(weight)
-    if missing <= 0:
-        return weight, bias
-    return functional.pad(weight, (0, 0, 0, missing)), functional.pad(bias, (0, missing))
 
 
 def has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
