@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,7 +26,7 @@ def possible() -> list[str]:
     """Those that this processor can pretend to be."""
     capability = torch.backends.cpu.get_cpu_capability()
     level = LEVELS.index(capability) if capability in LEVELS else 0
-    ask = getattr(torch.cpu, "get_capabilities", dict)
+    ask: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
     return list(PRETENDED)[: level + 1 + bool(level == 2 and ask().get("amx_bf16"))]
 
 
@@ -35,7 +36,8 @@ def run_as(processor: str, module: str, *arguments: str) -> str:
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
-        env=os.environ | as_if | {"PYTHONPATH": path},
+        # Threads that wait for each other sleep, since there may be more of them than cores.
+        env=os.environ | as_if | {"PYTHONPATH": path, "OMP_WAIT_POLICY": "passive"},
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -15,11 +15,10 @@ import numpy as np
 import torch
 
 import graf_cli
-from graf_cli.arrays import Array
 from graf_cli.model.generator import Generator, load_checkpoint
 from graf_cli.model.spec import LatentSpec, NetworkSpec
 from graf_cli.rendering.normals import normals
-from graf_cli.rendering.renderer import Renderer, RenderOptions
+from graf_cli.rendering.renderer import Image, Renderer, RenderOptions
 from tests.conftest import CPU, small_generator, small_spec
 from tests.model.layers import differing, subjects
 from tests.rendering.fast.twins import camera, shot
@@ -63,7 +62,7 @@ SUBJECTS = {
 }
 
 
-def drawn(generator: Generator, size: int, way: Way) -> dict[str, Array]:
+def drawn(generator: Generator, size: int, way: Way) -> dict[str, Image]:
     """Colour, opacity, depth and normals of one picture."""
     before = torch.get_num_threads()
     torch.set_num_threads(way.threads)
@@ -85,7 +84,7 @@ def changed() -> Iterator[str]:
     """Subject, way and part of each picture that is not that of the first way of its kind."""
     for name, subject in SUBJECTS.items():
         generator = subject.make()
-        first: dict[bool, dict[str, Array]] = {}
+        first: dict[bool, dict[str, Image]] = {}
         for way in subject.ways:
             parts = drawn(generator, subject.size, way)
             expected = first.setdefault(way.exact, parts)
