@@ -15,6 +15,7 @@ from torch import Tensor
 from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import UsageError
 from graf_cli.scene.features import Block, Features
+from graf_cli.scene.kernels import dot
 
 PARALLEL = 1e-6  # sine of the angle below which two codes are interpolated along a line
 
@@ -193,7 +194,7 @@ def along_great_circle(code: Code) -> Tensor:
         return code.end
     a, b, t = code.start, code.end, code.t
     norms = a.norm() * b.norm()
-    cosine = float((a @ b) / norms) if norms > 0 else 1.0
+    cosine = float(dot(a, b) / norms) if norms > 0 else 1.0
     angle = np.arccos(np.clip(cosine, -1, 1))
     sine = np.sin(angle)
     if sine < PARALLEL:

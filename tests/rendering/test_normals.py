@@ -116,11 +116,11 @@ def test_the_surface_of_haze_is_in_its_middle() -> None:
     thin = torch.full_like(z, 1e-3)
     interval = torch.full_like(z[:, :1], 0.01)
     found = module._stopped_at(z, thin, interval)
-    assert torch.allclose(found, torch.tensor([SHARES], device="cpu").to(z), atol=0.02)
+    assert torch.allclose(found, torch.tensor([SHARES], device="cpu", dtype=z.dtype), atol=0.02)
     thick = module._stopped_at(z, 1e3 * (z > 0.5), interval)
     assert torch.allclose(thick, torch.full_like(thick, 0.505), atol=0.006)
     nothing = module._stopped_at(z, -thin, interval)
-    assert torch.allclose(nothing, torch.tensor([SHARES], device="cpu").to(z), atol=0.02)
+    assert torch.allclose(nothing, torch.tensor([SHARES], device="cpu", dtype=z.dtype), atol=0.02)
 
 
 def test_unit_length_and_nothing_where_nothing_is(ball: Generator) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from graf_cli.families.graf.spec import SKIP_LAYER, LatentSpec, NetworkSpec
+from graf_cli.scene.kernels import Linear
 
 Density: TypeAlias = Tensor  # (...,) raw, before the rectifier
 Colour: TypeAlias = Tensor  # (..., 3) raw, before the sigmoid
@@ -80,8 +81,8 @@ class RadianceField(nn.Module):
         width = network.width_fine if fine else network.width
         entry = encoded_length(network.multires, encode=network.encode) + latent.dim_shape
 
-        def linear(inputs: int, outputs: int) -> nn.Linear:
-            return nn.Linear(inputs, outputs, device=device, dtype=dtype)
+        def linear(inputs: int, outputs: int) -> Linear:
+            return Linear(inputs, outputs, device=device, dtype=dtype)
 
         self.pts_linears = nn.ModuleList(
             linear(self._trunk_inputs(layer, entry, width), width) for layer in range(depth)

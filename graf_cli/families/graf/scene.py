@@ -12,7 +12,7 @@ from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.fold import FoldedColour, FoldedDensity
 from graf_cli.families.graf.spec import LatentSpec, Spec, features
 from graf_cli.scene.codes import Code, Subject, along_great_circle, draw
-from graf_cli.scene.kernels import sigmoid
+from graf_cli.scene.kernels import in_tiles, plain_tile, sigmoid
 from graf_cli.scene.volume import Quadrature, Scene
 
 
@@ -88,18 +88,27 @@ class FieldVolume:
 
     def __init__(self, field: RadianceField, codes: Codes) -> None:
         like = next(field.parameters())
-        self.field = field
+        self.field, self.tile = field, plain_tile(like.device, like.dtype)
         self.shape = codes.shape.to(device=like.device, dtype=like.dtype)
         self.appearance = codes.appearance.to(device=like.device, dtype=like.dtype)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """The trunk's features, shape = (n, width), and raw density, shape = (n,)."""
-        features = self.field.trunk(points, self.shape)
-        return features, self.field.density(features)
+
+        def run(points: Tensor) -> tuple[Tensor, Tensor]:
+            features = self.field.trunk(points, self.shape)
+            return features, self.field.density(features)
+
+        features, density = in_tiles(run, self.tile, points)
+        return features, density
 
     def radiance(self, features: Tensor, directions: Tensor) -> Tensor:
         """Colours in [0, 1], shape = (n, 3)."""
-        return sigmoid(self.field.colour(features, directions, self.appearance))
+
+        def run(features: Tensor, directions: Tensor) -> tuple[Tensor]:
+            return (sigmoid(self.field.colour(features, directions, self.appearance)),)
+
+        return in_tiles(run, self.tile, features, directions)[0]
 
 
 class FoldedVolume:

@@ -17,7 +17,7 @@ from graf_cli.rendering.fast.march import Count, Marcher
 from graf_cli.rendering.integrator import Seen, first_depths, further_depths
 from graf_cli.rendering.recent import remember
 from graf_cli.scene.camera import Camera, Rays, rays_through
-from graf_cli.scene.kernels import TILE, TILES, in_tiles, scouting_dtype
+from graf_cli.scene.kernels import in_tiles, plain_tile, scouting_dtype
 from graf_cli.scene.volume import FastVolume, Quadrature, Scene, Scenes, Volume
 
 GRID_BYTES = 256 << 20  # of grids that are kept beside those in use
@@ -64,7 +64,7 @@ class ExactDensity:
 
     def __init__(self, volume: Volume, device: torch.device) -> None:
         self.volume, self.device = volume, device
-        self.tile: int | None = TILES.get(device.type, TILE)
+        self.tile = plain_tile(device, torch.float32)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """The points again, since no radiance is made, and raw density, shape = (n,)."""

@@ -13,7 +13,7 @@ from graf_cli.families.graf.scene import FieldVolume, as_network
 from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.rendering.fast.objects import ExactDensity
-from graf_cli.scene.kernels import ROWS, in_tiles, scouting_dtype
+from graf_cli.scene.kernels import scouting_dtype
 from tests.conftest import CPU, small_generator, small_spec
 from tests.rendering.fast.twins import seeded
 from tests.rendering.fields import conditioned
@@ -72,21 +72,6 @@ def test_a_point_does_not_depend_on_its_neighbours(dtype: torch.dtype, width: in
         assert found is not None
         assert torch.equal(found, facing[some])
         assert torch.equal(branch(features[some], facing[some]), colour[some])
-
-
-@pytest.mark.parametrize("tile", [None, 4])
-def test_tiles_are_full_and_give_what_was_asked(tile: int | None) -> None:
-    met: list[int] = []
-
-    def run(rows: torch.Tensor, more: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        met.append(len(rows))
-        return rows + more, rows[:, 0]
-
-    rows = torch.arange(18, device="cpu", dtype=torch.float32).view(9, 2)
-    both, first = in_tiles(run, tile, rows, rows)
-    assert torch.equal(both, 2 * rows)
-    assert torch.equal(first, rows[:, 0])
-    assert met == ([4, 4, 4] if tile else [ROWS])
 
 
 @torch.inference_mode()
