@@ -72,7 +72,7 @@ def load(
     if checkpoint is not None:
         return load_checkpoint(Path(checkpoint), Path(config) if config else None, place)
     if config is not None:
-        raise UsageError("A configuration goes with a checkpoint; give --checkpoint as well.")
+        raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
     spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
     assert spec.weights is not None
     path = download.fetch(spec.weights, offline=offline, progress=progress, notify=notify)
@@ -120,13 +120,13 @@ def _require_cached(name: str, manifest: str | Path | None) -> None:
     except UsageError as error:
         raise RecipeError(
             f"The recipe's model `{name}` is not one of `graf models`; "
-            "name its file with --checkpoint (and --config)."
+            "name its file with ⟨checkpoint⟩ (and ⟨config⟩)."
         ) from error
     assert spec.weights is not None
     if download.cached(spec.weights) is None:
         raise RecipeError(
             f"The recipe's model `{name}` is not on this machine; run `graf download {name}` "
-            "first, or name its file with --checkpoint."
+            "first, or name its file with ⟨checkpoint⟩."
         )
 
 
@@ -165,7 +165,7 @@ def outline(
         generator = load(checkpoint=checkpoint, config=config, device="cpu")
         return Outline(generator.spec, reference(generator), here=True)
     if config is not None:
-        raise UsageError("A configuration goes with a checkpoint; give --checkpoint as well.")
+        raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
     spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
     assert spec.weights is not None
     path = download.cached(spec.weights)

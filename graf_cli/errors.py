@@ -16,11 +16,30 @@ Each message is one sentence that says what is wrong, with which file or option,
 Beyond these the program exits 130 on ^C, 143 on SIGTERM, and 3 on a bug of its own.
 """
 
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_FIELD = re.compile(r"⟨([a-z_]+)⟩")
+
 
 class GrafError(Exception):
-    """A job failed for a reason that the message tells."""
+    """A job failed for a reason that the message tells.
+
+    The message names arguments as ``⟨azimuth⟩``, in brackets that no file's name has: the library
+    tells of `azimuth`, the command line of ``--azimuth``.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        """The message for those who call the library."""
+        return self.told("`{}`".format)
+
+    def told(self, spell: Callable[[str], str]) -> str:
+        """The message, with each argument spelled as whoever reads it knows it."""
+        return _FIELD.sub(lambda match: spell(match[1]), super().__str__())
 
 
 class UsageError(GrafError):

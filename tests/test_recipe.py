@@ -200,17 +200,17 @@ def test_overriding_other_plans() -> None:
     recipe = override(sample(REF, SPEC, 3), REF, SPEC, truncation=0.5, size=5)
     assert isinstance(recipe.plan, Samples)
     assert (recipe.plan.truncation, recipe.width) == (0.5, 5)
-    with pytest.raises(UsageError, match="--fov"):
+    with pytest.raises(UsageError, match="`fov`"):
         override(grid(REF, SPEC, [1], [2]), REF, SPEC, fov=3)
 
 
 def test_wishes_that_do_not_fit() -> None:
     pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4]
     for options, says in (
-        ({"latents": [[0.0] * 6], "seed": 3}, "--latent"),
+        ({"latents": [[0.0] * 6], "seed": 3}, "`latents`"),
         ({"latents": [[0.0] * 5]}, "6 numbers"),
-        ({"poses": [pose], "azimuth": 3}, "--poses"),
-        ({"poses": [pose] * 2, "boomerang": True}, "--boomerang"),
+        ({"poses": [pose], "azimuth": 3}, "`poses`"),
+        ({"poses": [pose] * 2, "boomerang": True}, "`boomerang`"),
         ({"poses": [pose] * 2, "frames": 3}, "2 rows"),
         ({"azimuth": []}, "numbers"),
         ({"azimuth": float("nan")}, "finite"),
@@ -280,15 +280,15 @@ def test_what_a_data_set_cannot_be(path: str, value: Any, named: str) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"show": ["depth"]}, "--show"),
-        ({"cameras": "poses"}, "--poses"),
-        ({"cameras": "cap", "poses": POSES}, "--poses"),
-        ({"poses": POSES, "azimuth": 3}, "--poses"),
-        ({"poses": POSES, "views": 3}, "--views 3"),
-        ({"fov": (20, 30)}, "--fov"),
-        ({"cameras": "cap", "radius": (3, 4)}, "--radius"),
-        ({"elevation": (40, 10)}, "--elevation"),
-        ({"azimuth": (0, 10, 5)}, "--azimuth"),
+        ({"show": ["depth"]}, "`show`"),
+        ({"cameras": "poses"}, "`poses`"),
+        ({"cameras": "cap", "poses": POSES}, "`poses`"),
+        ({"poses": POSES, "azimuth": 3}, "`poses`"),
+        ({"poses": POSES, "views": 3}, "`views` 3"),
+        ({"fov": (20, 30)}, "`fov`"),
+        ({"cameras": "cap", "radius": (3, 4)}, "`radius`"),
+        ({"elevation": (40, 10)}, "`elevation`"),
+        ({"azimuth": (0, 10, 5)}, "`azimuth`"),
     ],
 )
 def test_data_sets_that_are_not_meant(options: dict[str, Any], named: str) -> None:
@@ -305,7 +305,7 @@ def test_parallel_rays_make_no_data_set() -> None:
 def test_a_data_set_is_overridden_but_for_its_views() -> None:
     recipe = dataset(REF, SPEC, 2, 3)
     assert override(recipe.only(4), REF, SPEC, size=12).width == 12
-    with pytest.raises(UsageError, match="--azimuth"):
+    with pytest.raises(UsageError, match="`azimuth`"):
         override(recipe, REF, SPEC, azimuth=3)
 
 

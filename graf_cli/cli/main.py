@@ -39,6 +39,8 @@ COMMANDS = {
     "bench": "bench",
 }
 
+OPTIONS = {"latents": "latent"}  # whose names are not those of the library's arguments
+
 
 class ReaderGone(Exception):  # noqa: N818 - it is none
     """Whoever read standard output has gone, which click would make a failure of."""
@@ -117,6 +119,11 @@ def _clean_up() -> None:
         place.discard_all()
 
 
+def option(field: str) -> str:
+    """The option by which the command line takes an argument of the library."""
+    return f"--{OPTIONS.get(field, field).replace('_', '-')}"
+
+
 def _tell(error: BaseException, *, debug: bool) -> int:
     """Say what happened on standard error; the exit code."""
     if debug and isinstance(error, GrafError | OSError):
@@ -138,7 +145,7 @@ def _tell(error: BaseException, *, debug: bool) -> int:
             error.show()
             code = error.exit_code
         case GrafError():
-            say(f"Error: {error}")
+            say(f"Error: {error.told(option)}")
             code = error.exit_code
         case OSError():
             drop_stdout()  # what is left in it will not go out either

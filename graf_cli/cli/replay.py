@@ -64,16 +64,18 @@ def replay_recipe(
     """
     from graf_cli.cli import job
     from graf_cli.cli.dataset import dataset_job
+    from graf_cli.cli.sample import records_of
     from graf_cli.output.formats import DEFAULT_NAME, target_of
     from graf_cli.recipe import check_model
 
     opened = job.open_model(source, output, recipe)
     check_model(recipe, opened.ref)
-    target = target_of(out, output.form)
+    target = target_of(out, output.form, folders=_makes_folders(recipe))
     if _whole_dataset(recipe) and target.pattern == f"{DEFAULT_NAME}.png":
         dataset_job(opened, recipe, Path(out), engine, output).run()
         return
-    job.Job(opened, recipe, target, engine, output, columns=_columns(recipe)).run()
+    records = records_of(target, recipe, opened.spec)
+    job.Job(opened, recipe, target, engine, output, _columns(recipe), records).run()
 
 
 def _default_name(file: Path, recipe: Recipe) -> str:
@@ -92,6 +94,13 @@ def _whole_dataset(recipe: Recipe) -> bool:
     from graf_cli.recipe import Dataset
 
     return isinstance(recipe.plan, Dataset) and recipe.frame is None
+
+
+def _makes_folders(recipe: Recipe) -> bool:
+    """Whether its command makes a folder when nothing is said."""
+    from graf_cli.recipe import Dataset, Samples
+
+    return isinstance(recipe.plan, Dataset | Samples) and recipe.frame is None
 
 
 def _columns(recipe: Recipe) -> int | None:

@@ -24,6 +24,7 @@ from graf_cli.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from graf_cli.cli.job import Records
     from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
     from graf_cli.scene.spec import ModelSpec
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     "--out",
     default="samples/",
     show_default=True,
-    help="A folder of numbered pictures and samples.jsonl, or a file, such as one "
-    "contact sheet as .png.",
+    help="A folder (NAME or NAME/) of numbered pictures and samples.jsonl, or a file, such as "
+    "one contact sheet as .png.",
 )
 @common_options
 def sample(
@@ -70,18 +71,26 @@ def sample(
     """
     from graf_cli.cli import job
     from graf_cli.output.formats import target_of
-    from graf_cli.output.stamp import RECORDS
     from graf_cli.request import sample as sample_recipe
 
-    target = target_of(out, output.form)
+    target = target_of(out, output.form, folders=True)
     opened = job.open_model(source, output)
     recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
 
     columns = math.ceil(math.sqrt(n))
-    records = job.Records(RECORDS, lambda: _records(target, recipe, opened.spec))
-    job.Job(
-        opened, recipe, target, engine, output, columns, records if target.pattern else None
-    ).run()
+    records = records_of(target, recipe, opened.spec)
+    job.Job(opened, recipe, target, engine, output, columns, records).run()
+
+
+def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | None:
+    """The file that tells of the pictures of a sample, where they go into a folder."""
+    from graf_cli.cli.job import Records
+    from graf_cli.output.stamp import RECORDS
+    from graf_cli.recipe import Samples
+
+    if target.pattern is None or recipe.frame is not None or not isinstance(recipe.plan, Samples):
+        return None
+    return Records(RECORDS, lambda: _records(target, recipe, spec))
 
 
 def _records(target: Target, recipe: Recipe, spec: ModelSpec) -> Iterator[bytes]:

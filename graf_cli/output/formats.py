@@ -126,11 +126,19 @@ class Target:
         return STDOUT if self.path is None else str(self.path)
 
 
-def target_of(out: str, form: str | None = None) -> Target:
+def target_of(out: str, form: str | None = None, *, folders: bool = False) -> Target:
     """Understand `--out` and `--format`.
 
     The suffix decides unless the format is named; a folder, or a ``%04d``, is a sequence; ``-``
     is standard output, as PNG unless the format is named.
+
+    Parameters
+    ----------
+    out : str
+    form : str, optional
+    folders : bool
+        Whether a name without a suffix is a folder, unless the format is named: for jobs that
+        make folders when nothing is said.
 
     Raises
     ------
@@ -142,7 +150,8 @@ def target_of(out: str, form: str | None = None) -> Target:
         return Target(None, FORMATS[form or "png"])
     if NUMBERED.search(path.name):
         return Target(path.parent, _numbered(out, form), path.name)
-    if out.endswith(("/", "\\")) or path.is_dir():
+    bare = folders and form is None and not path.suffix
+    if bare or out.endswith(("/", "\\")) or path.is_dir():
         known = _single(out, FORMATS[form or "png"])
         return Target(path, known, DEFAULT_NAME + known.suffix)
     return Target(path, FORMATS[form] if form else _format(out))

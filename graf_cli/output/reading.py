@@ -22,7 +22,14 @@ import numpy as np
 from PIL import Image
 
 from graf_cli.errors import RecipeError
-from graf_cli.output.stamp import RECIPE_FILE, RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY
+from graf_cli.output.stamp import (
+    FORMER_NAMESPACE,
+    NAMESPACE,
+    RECIPE_FILE,
+    RECIPE_KEY,
+    SOURCE_TYPE,
+    SOURCE_TYPE_KEY,
+)
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
@@ -158,8 +165,10 @@ def _from_comment(comment: bytes) -> Entries:
 
 def _from_xmp(xmp: str) -> Entries:
     """By pattern, since graf wrote it; an XML parser would believe more than is wanted."""
+    ours = "|".join(map(re.escape, (NAMESPACE, FORMER_NAMESPACE)))
+    prefix = re.search(rf"xmlns:([\w.-]+)=[\"'](?:{ours})[\"']", xmp)  # editors may rename it
     names = {
-        "graf:recipe": RECIPE_KEY,
+        f"{re.escape(prefix[1]) if prefix else 'graf'}:recipe": RECIPE_KEY,
         "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPE_KEY,
         "xmp:CreatorTool": "Software",
         "dc:source": "Source",

@@ -12,7 +12,10 @@ from graf_cli.recipe import Recipe
 
 # IPTC's term for media that a trained model made.
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-NAMESPACE = "https://github.com/autonomousvision/graf#"  # only a name, never opened
+NAMESPACE = "urn:uuid:a820d980-a64f-4d73-943e-517c4138e23d#"  # of graf's own properties; drawn once
+FORMER_NAMESPACE = (
+    "https://github.com/autonomousvision/graf#"  # of older files, which are still read
+)
 RECIPE_KEY = "graf.recipe"
 RECIPE_FILE = "recipe.json"  # beside pictures that share one
 RECORDS = "samples.jsonl"  # beside random objects, what each of them is

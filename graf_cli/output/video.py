@@ -14,7 +14,11 @@ from graf_cli.output.look import Shown, has_alpha
 from graf_cli.output.stamp import Stamp
 from graf_cli.output.writer import Destination, PixelWriter
 
-_TO_BT709 = "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int"
+# What frames say of themselves goes before what the encoder is told, so that both say it.
+_TO_BT709 = (
+    "scale=out_range=tv:out_color_matrix=bt709:flags=accurate_rnd+full_chroma_int,"
+    "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"
+)
 _TAGS = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
          "-color_range", "tv")  # fmt: skip
 _ENCODERS: dict[str, tuple[str, ...]] = {

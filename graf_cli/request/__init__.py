@@ -20,7 +20,15 @@ from graf_cli.request.options import GridOptions as GridOptions
 from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
-from graf_cli.request.parts import frames_of, moves, object_of, recipe_of, truncation_of, view_of
+from graf_cli.request.parts import (
+    frames_of,
+    moves,
+    object_of,
+    or_else,
+    recipe_of,
+    truncation_of,
+    view_of,
+)
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
 
@@ -37,13 +45,13 @@ def sweep(ref: ModelRef, spec: ModelSpec, **options: Unpack[SweepOptions]) -> Re
     camera = view_of(spec, options)
     boomerang = bool(options.get("boomerang"))
     if boomerang and (len(thing.codes) > 1 or len(camera.poses) > 1):
-        raise UsageError("--boomerang turns sweeps back, not the rows of --latent or --poses.")
+        raise UsageError("⟨boomerang⟩ turns sweeps back, not the rows of ⟨latents⟩ or ⟨poses⟩.")
     plan = Sweep(
         object=thing,
         view=camera,
         frames=frames_of(thing, camera, options.get("frames")),
-        fps=options.get("fps") or DEFAULT_FPS,
-        ease=options.get("ease") or "linear",
+        fps=or_else(options.get("fps"), DEFAULT_FPS),
+        ease=or_else(options.get("ease"), "linear"),
         boomerang=boomerang,
     )
     return recipe_of(ref, spec, plan, options)
@@ -108,7 +116,7 @@ def override(
         return replace(whole, frame=recipe.frame if picked else None)
     strange = sorted(given.keys() - PictureOptions.__annotations__.keys())
     if strange:
-        raise UsageError(f"--{strange[0]} does not fit a recipe of this kind; leave it out.")
+        raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
     plan = replace(recipe.plan, truncation=given.get("truncation", recipe.plan.truncation))
     picture: SweepOptions = {**_picture(recipe), **given}
     whole = recipe_of(ref, spec, plan, picture)

@@ -9,7 +9,7 @@ from typing import Unpack
 from graf_cli.errors import UsageError
 from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
 from graf_cli.request.options import CameraChoice, CameraOptions, DatasetOptions
-from graf_cli.request.parts import recipe_of, truncation_of, view_of
+from graf_cli.request.parts import or_else, recipe_of, truncation_of, view_of
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_split
 
@@ -40,16 +40,17 @@ def dataset(
     if any(options.get(key) is not None for key in ("show", "depth_range", "normals")):
         raise UsageError(
             "A data set holds images, depth and opacity; "
-            "leave out --show, --depth-range and --normals."
+            "leave out ⟨show⟩, ⟨depth_range⟩ and ⟨normals⟩."
         )
-    cameras = options.get("cameras") or ("model" if options.get("poses") is None else "poses")
+    usual: CameraChoice = "model" if options.get("poses") is None else "poses"
+    cameras = or_else(options.get("cameras"), usual)
     view = _rig(spec, cameras, options)
     views = _views(views, cameras, view)
     if n * views > MAX_FRAMES:
         raise UsageError(
             f"{n:,} objects of {views:,} views are too many; use up to {MAX_FRAMES:,}."
         )
-    split = check_split(options.get("split") or (("train", 1.0),))
+    split = check_split(or_else(options.get("split"), (("train", 1.0),)))
     plan = Dataset(
         objects=n,
         views=views,
@@ -68,7 +69,7 @@ def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> Vie
     """Where the cameras may stand; the ranges are the model's where nothing is said."""
     poses, camera = options.get("poses"), spec.camera
     if (cameras == "poses") != (poses is not None):
-        raise UsageError("--poses and --cameras poses go together; give both, or the file alone.")
+        raise UsageError("⟨poses⟩ and ⟨cameras⟩ poses go together; give both, or the file alone.")
     asked: CameraOptions = {
         "azimuth": options.get("azimuth"),
         "elevation": options.get("elevation"),
@@ -97,22 +98,22 @@ def _or(
 
 def _check(cameras: CameraChoice, view: View) -> None:
     if len(view.fov) > 1:
-        raise UsageError("A data set has one field of view; give --fov one number.")
+        raise UsageError("A data set has one field of view; give ⟨fov⟩ one number.")
     if cameras == "cap" and len(view.radius) > 1:
-        raise UsageError("A cap is of one sphere; give --radius one number.")
+        raise UsageError("A cap is of one sphere; give ⟨radius⟩ one number.")
     if cameras not in ("model", "cap"):
         return
     for key in ("azimuth", "elevation", "radius"):
         ends = getattr(view, key)
         if len(ends) > 2 or ends[0] > ends[-1]:
-            raise UsageError(f"--{key} is a range here; write its lower end first, as `from:to`.")
+            raise UsageError(f"⟨{key}⟩ is a range here; write its lower end first, as `from:to`.")
 
 
 def _views(views: int | None, cameras: CameraChoice, view: View) -> int:
     if cameras != "poses":
-        return views or DEFAULT_VIEWS
+        return or_else(views, DEFAULT_VIEWS)
     if views not in (None, len(view.poses)):
-        raise UsageError(f"--views {views} does not fit the {len(view.poses)} rows of --poses.")
+        raise UsageError(f"⟨views⟩ {views} does not fit the {len(view.poses)} rows of ⟨poses⟩.")
     return len(view.poses)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -17,6 +18,7 @@ from graf_cli.syntax import check_seeds, check_size, parse_colour
 from graf_cli.version import __version__
 
 DEFAULT_FRAMES = 120
+T = TypeVar("T")
 
 
 def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
@@ -29,7 +31,7 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
     seed = options.get("seed")
     codes = _rows(options.get("latents"))
     if codes and any(options.get(key) is not None for key in ("seed", "shape", "appearance")):
-        raise UsageError("--latent says which object; leave out --seed, --shape, --appearance.")
+        raise UsageError("⟨latents⟩ says which object; leave out ⟨seed⟩, ⟨shape⟩, ⟨appearance⟩.")
     length = features_of(spec).length
     if any(len(row) != length for row in codes):
         raise UsageError(f"The codes of `{spec.name}` have {length} numbers each.")
@@ -41,10 +43,14 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
     )
 
 
+def or_else(value: T | None, default: T) -> T:
+    """The value, unless nothing was said; 0 and nothing at all are values, to be refused."""
+    return default if value is None else value
+
+
 def truncation_of(options: PictureOptions) -> float:
     """What codes are scaled by."""
-    value = options.get("truncation")
-    return 1.0 if value is None else value
+    return or_else(options.get("truncation"), 1.0)
 
 
 def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
@@ -54,9 +60,9 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
     ------
     UsageError
     """
-    size = options.get("size") or spec.size
+    size: int | tuple[int, int] = or_else(options.get("size"), spec.size)
     width, height = check_size((size, size) if isinstance(size, int) else size)
-    show = tuple(options.get("show") or ("rgb",))
+    show = tuple(or_else(options.get("show"), ("rgb",)))
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
@@ -67,11 +73,11 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
             "plan": plan,
             "width": width,
             "height": height,
-            "samples": options.get("samples") or features_of(spec).samples,
+            "samples": or_else(options.get("samples"), features_of(spec).samples),
             "background": _background(spec, options.get("background")),
             "show": show,
             "depth_range": depth_range,
-            "normals": options.get("normals") or "camera",
+            "normals": or_else(options.get("normals"), "camera"),
         }
     )
 
@@ -92,7 +98,7 @@ def _checked(parts: dict[str, object]) -> Recipe:
         bound = re.fullmatch(r"Expected `\w+` ([<>]=?) ([-\d.]+)", problem)
         if bound:
             problem = f"It must be {bound[1]} {float(bound[2]):g}"
-        raise UsageError(f"--{option}: {problem}." if option else f"{problem}.") from error
+        raise UsageError(f"⟨{option}⟩: {problem}." if option else f"{problem}.") from error
 
 
 def view_of(spec: ModelSpec, options: CameraOptions) -> View:
@@ -106,7 +112,7 @@ def view_of(spec: ModelSpec, options: CameraOptions) -> View:
     poses = _rows(options.get("poses"))
     if poses and any(options.get(key) is not None for key in ("azimuth", "elevation", "radius")):
         raise UsageError(
-            "--poses says where the cameras are; leave out --azimuth, --elevation, --radius."
+            "⟨poses⟩ says where the cameras are; leave out ⟨azimuth⟩, ⟨elevation⟩, ⟨radius⟩."
         )
     return View(
         azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
@@ -155,13 +161,13 @@ def frames_of(thing: Object, view: View, frames: int | None) -> int:
     rows = {len(rows) for rows in (thing.codes, view.poses) if len(rows) > 1}
     if len(rows) > 1:
         raise UsageError(
-            f"--latent has {len(thing.codes)} rows and --poses {len(view.poses)}; "
+            f"⟨latents⟩ has {len(thing.codes)} rows and ⟨poses⟩ {len(view.poses)}; "
             "they pair up one to one, or one row serves all."
         )
     if rows:
         count = rows.pop()
         if frames not in (None, count):
-            raise UsageError(f"--frames {frames} does not fit the {count} rows of the file.")
+            raise UsageError(f"⟨frames⟩ {frames} does not fit the {count} rows of the file.")
         return count
     several = moves(view) or len(thing.shape) > 1 or len(thing.appearance) > 1
-    return frames or (DEFAULT_FRAMES if several else 1)
+    return or_else(frames, DEFAULT_FRAMES if several else 1)

@@ -129,3 +129,26 @@ def test_a_recipe_from_a_pipe(run: Run, tmp_path: Path) -> None:
 def test_a_picture_that_says_nothing(run: Run) -> None:
     run("render", *SMALL, "--no-metadata", "--out", "a.png")
     assert "carries no recipe" in run("replay", *CARS, "a.png", code=1).stderr
+
+
+@pytest.mark.parametrize("out", ["again/", "again"])
+def test_a_folder_of_samples_with_what_tells_of_them(run: Run, tmp_path: Path, out: str) -> None:
+    run("sample", *SMALL, "--n", 3)
+    run("replay", *CARS, "samples", "--out", out)
+    made = {path.name: path.read_bytes() for path in (tmp_path / "samples").iterdir()}
+    assert "samples.jsonl" in made
+    assert made == {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()}
+
+
+def test_one_sample_into_a_folder_has_no_records(run: Run, tmp_path: Path) -> None:
+    run("sample", *SMALL, "--n", 2)
+    run("replay", *CARS, "samples/0001.png", "--out", "one/")
+    assert not (tmp_path / "one/samples.jsonl").exists()
+
+
+def test_a_data_set_into_a_name_without_a_suffix(run: Run, tmp_path: Path) -> None:
+    run("dataset", *SMALL, "--n", 1, "--views", 2, "--out", "set")
+    run("replay", *CARS, "set", "--out", "again")
+    assert (tmp_path / "again/recipe.json").read_bytes() == (
+        tmp_path / "set/recipe.json"
+    ).read_bytes()

@@ -68,3 +68,12 @@ def test_bad_input(run: Run, tmp_path: Path) -> None:
     run("sample", *SMALL, "--out", "a.txt", code=2)
     run("sample", *SMALL, "--n", 1_000_000, "--size", 4096, "--out", "sheet.png", code=1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_without_a_suffix_is_a_folder(run: Run, tmp_path: Path) -> None:
+    run("sample", *SMALL, "--n", 2, "--out", "whole")
+    names = ["0000.png", "0001.png", "recipe.json", "samples.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "whole").iterdir()) == names
+    run("sample", *SMALL, "--n", 2, "--out", "file", "--format", "npz")
+    assert (tmp_path / "file").is_file()
+    run("render", *SMALL, "--out", "picture", code=2)  # which makes pictures or videos as well

@@ -398,3 +398,15 @@ def test_the_table_says_what_the_formats_do() -> None:
         assert (numbers != "–") == (form.numbers or form.deep), name
         assert (metadata != "–") == form.metadata, name
         assert (stream == "at once") == form.streams, name
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("mp4", "h264"), ("mp4", "h265"), ("mp4", "av1"), ("webm", "vp9"), ("webm", "av1"),
+     ("mov", "prores")],
+)  # fmt: skip
+def test_videos_say_their_colours_in_full(tmp_path: Path, name: str, codec: str) -> None:
+    """Matrix, primaries and transfer: ffmpeg writes one word when all three are the same."""
+    path = tmp_path / f"a.{name}"
+    written(path, recipe_of(3, size=(64, 48)), encoding=Encoding(codec=codec))
+    assert re.search(r"\(tv, bt709[,)]", media.stream(path))

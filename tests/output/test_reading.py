@@ -20,7 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 from graf_cli.errors import RecipeError
 from graf_cli.output import reading
 from graf_cli.output.formats import FORMATS
-from graf_cli.output.stamp import SOURCE_TYPE
+from graf_cli.output.stamp import FORMER_NAMESPACE, NAMESPACE, SOURCE_TYPE, Stamp
 from tests.output.frames import recipe_of, written
 
 STAMPED = [name for name, form in FORMATS.items() if form.metadata]
@@ -183,3 +183,23 @@ def test_a_gif_comment_of_someone_else(tmp_path: Path) -> None:
 
 def test_the_source_type_alone_is_told(tmp_path: Path) -> None:
     assert reading.read(png(tmp_path / "a.png", DigitalSourceType=SOURCE_TYPE)).generated
+
+
+@pytest.mark.parametrize("namespace", [NAMESPACE, FORMER_NAMESPACE])
+@pytest.mark.parametrize("prefix", ["graf", "ns1"])
+def test_properties_are_known_by_their_namespace(
+    tmp_path: Path, namespace: str, prefix: str
+) -> None:
+    """That of today, that of older files, and whatever an editor calls them."""
+    recipe = recipe_of()
+    packet = Stamp(recipe).xmp().replace(NAMESPACE, namespace)
+    packet = packet.replace("xmlns:graf=", f"xmlns:{prefix}=").replace(
+        "graf:recipe", f"{prefix}:recipe"
+    )
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.jpg", xmp=packet.encode())
+    assert reading.read(tmp_path / "a.jpg").recipe("it") == recipe
+
+
+def test_our_namespace_is_no_address() -> None:
+    assert NAMESPACE.startswith("urn:")
+    assert "http" not in NAMESPACE

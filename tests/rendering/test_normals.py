@@ -119,7 +119,7 @@ def test_the_surface_of_haze_is_in_its_middle() -> None:
     assert torch.allclose(found, torch.tensor([SHARES], device="cpu", dtype=z.dtype), atol=0.02)
     thick = module._stopped_at(z, 1e3 * (z > 0.5), interval)
     assert torch.allclose(thick, torch.full_like(thick, 0.505), atol=0.006)
-    nothing = module._stopped_at(z, -thin, interval)
+    nothing = module._stopped_at(z, torch.zeros_like(thin), interval)
     assert torch.allclose(nothing, torch.tensor([SHARES], device="cpu", dtype=z.dtype), atol=0.02)
 
 
