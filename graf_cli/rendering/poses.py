@@ -1,126 +1,77 @@
-"""Camera poses from files: NumPy arrays, or the `transforms.json` of nerfstudio."""
+"""Cameras from files: NumPy arrays, LLFF's poses_bounds, transforms.json, camera_path.json."""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from graf_cli.arrays import MAX_BYTES, Array, read_arrays
+from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import UsageError
+from graf_cli.rendering.camera_path import from_camera_path
+from graf_cli.rendering.files import Poses
+from graf_cli.rendering.files import Size, check_rows, fitted, read_json
+from graf_cli.rendering.intrinsics import Intrinsics
+from graf_cli.rendering.transforms import from_transforms
 
-TOLERANCE = 1e-3  # of a rotation's columns from unit length and right angles
+__all__ = ["Poses", "read_poses"]
 
+log = logging.getLogger("graf")
 
-@dataclass(frozen=True)
-class Poses:
-    """Cameras of a file.
-
-    Attributes
-    ----------
-    rows : list of 12 floats
-        Camera-to-world matrices of shape 3 × 4, row by row; OpenGL axes, z up.
-    fov : float or None
-        Across the width, in degrees, when the file says so.
-    size : (int, int) or None
-        Width and height, likewise.
-    """
-
-    rows: Sequence[Sequence[float]]
-    fov: float | None = None
-    size: tuple[int, int] | None = None
+LLFF_NUMBERS = 17  # of a row: 3 × 5, and the bounds
 
 
-def read_poses(path: Path) -> Poses:
+def read_poses(path: Path, size: Size | None = None) -> Poses:
     """Read cameras.
 
     Parameters
     ----------
     path : Path
-        ``.npy`` or ``.npz`` (`poses`, or its only array) of shape n × 3 × 4 or n × 4 × 4, or a
-        ``.json`` in nerfstudio's format.
+        ``.npy`` or ``.npz`` (`poses`, or its only array) of shape n × 3 × 4, n × 4 × 4 or, as
+        LLFF writes it, n × 17; or a ``.json``: nerfstudio's transforms.json or camera_path.json.
+    size : (int, int), optional
+        Width and height that are wanted; intrinsics are scaled to it.
 
     Raises
     ------
     UsageError
-        When the file holds anything else, or a matrix that is no rotation.
+        When the file holds anything else, a matrix that is no rotation, or a camera that is no
+        pinhole.
     """
     if path.suffix.lower() == ".json":
-        return _from_transforms(path)
+        document = read_json(path)
+        read = from_camera_path if "camera_path" in document else from_transforms
+        return read(path, document, size)
     arrays = read_arrays(path)
     if "poses" not in arrays and len(arrays) != 1:
         raise UsageError(f"{path} holds the arrays {sorted(arrays)}; name the cameras `poses`.")
     matrices = arrays["poses"] if "poses" in arrays else next(iter(arrays.values()))
-    return Poses(_rows(path, matrices))
+    if matrices.ndim == 2 and matrices.shape[1] == LLFF_NUMBERS:
+        return _from_llff(path, matrices, size)
+    return Poses(check_rows(path, matrices))
 
 
-def _from_transforms(path: Path) -> Poses:
-    document = _json(path)
-    try:
-        matrices = np.array(
-            [frame["transform_matrix"] for frame in document["frames"]], dtype=np.float64
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{path} is no transforms.json: its `frames` need a `transform_matrix` each."
-        ) from error
-    width, height = (_number(path, document, key) for key in ("w", "h"))
-    size = (int(width), int(height)) if width and height else None
-    return Poses(_rows(path, matrices), _fov(path, document, width), size)
+def _from_llff(path: Path, table: Array, asked: Size | None) -> Poses:
+    """Rows of 3 × 5, ``[R | eye | (h, w, f)]``, and two bounds.
 
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        with path.open("rb") as stream:
-            document = json.loads(stream.read(MAX_BYTES))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}; name a file.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} is no transforms.json: it holds no `frames`.")
-    return document
-
-
-def _number(path: Path, document: Mapping[str, Any], key: str) -> float | None:
-    value = document.get(key)
-    if value is None:
-        return None
-    if not isinstance(value, int | float) or not 0 < value < 1e6:
-        raise UsageError(f"{path}: `{key}` is {value!r}, not a positive number.")
-    return float(value)
-
-
-def _fov(path: Path, document: Mapping[str, Any], width: float | None) -> float | None:
-    angle = _number(path, document, "camera_angle_x")
-    focal = _number(path, document, "fl_x")
-    if focal and width:
-        angle = 2 * math.atan(width / 2 / focal)
-    return math.degrees(angle) if angle else None
-
-
-def _rows(path: Path, matrices: Array) -> list[list[float]]:
-    if matrices.ndim == 2:
-        matrices = matrices[None]
-    if matrices.ndim != 3 or matrices.shape[1:] not in ((3, 4), (4, 4)) or not len(matrices):
-        raise UsageError(
-            f"{path} holds an array of shape {matrices.shape}; cameras are n × 3 × 4 or n × 4 × 4."
-        )
-    rotation = matrices[:, :3, :3]
-    errors = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))
-    bad = ~((errors < TOLERANCE) & (np.linalg.det(rotation) > 0) & _finite(matrices))
-    if bad.any():
-        raise UsageError(
-            f"{path}: the matrix of camera {int(bad.argmax())} is no rotation; "
-            "poses are camera-to-world, [R | eye]."
-        )
-    return [[float(x) for x in pose] for pose in matrices[:, :3].reshape(-1, 12)]
-
-
-def _finite(matrices: Array) -> Any:
-    return np.isfinite(matrices).all(axis=(1, 2))
+    The columns of R are down, right and backwards. Rays pass through integer coordinates and the
+    principal point is the middle, as in the release of NeRF and in ours.
+    """
+    blocks = table[:, :15].reshape(-1, 3, 5)
+    down, right, back, eye = (blocks[:, :, k] for k in range(4))
+    poses = Poses(check_rows(path, np.stack([right, -down, back, eye], axis=2)))
+    lenses, sizes = [], []
+    for k, (h, w, f) in enumerate(blocks[:, :, 4].tolist()):
+        if not (0 < h < 1e6 and 0 < w < 1e6 and 0 < f < 1e9 and h == int(h) and w == int(w)):
+            raise UsageError(
+                f"{path}: row {k} says height {h:g}, width {w:g} and focal length {f:g}; "
+                "the sides are whole numbers of pixels, and all are above 0."
+            )
+        lenses.append(Intrinsics(f, f, w / 2, h / 2))
+        sizes.append((int(w), int(h)))
+    log.warning(
+        "%s: its near and far bounds (%.4g to %.4g) are not used; a model samples its own depths.",
+        path, table[:, 15].min(), table[:, 16].max(),
+    )  # fmt: skip
+    return fitted(path, poses.rows, lenses, sizes, asked, middle=True)
