@@ -280,7 +280,11 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             rows = plan.view.poses[:1] + ((plan.pose(own),) if own else ())
             lenses = plan.view.intrinsics
             if len(lenses) > 1:
-                lenses = lenses[:1] + ((plan.intrinsics(own),) if own else ())  # type: ignore[assignment]
+                lenses = (
+                    lenses[:1] + (lenses[own : own + 1] if plan.whole else lenses[-1:])
+                    if own
+                    else lenses[:1]
+                )
             plan = replace(plan, view=replace(plan.view, poses=rows, intrinsics=lenses))
         return replace(self, plan=plan, frame=index if self.planned > 1 else None)
 

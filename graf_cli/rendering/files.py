@@ -173,4 +173,7 @@ def fitted(
         scaled.append(new._replace(cx=to[0] / 2, cy=to[1] / 2) if middle else new)
     if not all(math.isfinite(x) for lens in scaled for x in lens):
         raise UsageError(f"{path}: its focal lengths are too large to be used.")
+    plain = {lens.plain_fov(*to) for lens in scaled}
+    if len(plain) == 1 and None not in plain:  # one field of view says it all, to the last bit
+        return Poses(rows, plain.pop(), to, (), fps)
     return Poses(rows, None, to, scaled, fps)

@@ -10,8 +10,7 @@ import numpy as np
 from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import UsageError
 from graf_cli.rendering.camera_path import from_camera_path
-from graf_cli.rendering.files import Poses
-from graf_cli.rendering.files import Size, check_rows, fitted, read_json
+from graf_cli.rendering.files import Poses, Size, check_rows, fitted, read_json
 from graf_cli.rendering.intrinsics import Intrinsics
 from graf_cli.rendering.transforms import from_transforms
 

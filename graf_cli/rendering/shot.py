@@ -44,9 +44,9 @@ class Shot:
         depths = (camera.near, camera.far, camera.radius_max or 0.0)
         counts = (camera.width, camera.height, self.samples)
         told = (*counts, camera.fov, *depths, camera.orthographic, *self.background)
-        told += tuple(camera.intrinsics or ())  # nothing where the field of view says it all
+        lens = tuple(camera.intrinsics or ())  # nothing where the field of view says it all
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.array(told, dtype=np.float64).tobytes())
+        digest.update(np.array((*told, *lens), dtype=np.float64).tobytes())
         digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())
         for code in codes:
             digest.update(code.to(device="cpu", dtype=torch.float32).numpy().tobytes())

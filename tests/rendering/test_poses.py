@@ -87,7 +87,9 @@ def test_poses_bounds_of_llff(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     np.save(tmp_path / "poses_bounds.npy", np.concatenate([block.ravel(), [7, 13]])[None])
     poses = read_poses(tmp_path / "poses_bounds.npy")
     np.testing.assert_allclose(np.reshape(poses.rows[0], (3, 4)), POSE)
-    assert (poses.size, tuple(poses.intrinsics[0])) == ((64, 48), (90, 90, 32, 24))
+    lens = poses.intrinsics[0] if poses.intrinsics else None
+    camera = Camera(POSE, 64, 48, fov=poses.fov or 1, near=1, far=2, intrinsics=lens)
+    assert (poses.size, tuple(camera.lens)) == ((64, 48), (90, 90, 32, 24))
     assert "bounds" in caplog.text
 
 
