@@ -6,7 +6,7 @@ is not.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -27,6 +27,7 @@ TRANSPARENT = "transparent"
 
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Focal = Annotated[float, Meta(gt=0, le=1e9)]
 Angle = Annotated[float, Meta(gt=0, lt=180)]
 Elevation = Annotated[float, Meta(ge=-90, le=90)]
 Seed = Annotated[int, Meta(ge=0, le=MAX_SEED)]
@@ -37,6 +38,8 @@ Samples_ = Annotated[int, Meta(ge=1, le=4096)]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Settings = Annotated[str, Meta(pattern=r"^([1-9][0-9]?:)?[0-9a-f]{64}\Z")]  # version: digest
 Row = tuple[Finite, ...]
+Pinhole = tuple[Focal, Focal, Finite, Finite]
+R = TypeVar("R")
 Keyframes = Meta(min_length=1, max_length=MAX_KEYFRAMES)
 Depth = Annotated[float, Meta(ge=0, le=1e6)]
 Ease = Literal["linear", "smooth"]
@@ -78,6 +81,14 @@ class View(_Strict, frozen=True, kw_only=True):
     radius: Annotated[tuple[Positive, ...], Keyframes]
     fov: Annotated[tuple[Angle, ...], Keyframes]
     poses: tuple[Annotated[Row, Meta(min_length=12, max_length=12)], ...] = ()  # rows of 3 × 4
+    intrinsics: tuple[Pinhole, ...] = ()  # fx, fy, cx, cy in pixels, in place of `fov`
+
+    def __post_init__(self) -> None:
+        if len(self.intrinsics) not in (0, 1, len(self.poses)):
+            raise ValueError(
+                f"`intrinsics` has {len(self.intrinsics)} rows for {len(self.poses)} of `poses`; "
+                "it needs 1 or as many"
+            )
 
 
 class Sweep(_Strict, frozen=True, kw_only=True, tag="render", tag_field="kind"):
@@ -167,6 +178,13 @@ class Dataset(_Strict, frozen=True, kw_only=True, tag="dataset", tag_field="kind
         poses = self.view.poses
         return poses[view] if self.whole else poses[-1 if view else 0]
 
+    def intrinsics(self, view: int) -> Pinhole | None:
+        """The pinhole of a view, where it is more than a field of view."""
+        rows = self.view.intrinsics
+        if len(rows) < 2:
+            return rows[0] if rows else None
+        return rows[view] if self.whole else rows[-1 if view else 0]
+
 
 def _check_ranges(view: View) -> None:
     for key in ("azimuth", "elevation", "radius"):
@@ -253,12 +271,23 @@ class Recipe(_Strict, frozen=True, kw_only=True):
         plan = self.plan
         if isinstance(plan, Sweep):
             thing = replace(plan.object, codes=_row(plan.object.codes, index))
-            view = replace(plan.view, poses=_row(plan.view.poses, index))
+            view = replace(
+                plan.view,
+                poses=_row(plan.view.poses, index),
+                intrinsics=_row(plan.view.intrinsics, index),
+            )
             plan = replace(plan, object=thing, view=view)
         if isinstance(plan, Dataset) and plan.view.poses:
             own = index % plan.views
             rows = plan.view.poses[:1] + ((plan.pose(own),) if own else ())
-            plan = replace(plan, view=replace(plan.view, poses=rows))
+            lenses = plan.view.intrinsics
+            if len(lenses) > 1:
+                lenses = (
+                    lenses[:1] + (lenses[own : own + 1] if plan.whole else lenses[-1:])
+                    if own
+                    else lenses[:1]
+                )
+            plan = replace(plan, view=replace(plan.view, poses=rows, intrinsics=lenses))
         return replace(self, plan=plan, frame=index if self.planned > 1 else None)
 
     def to_json(self) -> str:
@@ -266,7 +295,7 @@ class Recipe(_Strict, frozen=True, kw_only=True):
         return msgspec.json.encode(self).decode()
 
 
-def _row(rows: tuple[Row, ...], k: int) -> tuple[Row, ...]:
+def _row(rows: tuple[R, ...], k: int) -> tuple[R, ...]:
     return rows[k : k + 1] if len(rows) > 1 else rows
 
 

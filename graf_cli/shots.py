@@ -26,7 +26,6 @@ from graf_cli.recipe import (
     check_codes,
 )
 from graf_cli.rendering.renderer import Series, Shot
-from graf_cli.rendering.rigs import scattered, spread
 from graf_cli.scene.camera import (
     Camera,
     azimuth_of,
@@ -36,13 +35,15 @@ from graf_cli.scene.camera import (
 )
 from graf_cli.scene.codes import Code, Subject, draw, drawn_seed, split
 from graf_cli.scene.features import Features
+from graf_cli.scene.rigs import scattered, spread
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 from graf_cli.syntax import rgb_of
 
 TURN = 360.0
 NOTHING = (0.0, 0.0, 0.0)  # behind a transparent picture: colours come multiplied by opacity
 CHECKED_VIEWS = 1000  # of a long sweep, evenly spread
-SLACK = 1e-6  # degrees or world units that rounding may add to a training range
+SLACK = 1e-5  # relative (degrees: of a turn's radian); what rounding, as of single precision or of
+# seven digits in a file, may take a camera off a training range (`camera.SAME_RADIUS` likewise)
 
 
 @dataclass(frozen=True)
@@ -142,20 +143,25 @@ class Shots(Sequence[Shot]):
 
     def _camera(self, k: int) -> Camera:
         plan = self.recipe.plan
+        lens: Sequence[float] | None = None
         match plan:
             case Sweep():
                 pose, fov = _view_at(plan.view, k, Pace.of(plan))
+                lens = _lens(plan.view, k)
             case Samples():
                 drawn = sample_draw(plan, self.spec.camera, k)
                 pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius)
                 fov = self.spec.camera.fov
             case Grid():
                 pose, fov = _view_at(plan.view, 0, Pace(1))
+                lens = _lens(plan.view, 0)
             case Dataset():
                 pose, fov = posed(plan, *divmod(k, plan.views)), plan.view.fov[0]
+                lens = plan.intrinsics(k % plan.views)
         return camera_for(
-            self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov
-        )
+            self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov,
+            intrinsics=lens,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -286,6 +292,11 @@ def _view_at(view: View, k: int, pace: Pace) -> tuple[Array, float]:
     return pose_on_sphere(azimuth, elevation, at(view.radius, k, pace)), fov
 
 
+def _lens(view: View, k: int) -> Sequence[float] | None:
+    rows = view.intrinsics
+    return rows[k if len(rows) > 1 else 0] if rows else None
+
+
 def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     """One sentence when some views lie outside the range that the model was trained on."""
     if isinstance(recipe.plan, Samples):
@@ -299,8 +310,11 @@ def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
         ("elevation", _within(elevation, spec.camera.elevation), spec.camera.elevation, "°"),
         ("radius", _within(radius, spec.camera.radius), spec.camera.radius, ""),
     )
+    values = {"azimuth": azimuth % TURN, "elevation": elevation, "radius": radius}
     ranges = [
-        f"{name} {_range(bounds, unit)}" for name, inside, bounds, unit in checks if not inside
+        f"{name} {_range(bounds, unit)} (here {_told(values[name], bounds, unit)})"
+        for name, inside, bounds, unit in checks
+        if not inside
     ]
     if not ranges:
         return None
@@ -334,6 +348,19 @@ def _poses(recipe: Recipe, plan: Dataset) -> Iterator[Array]:
 def _range(bounds: tuple[float, float], unit: str) -> str:
     low, high = (f"{bound:.4g}{unit}" for bound in bounds)
     return low if low == high else f"{low} to {high}"
+
+
+def _told(values: Array, bounds: tuple[float, float], unit: str) -> str:
+    """The values' own range, with digits enough to tell it from that of the training."""
+    own = (float(values.min()), float(values.max()))
+    for digits in range(4, 16):
+        low, high = (f"{value:.{digits}g}" for value in own)
+        if all(
+            f"{a:.{digits}g}" != f"{b:.{digits}g}" or a == b
+            for a, b in zip(own, bounds, strict=True)
+        ):
+            break
+    return f"{low}{unit}" if low == high else f"{low}{unit} to {high}{unit}"
 
 
 def _within(values: Array, bounds: tuple[float, float]) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from graf_cli.output.sink import Sink
     from graf_cli.recipe import Recipe
     from graf_cli.request import DatasetOptions
+    from graf_cli.scene.spec import ModelSpec
 
 DEFAULT_TAR_SIZE = 256  # MB
 
@@ -77,7 +78,9 @@ DEFAULT_TAR_SIZE = 256  # MB
 )
 @click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]")
 @click.option(
-    "--poses", type=FILE, help="Cameras from a .npy, .npz or transforms.json, for every object."
+    "--poses",
+    type=FILE,
+    help="Cameras from a .npy, .npz, transforms.json or camera_path.json, for every object.",
 )
 @click.option(
     "--split",
@@ -143,7 +146,9 @@ def dataset(
     if packing == "webdataset":
         asked["tar_size"] = tar_size or DEFAULT_TAR_SIZE
     opened = jobs.open_model(source, output)
-    wishes = cast("DatasetOptions", {**picture.asked(), **_with_poses(asked, picture.size)})
+    wishes = cast(
+        "DatasetOptions", {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
+    )
     recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)
     dataset_job(opened, recipe, out, engine, output).run()
 
@@ -166,13 +171,15 @@ def dataset_job(
     return Job(opened, recipe, Target(out, FORMATS["png"]), engine, output, sink=sink)
 
 
-def _with_poses(asked: dict[str, object], size: tuple[int, int] | None) -> dict[str, object]:
-    """The cameras of the file; it may say the field of view and the size as well."""
-    from graf_cli.rendering.poses import read_poses
+def _with_poses(
+    asked: dict[str, object], size: tuple[int, int] | None, spec: ModelSpec
+) -> dict[str, object]:
+    """The cameras of the file; it may say their lenses and the size as well."""
+    from graf_cli.cli.inputs import cameras_from
 
-    path = asked["poses"]
+    path, fov = asked["poses"], cast("tuple[float, ...] | None", asked["fov"])
     if not isinstance(path, Path):
         return asked
-    cameras = read_poses(path)
-    fov = asked["fov"] or cameras.fov
-    return {**asked, "poses": cameras.rows, "fov": fov, "size": size or cameras.size}
+    cameras = cameras_from(path, size, spec, fov)
+    lenses = {"fov": fov or cameras.fov, "intrinsics": cameras.intrinsics}
+    return {**asked, "poses": cameras.rows, **lenses, "size": cameras.size}

@@ -75,9 +75,12 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
 
 
 def _view(view: Any) -> dict[str, Any]:
+    lens: dict[str, Any] = {"fov": _path(view.fov)}
+    if view.intrinsics:
+        lens = {"intrinsics": len(view.intrinsics)}
     if view.poses:
-        return {"poses": len(view.poses), "fov": _path(view.fov)}
-    return {key: _path(getattr(view, key)) for key in ("azimuth", "elevation", "radius", "fov")}
+        return {"poses": len(view.poses), **lens}
+    return {key: _path(getattr(view, key)) for key in ("azimuth", "elevation", "radius")} | lens
 
 
 def _path(values: tuple[float, ...]) -> str:

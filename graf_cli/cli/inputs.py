@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from graf_cli.arrays import MAX_BYTES
 from graf_cli.errors import UsageError
 
+if TYPE_CHECKING:
+    from graf_cli.scene.poses import Poses
+    from graf_cli.scene.spec import ModelSpec
+
 T = TypeVar("T")
 STDIN = Path("-")
+
+log = logging.getLogger("graf")
 
 
 def only_one_stdin(**paths: Path | None) -> None:
@@ -43,6 +51,27 @@ def read_from(path: Path, read: Callable[[Path], T]) -> T:
             return read(spool)
         except UsageError as error:
             raise UsageError(str(error).replace(str(spool), "Standard input")) from error
+
+
+def cameras_from(
+    path: Path, size: tuple[int, int] | None, spec: ModelSpec, fov: tuple[float, ...] | None
+) -> Poses:
+    """The cameras of a file, with as much of their lenses as the job takes from it.
+
+    Raises
+    ------
+    UsageError
+    """
+    from graf_cli.scene.poses import read_poses
+
+    free = fov is not None or spec.camera.orthographic
+    # Their proportions do not matter when their lenses are not used.
+    cameras = read_from(path, lambda file: read_poses(file, None if free else size))
+    if free and (cameras.intrinsics or cameras.fov is not None):
+        why = "--fov replaces" if fov is not None else f"{spec.name} has parallel rays, unlike"
+        log.warning("%s the lenses of %s, which are not used.", why, path)
+        cameras = replace(cameras, intrinsics=(), fov=None)
+    return replace(cameras, size=size or cameras.size)
 
 
 @contextmanager

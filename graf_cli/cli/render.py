@@ -44,7 +44,15 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
 @click.option(
     "--poses",
     type=INPUT,
-    help="Cameras from a .npy, a .npz (n × 3 × 4 or 4 × 4), or a transforms.json; - is stdin.",
+    help="Cameras from a .npy or .npz (n × 3 × 4, n × 4 × 4, LLFF's n × 17), a transforms.json or "
+    "a camera_path.json; - is stdin.",
+)
+@click.option(
+    "--save-cameras",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.json",
+    help="Write the cameras as well, as camera_path.json where the name ends so, else as "
+    "transforms.json; also with --dry-run.",
 )
 @motion_options
 @picture_options
@@ -68,6 +76,7 @@ def render(
     thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
+    save_cameras: Path | None,
     motion: MotionChoice,
     picture: PictureChoice,
     recipe: Path | None,
@@ -98,10 +107,12 @@ def render(
     asked: SweepOptions = {
         **picture.asked(),
         **motion.asked(),
-        **_asked(opened, thing, view, poses, picture.size),
+        **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
     made = _recipe(opened, base, asked)
     target = target or job.default_target(made.model.name, made, output)
+    if save_cameras:
+        _save(save_cameras, made, opened, output)
     job.Job(opened, made, target, engine, output).run()
 
 
@@ -110,20 +121,30 @@ def _asked(
     thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
-    size: tuple[int, int] | None,
+    given: tuple[tuple[int, int] | None, float | None],
 ) -> SweepOptions:
     """Which object, seen from where; files are read now."""
-    from graf_cli.cli.inputs import read_from
+    from graf_cli.cli.inputs import cameras_from
     from graf_cli.model.spec import features_of
-    from graf_cli.rendering.poses import Poses, read_poses
 
     asked: SweepOptions = {**thing.asked(features_of(opened.spec)), **view.asked()}
-    cameras = read_from(poses, read_poses) if poses else Poses(rows=())
+    size, fps = given
     if poses:
+        cameras = cameras_from(poses, size, opened.spec, view.fov)
         asked["poses"] = cameras.rows
         asked["fov"] = view.fov or cameras.fov
-        asked["size"] = size or cameras.size
+        asked["intrinsics"] = cameras.intrinsics or None
+        asked["size"] = cameras.size
+        if fps is None and cameras.fps is not None:
+            asked["fps"] = cameras.fps
     return asked
+
+
+def _save(path: Path, recipe: Recipe, opened: Opened, output: OutputChoice) -> None:
+    from graf_cli.output.cameras import save_cameras
+    from graf_cli.shots import Shots
+
+    save_cameras(path, recipe, Shots(recipe, opened.spec), clobber=output.clobber)
 
 
 def _recipe(opened: Opened, base: Recipe | None, asked: SweepOptions) -> Recipe:
@@ -144,6 +165,8 @@ def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
             "latents": ("latent",),
             "fov": ("fov", "poses"),
             "size": ("size", "poses"),
+            "intrinsics": ("poses",),
+            "fps": ("fps", "poses"),
         }.get(key, (key,))
         if not any(map(from_command_line, sources)):
             given.pop(key)  # type: ignore[misc]

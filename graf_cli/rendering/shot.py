@@ -44,8 +44,9 @@ class Shot:
         depths = (camera.near, camera.far, camera.radius_max or 0.0)
         counts = (camera.width, camera.height, self.samples)
         told = (*counts, camera.fov, *depths, camera.orthographic, *self.background)
+        lens = tuple(camera.intrinsics or ())  # nothing where the field of view says it all
         digest = hashlib.blake2b(digest_size=16)
-        digest.update(np.array(told, dtype=np.float64).tobytes())
+        digest.update(np.array((*told, *lens), dtype=np.float64).tobytes())
         digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())
         for part in self.subject.parts():
             digest.update(part)

@@ -29,6 +29,7 @@ from graf_cli.request.parts import (
     truncation_of,
     view_of,
 )
+from graf_cli.scene.intrinsics import Intrinsics, same_shape
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
 
@@ -110,7 +111,9 @@ def override(
     if not given and ref == recipe.model:
         return recipe
     if isinstance(recipe.plan, Sweep):
-        merged: SweepOptions = {**_picture(recipe), **_sweep(recipe.plan, given), **given}
+        merged: SweepOptions = {
+            **_picture(recipe), **_sweep(recipe.plan, given), **_pinholes(recipe, given), **given
+        }  # fmt: skip
         whole = sweep(ref, spec, **merged)
         picked = recipe.frame is not None and recipe.frame < whole.planned
         return replace(whole, frame=recipe.frame if picked else None)
@@ -134,6 +137,27 @@ def _picture(recipe: Recipe) -> PictureOptions:
     }
 
 
+def _pinholes(recipe: Recipe, given: SweepOptions) -> SweepOptions:
+    """The recipe's intrinsics, in the size that is asked for, unless the options replace them."""
+    assert isinstance(recipe.plan, Sweep)
+    rows = recipe.plan.view.intrinsics
+    replaced = {"poses", "intrinsics", "fov"}
+    if len(rows) > 1:
+        replaced |= {"azimuth", "elevation", "radius"}
+    if not rows or given.keys() & replaced:
+        return {}
+    size, asked = (recipe.width, recipe.height), given.get("size") or (recipe.width, recipe.height)
+    to = (asked, asked) if isinstance(asked, int) else asked
+    if not same_shape(size, to):
+        raise UsageError(
+            f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and --size "
+            f"{to[0]}x{to[1]} has other proportions; give a size that scales, or --fov."
+        )
+    if size == to:
+        return {"intrinsics": rows}
+    return {"intrinsics": [Intrinsics(*row).scaled(size, to) for row in rows]}
+
+
 def _sweep(plan: Sweep, given: SweepOptions) -> SweepOptions:
     """What a recipe asks for, less what the options given replace by other means."""
     thing, view = plan.object, plan.view
@@ -142,7 +166,7 @@ def _sweep(plan: Sweep, given: SweepOptions) -> SweepOptions:
     counted = given.keys() & {"latents", "poses"}
     asked: SweepOptions = {
         "truncation": thing.truncation,
-        "fov": view.fov,
+        "fov": None if view.intrinsics else view.fov,
         "fps": plan.fps,
         "ease": plan.ease,
         "boomerang": plan.boomerang,

@@ -76,6 +76,7 @@ def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> Vie
         "radius": options.get("radius"),
         "fov": options.get("fov"),
         "poses": poses,
+        "intrinsics": options.get("intrinsics"),
     }
     if cameras != "poses":
         asked["azimuth"] = _or(asked["azimuth"], camera.azimuth)

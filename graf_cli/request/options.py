@@ -30,6 +30,7 @@ class CameraOptions(PictureOptions, total=False):
     radius: float | Sequence[float] | None  # world units
     fov: float | Sequence[float] | None  # degrees across the width
     poses: Sequence[Sequence[float]] | None  # n rows of a 3 × 4 camera-to-world matrix
+    intrinsics: Sequence[Sequence[float]] | None  # fx, fy, cx, cy in pixels, 1 row or one a pose
 
 
 class SweepOptions(CameraOptions, total=False):

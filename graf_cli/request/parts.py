@@ -11,7 +11,7 @@ import msgspec
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
-from graf_cli.recipe import SCALED, TRANSPARENT, ModelRef, Object, Plan, Recipe, Row, View
+from graf_cli.recipe import SCALED, TRANSPARENT, ModelRef, Object, Pinhole, Plan, Recipe, Row, View
 from graf_cli.request.options import CameraOptions, PictureOptions, SweepOptions
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_size, parse_colour
@@ -60,7 +60,8 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
     ------
     UsageError
     """
-    size: int | tuple[int, int] = or_else(options.get("size"), spec.size)
+    asked = options.get("size")
+    size = spec.size if asked is None else asked
     width, height = check_size((size, size) if isinstance(size, int) else size)
     show = tuple(or_else(options.get("show"), ("rgb",)))
     depth_range = options.get("depth_range")
@@ -114,13 +115,35 @@ def view_of(spec: ModelSpec, options: CameraOptions) -> View:
         raise UsageError(
             "⟨poses⟩ says where the cameras are; leave out ⟨azimuth⟩, ⟨elevation⟩, ⟨radius⟩."
         )
+    lenses = _pinholes(spec, options)
     return View(
         azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
         elevation=_keyframes(options.get("elevation"), _middle(camera.elevation)),
         radius=_keyframes(options.get("radius"), _middle(camera.radius)),
         fov=_keyframes(options.get("fov"), camera.fov),
         poses=poses,
+        intrinsics=lenses,
     )
+
+
+def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:
+    rows = _rows(options.get("intrinsics"))
+    if not rows:
+        return ()
+    if spec.camera.orthographic:
+        raise UsageError(f"`{spec.name}` has parallel rays; leave out the intrinsics.")
+    if options.get("fov") is not None:
+        raise UsageError("The intrinsics say the field of view; leave out --fov.")
+    if len(rows) not in (1, len(options.get("poses") or ())):
+        raise UsageError(
+            f"There are {len(rows)} rows of intrinsics for {len(options.get('poses') or ())} "
+            "poses; give one, or one a pose."
+        )
+    if any(len(row) != 4 or not all(map(math.isfinite, row)) or min(row[:2]) <= 0 for row in rows):
+        raise UsageError(
+            "Intrinsics are rows of fx, fy, cx, cy in pixels, with focal lengths above 0."
+        )
+    return tuple((fx, fy, cx, cy) for fx, fy, cx, cy in rows)
 
 
 def _middle(bounds: tuple[float, float]) -> float:
@@ -147,7 +170,14 @@ def _rows(rows: Sequence[Sequence[float]] | None) -> tuple[Row, ...]:
 
 def moves(view: View) -> bool:
     """Whether there is more than one view."""
-    keyframes = (view.azimuth, view.elevation, view.radius, view.fov, view.poses)
+    keyframes: tuple[tuple[object, ...], ...] = (
+        view.azimuth,
+        view.elevation,
+        view.radius,
+        view.fov,
+        view.poses,
+        view.intrinsics,
+    )
     return any(len(values) > 1 for values in keyframes)
 
 

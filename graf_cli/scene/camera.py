@@ -4,12 +4,13 @@ Conventions, stated once for the whole program: the world's z axis points up and
 at the origin. A camera's axes follow OpenGL: x right, y up, looking along −z. Azimuth turns about
 z from the x axis; elevation is measured above the horizon, so the polar angle is 90° − elevation.
 Pixel (i, j) counts to the right and down; its ray passes through the integer coordinate, without
-a half-pixel shift.
+a half-pixel shift, along ``((i − cx) / fx, −(j − cy) / fy, −1)`` in the camera's axes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.arrays import Array
+from graf_cli.scene.intrinsics import Intrinsics, focal
 from graf_cli.scene.spec import CameraSpec
 
 SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
@@ -33,7 +35,7 @@ class Camera:
     width, height : int
         Pixels.
     fov : float
-        Across the width, in degrees; of no effect when orthographic.
+        Across the width, in degrees; of no effect when orthographic, or beside `intrinsics`.
     near, far : float
         Depths of the first and the last sample along the optical axis, world units.
     radius_max : float or None
@@ -41,6 +43,8 @@ class Camera:
         origin o, by ``|o| − radius_max``.
     orthographic : bool
         Parallel rays over a square of side ``far − near``.
+    intrinsics : Intrinsics or None
+        Of a pinhole that is more than a field of view; None is a centred one of square pixels.
     """
 
     pose: Array
@@ -51,6 +55,7 @@ class Camera:
     far: float
     radius_max: float | None = None
     orthographic: bool = False
+    intrinsics: Intrinsics | None = None
 
     @property
     def eye(self) -> Array:
@@ -59,8 +64,16 @@ class Camera:
 
     @property
     def focal(self) -> float:
-        """Focal length in pixels, ``(W / 2) / tan(fov / 2)``."""
-        return self.width / 2 / math.tan(math.radians(self.fov) / 2)
+        """Focal length across the width, in pixels."""
+        return self.lens.fx
+
+    @property
+    def lens(self) -> Intrinsics:
+        """The pinhole in pixels: fx, fy, cx, cy."""
+        if self.intrinsics is not None:
+            return self.intrinsics
+        f = focal(self.width, self.fov)
+        return Intrinsics(f, f, self.width * 0.5, self.height * 0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,14 +140,27 @@ def elevation_of(v: float) -> float:
 
 
 def camera_for(
-    spec: CameraSpec, pose: Array, *, width: int, height: int, fov: float | None = None
+    spec: CameraSpec,
+    pose: Array,
+    *,
+    width: int,
+    height: int,
+    fov: float | None = None,
+    intrinsics: Sequence[float] | None = None,
 ) -> Camera:
     """A camera at a pose, with the depths and the projection of a model.
 
     A model trained at one radius expects the object between its near and its far; when a camera
     stands nearer or farther than in training, both move along with it. Nothing is seen behind a
     camera, unless its rays are parallel and start anywhere.
+
+    Intrinsics (fx, fy, cx, cy) stand in for `fov`. Those that a field of view says to the last
+    bit become one, so that the same view is the same camera however it was told.
     """
+    lens = None if intrinsics is None or spec.orthographic else Intrinsics(*intrinsics)
+    if lens is not None:
+        plain = lens.plain_fov(width, height)
+        fov, lens = (lens.fov(width), lens) if plain is None else (plain, None)
     distance = float(np.linalg.norm(pose[:, 3]))
     high = spec.radius[1]
     off_radius = not spec.radius_varies and abs(distance - high) > SAME_RADIUS * high
@@ -149,6 +175,7 @@ def camera_for(
         far=spec.far + shift,
         radius_max=high if spec.radius_varies else None,
         orthographic=spec.orthographic,
+        intrinsics=lens,
     )
 
 
@@ -188,17 +215,19 @@ def rays_through(camera: Camera, pixel: Tensor, *, dtype: torch.dtype) -> Rays:
         World frame, on the device of `pixel`.
     """
     device = pixel.device
-    i = (pixel % camera.width).to(dtype) - camera.width * 0.5
-    j = (pixel // camera.width).to(dtype) - camera.height * 0.5
+    column, row = (pixel % camera.width).to(dtype), (pixel // camera.width).to(dtype)
     pose = torch.as_tensor(camera.pose, device="cpu", dtype=dtype).to(device=device)
     rotation, eye = pose[:, :3], pose[:, 3]
     if camera.orthographic:
+        i, j = column - camera.width * 0.5, row - camera.height * 0.5
         step = (camera.far - camera.near) / camera.width
         offset = torch.stack((i * step, -j * step * camera.width / camera.height, 0 * i), dim=-1)
         origins = eye + _rotate(offset, rotation)
         directions = (-rotation[:, 2]).expand_as(origins)
     else:
-        local = torch.stack((i / camera.focal, -j / camera.focal, torch.full_like(i, -1)), dim=-1)
+        fx, fy, cx, cy = camera.lens
+        i, j = column - cx, row - cy
+        local = torch.stack((i / fx, -j / fy, torch.full_like(i, -1)), dim=-1)
         directions = _rotate(local, rotation)
         origins = eye.expand_as(directions)
     return Rays(origins, directions, *_bounds(camera, origins))

@@ -24,9 +24,9 @@ from graf_cli.output.dataset import open_dataset
 from graf_cli.output.dataset.layout import Layout, divide
 from graf_cli.output.dataset.pictures import metric_depth
 from graf_cli.output.place import beside
-from graf_cli.rendering.poses import read_poses
 from graf_cli.scene.camera import rays
 from graf_cli.scene.codes import read_rows
+from graf_cli.scene.poses import read_poses
 from graf_cli.scene.spec import CameraSpec
 from graf_cli.shots import Shots
 from tests.conftest import CPU, small_spec

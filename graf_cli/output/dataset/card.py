@@ -123,6 +123,8 @@ def _splits(layout: Layout) -> str:
 
 def _view(view: View) -> str:
     fov = f"- field of view: {view.fov[0]:g}° across the width"
+    if view.intrinsics:
+        fov = "- intrinsics: from the file of poses"
     if view.poses:
         return fov
     azimuth, elevation, radius = (

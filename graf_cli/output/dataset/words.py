@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
 
+from graf_cli.output.cameras import extrinsics, intrinsics, lenses
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, OPACITY, Layout
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import drawn_seed
-
-PINHOLE = "PINHOLE"
 
 CONVENTION = {
     "axes": "transform_matrix is camera to world; a camera's axes follow OpenGL: x right, y up, "
@@ -33,7 +30,8 @@ def transforms(layout: Layout, shots: Sequence[Shot], thing: int) -> bytes:
     """The cameras of one object in nerfstudio's format, and in `graf` what they mean."""
     plan = layout.plan
     cameras = [shots[k].camera for k in layout.pictures(thing)]
-    frames = [_frame(layout, view, camera) for view, camera in enumerate(cameras)]
+    shared, own = lenses(cameras)
+    frames = [_frame(layout, view, own[view], camera) for view, camera in enumerate(cameras)]
     about = {
         "object": thing,
         "split": layout.splits[thing],
@@ -42,17 +40,18 @@ def transforms(layout: Layout, shots: Sequence[Shot], thing: int) -> bytes:
         "depth_unit_scale_factor": plan.depth_unit,
         **CONVENTION,
     }
-    document = {**_intrinsics(cameras[0]), "frames": frames, "graf": about}
+    document = {**shared, "frames": frames, "graf": about}
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def _frame(layout: Layout, view: int, camera: Camera) -> dict[str, Any]:
+def _frame(layout: Layout, view: int, lens: dict[str, Any], camera: Camera) -> dict[str, Any]:
     name = f"{layout.view(view)}.png"
     return {
         "file_path": f"{IMAGES}/{name}",
         "depth_file_path": f"{DEPTH}/{name}",
         "opacity_file_path": f"{OPACITY}/{name}",
-        **_extrinsics(camera),
+        **lens,
+        **extrinsics(camera),
     }
 
 
@@ -67,8 +66,8 @@ def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot) -> bytes:
         "truncation": layout.plan.truncation,
         "model": recipe.model.name,
         "synthetic": True,
-        **_intrinsics(shot.camera),
-        **_extrinsics(shot.camera),
+        **intrinsics(shot.camera),
+        **extrinsics(shot.camera),
         "depth_unit_scale_factor": layout.plan.depth_unit,
         **{f"latent_{name}": len(code.start) for name, code in shot.subject.codes.items()},
         **CONVENTION,
@@ -85,29 +84,3 @@ def objects(layout: Layout, homes: Sequence[Sequence[str]]) -> bytes:
         line = {"object": thing, "split": split, "seed": seed, "views": views, "in": home}
         lines.append(msgspec.json.encode(line) + b"\n")
     return b"".join(lines)
-
-
-def _intrinsics(camera: Camera) -> dict[str, Any]:
-    """Rays pass through integer coordinates, which lie half a pixel before pixels' centres."""
-    return {
-        "camera_model": PINHOLE,
-        "fl_x": camera.focal,
-        "fl_y": camera.focal,
-        "cx": camera.width / 2 + 0.5,
-        "cy": camera.height / 2 + 0.5,
-        "w": camera.width,
-        "h": camera.height,
-        "camera_angle_x": math.radians(camera.fov),
-        "camera_angle_y": 2 * math.atan(camera.height / 2 / camera.focal),
-    }
-
-
-def _extrinsics(camera: Camera) -> dict[str, Any]:
-    shift = 0.0
-    if camera.radius_max is not None:
-        shift = float(np.linalg.norm(camera.eye)) - camera.radius_max
-    return {
-        "transform_matrix": [*camera.pose.tolist(), [0.0, 0.0, 0.0, 1.0]],
-        "near": camera.near + shift,
-        "far": camera.far + shift,
-    }

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.arrays import Array
-from graf_cli.rendering.rigs import scattered, spread
+from graf_cli.scene.rigs import scattered, spread
 
 RANGE = st.tuples(st.floats(-80, 85), st.floats(1, 5)).map(lambda a: (a[0], a[0] + a[1]))
 AZIMUTH = st.tuples(st.floats(-360, 360), st.floats(1, 360)).map(lambda a: (a[0], a[0] + a[1]))

@@ -1,0 +1,76 @@
+"""Cameras from files: NumPy arrays, LLFF's poses_bounds, transforms.json, camera_path.json."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from graf_cli.arrays import Array, read_arrays
+from graf_cli.errors import UsageError
+from graf_cli.scene.camera_path import from_camera_path
+from graf_cli.scene.files import Poses, Size, check_rows, fitted, read_json
+from graf_cli.scene.intrinsics import Intrinsics
+from graf_cli.scene.transforms import from_transforms
+
+__all__ = ["Poses", "read_poses"]
+
+log = logging.getLogger("graf")
+
+LLFF_NUMBERS = 17  # of a row: 3 × 5, and the bounds
+
+
+def read_poses(path: Path, size: Size | None = None) -> Poses:
+    """Read cameras.
+
+    Parameters
+    ----------
+    path : Path
+        ``.npy`` or ``.npz`` (`poses`, or its only array) of shape n × 3 × 4, n × 4 × 4 or, as
+        LLFF writes it, n × 17; or a ``.json``: nerfstudio's transforms.json or camera_path.json.
+    size : (int, int), optional
+        Width and height that are wanted; intrinsics are scaled to it.
+
+    Raises
+    ------
+    UsageError
+        When the file holds anything else, a matrix that is no rotation, or a camera that is no
+        pinhole.
+    """
+    if path.suffix.lower() == ".json":
+        document = read_json(path)
+        read = from_camera_path if "camera_path" in document else from_transforms
+        return read(path, document, size)
+    arrays = read_arrays(path)
+    if "poses" not in arrays and len(arrays) != 1:
+        raise UsageError(f"{path} holds the arrays {sorted(arrays)}; name the cameras `poses`.")
+    matrices = arrays["poses"] if "poses" in arrays else next(iter(arrays.values()))
+    if matrices.ndim == 2 and matrices.shape[1] == LLFF_NUMBERS:
+        return _from_llff(path, matrices, size)
+    return Poses(check_rows(path, matrices))
+
+
+def _from_llff(path: Path, table: Array, asked: Size | None) -> Poses:
+    """Rows of 3 × 5, ``[R | eye | (h, w, f)]``, and two bounds.
+
+    The columns of R are down, right and backwards. Rays pass through integer coordinates and the
+    principal point is the middle, as in the release of NeRF and in ours.
+    """
+    blocks = table[:, :15].reshape(-1, 3, 5)
+    down, right, back, eye = (blocks[:, :, k] for k in range(4))
+    poses = Poses(check_rows(path, np.stack([right, -down, back, eye], axis=2)))
+    lenses, sizes = [], []
+    for k, (h, w, f) in enumerate(blocks[:, :, 4].tolist()):
+        if not (0 < h < 1e6 and 0 < w < 1e6 and 0 < f < 1e9 and h == int(h) and w == int(w)):
+            raise UsageError(
+                f"{path}: row {k} says height {h:g}, width {w:g} and focal length {f:g}; "
+                "the sides are whole numbers of pixels, and all are above 0."
+            )
+        lenses.append(Intrinsics(f, f, w / 2, h / 2))
+        sizes.append((int(w), int(h)))
+    log.warning(
+        "%s: its near and far bounds (%.4g to %.4g) are not used; a model samples its own depths.",
+        path, table[:, 15].min(), table[:, 16].max(),
+    )  # fmt: skip
+    return fitted(path, poses.rows, lenses, sizes, asked, middle=True)
