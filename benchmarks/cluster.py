@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 
 from graf_cli.engine.cluster import RayEngine
 from graf_cli.engine.contract import Engine, Progress, Work
-from graf_cli.engine.course import Course
+from graf_cli.engine.dispatch import Course
 from graf_cli.engine.local import LocalEngine
 from graf_cli.rendering.renderer import Frame
 from tests.engine.conftest import work

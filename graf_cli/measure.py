@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 
 from graf_cli.model.generator import Generator
-from graf_cli.rendering.crew import each, workers
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
 from graf_cli.rendering.integrator import integrate
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
+from graf_cli.rendering.threads import each, workers
 from graf_cli.scene.camera import camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.scene.codes import Code, Subject, draw
 from graf_cli.scene.kernels import Affine

@@ -48,8 +48,8 @@ LEVELS = {
 HOMES = {
     "click": {"cli"},
     "tqdm": {"cli"},
-    "imageio": {"output"},
-    "imageio_ffmpeg": {"output"},
+    "imageio": {"output.encode"},
+    "imageio_ffmpeg": {"output.encode"},
     "PIL": {"output"},
     "OpenEXR": {"output"},
     "pickle": {"model.checkpoint"},
@@ -132,7 +132,8 @@ def room(module: str) -> str:
 
 
 def home(module: str, homes: set[str]) -> bool:
-    return module in homes or room(module) in homes
+    """Whether a module is one of some modules or rooms, or stands in one of them."""
+    return any(module == one or module.startswith(f"{one}.") for one in homes)
 
 
 # imports point one way

@@ -37,7 +37,7 @@ def convert(  # noqa: PLR0917 - click calls it by name
 
     from graf_cli.model.checkpoint import write_weights
     from graf_cli.model.generator import digest, open_checkpoint
-    from graf_cli.output.place import placed
+    from graf_cli.output.store.atomic import placed
 
     spec, weights = open_checkpoint(file, config)
     with placed(out, clobber=clobber) as temporary:

@@ -26,7 +26,7 @@ from graf_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from graf_cli.cli.job import Job, Opened
-    from graf_cli.output.sink import Sink
+    from graf_cli.output.store.sink import Sink
     from graf_cli.recipe import Recipe
     from graf_cli.request import DatasetOptions
     from graf_cli.scene.spec import ModelSpec

@@ -27,7 +27,7 @@ def info(file: Path, as_json: bool) -> None:
     import msgspec
 
     from graf_cli.cli.console import print_json
-    from graf_cli.output import reading
+    from graf_cli.output.provenance import reading
 
     found = reading.read(file)
     recipe = found.recipe(str(file))

@@ -23,10 +23,10 @@ from graf_cli.errors import GrafError, RecipeError, UsageError
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import features_of
 from graf_cli.output.formats import Target, target_of
-from graf_cli.output.overlap import Overlapped
-from graf_cli.output.place import beside
-from graf_cli.output.sink import Sink
-from graf_cli.output.sinks import open_sink
+from graf_cli.output.open import open_sink
+from graf_cli.output.store.atomic import beside
+from graf_cli.output.store.overlap import Overlapped
+from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
 from graf_cli.scene.spec import ModelSpec
@@ -69,7 +69,7 @@ def read_recipe(path: Path | None) -> Recipe:
     ------
     RecipeError
     """
-    from graf_cli.output import reading
+    from graf_cli.output.provenance import reading
 
     if path is not None:
         return reading.read(path).recipe(str(path))

@@ -114,7 +114,7 @@ def _clean_up() -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    place = sys.modules.get("graf_cli.output.place")
+    place = sys.modules.get("graf_cli.output.store.atomic")
     if place is not None:
         place.discard_all()
 

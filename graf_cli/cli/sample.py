@@ -85,7 +85,7 @@ def sample(
 def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | None:
     """The file that tells of the pictures of a sample, where they go into a folder."""
     from graf_cli.cli.job import Records
-    from graf_cli.output.stamp import RECORDS
+    from graf_cli.output.provenance.stamp import RECORDS
     from graf_cli.recipe import Samples
 
     if target.pattern is None or recipe.frame is not None or not isinstance(recipe.plan, Samples):

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graf_cli.engine.contract import Engine, Put, Work
-from graf_cli.engine.course import Course, Delivery, Drawing, reason_of
+from graf_cli.engine.dispatch import Course, Delivery, Drawing, reason_of
 from graf_cli.engine.pool import Pool, share_of
 from graf_cli.errors import EngineError
 

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from graf_cli.errors import UsageError
-from graf_cli.output.place import beside, explained
+from graf_cli.output.store.atomic import beside, explained
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from graf_cli.errors import UsageError
-from graf_cli.output.look import has_alpha
-from graf_cli.output.stamp import Stamp
+from graf_cli.output.encode.pixels import has_alpha
+from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import Recipe
 
 Holds = Literal["one", "many"]

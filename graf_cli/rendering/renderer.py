@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import RecipeError
-from graf_cli.rendering.canvas import Canvas
 from graf_cli.rendering.fast.attempt import Attempt, Attempts, Footing
 from graf_cli.rendering.fast.audit import GridBrokenError
 from graf_cli.rendering.fast.objects import Objects
@@ -33,6 +32,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
+from graf_cli.rendering.tracer import Canvas
 from graf_cli.scene.volume import Colourless, Scene, Scenes
 from graf_cli.syntax import Precision
 

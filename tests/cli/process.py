@@ -17,8 +17,9 @@ PATIENCE = 120  # seconds until a test gives up on a process that hangs
 _SERVE = """
 import json, os, signal, sys
 import graf_cli.api, graf_cli.cli.job, graf_cli.cli.render, graf_cli.cli.replay
-import graf_cli.output.animation, graf_cli.output.arrays, graf_cli.output.streams
-import graf_cli.output.video, graf_cli.scene.poses, graf_cli.output.kept
+import graf_cli.output.encode.animation, graf_cli.output.encode.arrays
+import graf_cli.output.encode.streams, graf_cli.output.encode.video
+import graf_cli.scene.poses, graf_cli.output.store.resumable
 import graf_cli.cli.sample, graf_cli.cli.grid, graf_cli.cli.batch, graf_cli.engine.local
 from graf_cli.cli.main import cli
 

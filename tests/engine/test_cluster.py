@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from graf_cli.engine import course
+from graf_cli.engine import dispatch
 from graf_cli.engine.cluster import RayEngine
 from graf_cli.engine.contract import Engine
 from graf_cli.engine.local import LocalEngine
@@ -152,7 +152,7 @@ def test_workers_put_where_they_see_the_folder(
 def test_frames_are_handed_back_where_they_do_not(
     ray_engine: Engine, tmp_path: Path, drawn: list[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "_token", lambda put: tmp_path / "elsewhere" / "token")
+    monkeypatch.setattr(dispatch, "_token", lambda put: tmp_path / "elsewhere" / "token")
     put = Shared(tmp_path)
     with ray_engine.deliver(work(), put) as delivery:
         list(delivery)
@@ -169,7 +169,7 @@ def test_a_worker_that_dies_is_replaced(
     put = Shared(tmp_path, dies_at=5)
     with ray_engine.deliver(work(), put) as delivery:
         assert list(delivery) == list(range(24))
-    assert isinstance(delivery, course.Delivery)
+    assert isinstance(delivery, dispatch.Delivery)
     assert delivery.again == 1
     assert set(put.puts()) == set(range(24))
     assert put.holds(drawn)
@@ -178,7 +178,7 @@ def test_a_worker_that_dies_is_replaced(
 def test_a_picture_that_no_worker_survives_ends_the_job(
     ray_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(course, "TRIES", 1)
+    monkeypatch.setattr(dispatch, "TRIES", 1)
     with (
         ray_engine.deliver(work(), Shared(tmp_path, dies_at=2)) as delivery,
         pytest.raises(EngineError, match=r"^Picture 2 was lost 1 times with the worker"),
@@ -205,7 +205,7 @@ def test_a_node_is_killed_in_the_middle(
 
     with ray_engine.deliver(work(), put) as delivery, meanwhile(kill_a_node):
         taken = list(delivery)
-    assert isinstance(delivery, course.Delivery)
+    assert isinstance(delivery, dispatch.Delivery)
     assert taken == list(range(24))
     assert delivery.again == 1
     assert set(put.puts()) == set(range(24))

@@ -32,7 +32,7 @@ def ahead(engine: Engine) -> int:
     """How many pictures an engine may make before they are asked for."""
     if isinstance(engine, LocalEngine):
         return 0
-    from graf_cli.engine.course import AHEAD
+    from graf_cli.engine.dispatch import AHEAD
 
     return AHEAD * WORKERS
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from graf_cli.families.graf.scene import Codes
 from graf_cli.output.formats import Encoding, target_of
-from graf_cli.output.sinks import open_sink
+from graf_cli.output.open import open_sink
 from graf_cli.recipe import ModelRef, Recipe, model_ref
 from graf_cli.rendering.renderer import Frame, Image, Shot
 from graf_cli.request import sweep

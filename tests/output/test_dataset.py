@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from graf_cli.errors import OutputError
 from graf_cli.model.spec import features_of
-from graf_cli.output import reading
 from graf_cli.output.dataset import open_dataset
 from graf_cli.output.dataset.layout import Layout, divide
 from graf_cli.output.dataset.pictures import metric_depth
-from graf_cli.output.place import beside
+from graf_cli.output.provenance import reading
+from graf_cli.output.store.atomic import beside
 from graf_cli.scene.camera import rays
 from graf_cli.scene.codes import read_rows
 from graf_cli.scene.poses import read_poses

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from graf_cli.errors import OutputError
-from graf_cli.output import place
-from graf_cli.output.ffmpeg import Ffmpeg
-from graf_cli.output.file import FileSink
+from graf_cli.output.encode.ffmpeg import Ffmpeg
+from graf_cli.output.encode.video import VideoWriter
 from graf_cli.output.formats import FORMATS, target_of
-from graf_cli.output.overlap import Overlapped
-from graf_cli.output.place import Place, placed
-from graf_cli.output.sink import Sink
-from graf_cli.output.sinks import open_sink
-from graf_cli.output.video import VideoWriter
+from graf_cli.output.open import open_sink
+from graf_cli.output.store import atomic
+from graf_cli.output.store.atomic import Place, placed
+from graf_cli.output.store.file import FileSink
+from graf_cli.output.store.overlap import Overlapped
+from graf_cli.output.store.sink import Sink
 from graf_cli.rendering.renderer import Frame
 from tests.output.frames import frame_of, recipe_of, written
 
@@ -98,7 +98,7 @@ def test_ffmpeg_killed_from_outside(tmp_path: Path, name: str) -> None:
 def test_an_end_at_any_moment_is_cleaned_up(tmp_path: Path) -> None:
     left = Place(tmp_path / "a.png")
     left.file.write_bytes(b"half")
-    place.discard_all()
+    atomic.discard_all()
     assert list(tmp_path.iterdir()) == []
     left.discard()
 

@@ -18,11 +18,11 @@ from PIL import Image
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
-from graf_cli.output import reading
-from graf_cli.output.claim import one_at_a_time
 from graf_cli.output.dataset import open_dataset, tars
 from graf_cli.output.dataset.places import DatasetSink
 from graf_cli.output.dataset.tars import TarPlaces
+from graf_cli.output.provenance import reading
+from graf_cli.output.store.folder_lock import one_at_a_time
 from graf_cli.recipe import Recipe
 from graf_cli.scene.codes import read_rows
 from graf_cli.shots import Shots

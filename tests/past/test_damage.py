@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from graf_cli.cli.main import cli
 from graf_cli.errors import CheckpointError, GrafError, RecipeError
 from graf_cli.model.generator import load_checkpoint
-from graf_cli.output import reading
+from graf_cli.output.provenance import reading
 from graf_cli.recipe import Recipe
 from tests.conftest import CPU
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from graf_cli.model.generator import load_checkpoint
-from graf_cli.output import reading
+from graf_cli.output.provenance import reading
 from graf_cli.recipe import Recipe
 from graf_cli.request import parts
 from graf_cli.version import __version__

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from graf_cli.output.dataset.layout import Layout
-from graf_cli.output.stamp import SOURCE_TYPE
+from graf_cli.output.provenance.stamp import SOURCE_TYPE
 from graf_cli.recipe import TRANSPARENT, Recipe, View
 from graf_cli.scene.spec import ModelSpec
 

@@ -12,7 +12,7 @@ from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
 from graf_cli.output.dataset.pictures import codes_archive, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
-from graf_cli.output.place import explained, make_folder
+from graf_cli.output.store.atomic import explained, make_folder
 from graf_cli.rendering.renderer import Frame
 
 

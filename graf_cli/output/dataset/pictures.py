@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graf_cli.output.arrays import EPOCH
-from graf_cli.output.look import shown, surface
-from graf_cli.output.stamp import Stamp
-from graf_cli.output.stills import encode
+from graf_cli.output.encode.arrays import EPOCH
+from graf_cli.output.encode.pixels import shown, surface
+from graf_cli.output.encode.stills import encode
+from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Frame
 from graf_cli.scene.codes import Subject

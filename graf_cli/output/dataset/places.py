@@ -12,9 +12,9 @@ from graf_cli.errors import OutputError
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.card import MARK, card
 from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
-from graf_cli.output.place import beside
-from graf_cli.output.sequence import Places, SequenceSink
-from graf_cli.output.stamp import Stamp
+from graf_cli.output.provenance.stamp import Stamp
+from graf_cli.output.store.atomic import beside
+from graf_cli.output.store.sequence import Places, SequenceSink
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.spec import ModelSpec

@@ -21,15 +21,15 @@ import numpy as np
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.output.claim import one_at_a_time
 from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
-from graf_cli.output.look import has_alpha
-from graf_cli.output.place import beside, explained, make_folder, unless
-from graf_cli.output.stills import encode
-from graf_cli.output.streams import RECORD, member
+from graf_cli.output.encode.pixels import has_alpha
+from graf_cli.output.encode.stills import encode
+from graf_cli.output.encode.streams import RECORD, member
+from graf_cli.output.store.atomic import beside, explained, make_folder, unless
+from graf_cli.output.store.folder_lock import one_at_a_time
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from graf_cli.rendering.canvas import Canvas, columns
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.march import Count
 from graf_cli.rendering.fast.objects import Job, Objects, Opened
@@ -23,6 +22,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.integrator import Seen
 from graf_cli.rendering.shot import Series, Shot
+from graf_cli.rendering.tracer import Canvas, columns
 from graf_cli.scene.camera import Rays
 from graf_cli.syntax import Precision
 

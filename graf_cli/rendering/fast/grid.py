@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graf_cli.rendering.crew import each
 from graf_cli.rendering.fast.level import Density, Level, distinct
+from graf_cli.rendering.threads import each
 
 # States of a cell: empty with all around it, empty by a closer look, empty but too close to call
 # for a ray's last sample, perhaps not empty, filled with all around it.

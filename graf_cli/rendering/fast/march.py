@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.rendering.crew import breathe, each
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.integrator import EPSILON, INFINITE, Seen, activated
+from graf_cli.rendering.threads import breathe, each
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.kernels import ROWS
 from graf_cli.scene.volume import FastVolume, Quadrature

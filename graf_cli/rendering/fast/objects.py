@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from graf_cli.rendering.crew import workers
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.grid import Lattice, OccupancyGrid
 from graf_cli.rendering.fast.level import Density
 from graf_cli.rendering.fast.march import Count, Marcher
 from graf_cli.rendering.integrator import Seen, first_depths, further_depths
 from graf_cli.rendering.recent import remember
+from graf_cli.rendering.threads import workers
 from graf_cli.scene.camera import Camera, Rays, rays_through
 from graf_cli.scene.kernels import in_tiles, plain_tile, scouting_dtype
 from graf_cli.scene.volume import FastVolume, Quadrature, Scene, Scenes, Volume

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from graf_cli.rendering import crew
-from graf_cli.rendering.crew import GivenUpError, breathe, each, workers
+from graf_cli.rendering import threads
+from graf_cli.rendering.threads import GivenUpError, breathe, each, workers
 from tests.conftest import CPU
 
 
@@ -80,7 +80,7 @@ def test_what_nobody_waits_for_ends_soon(monkeypatch: pytest.MonkeyPatch) -> Non
         time.sleep(0.02)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(crew, "wait", interrupted)
+    monkeypatch.setattr(threads, "wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
         each(long, range(2), 2)
     ended.wait(10)

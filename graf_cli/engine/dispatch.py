@@ -13,7 +13,7 @@ from graf_cli.engine.contract import Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
 from graf_cli.engine.worker import Job, Made, owned
 from graf_cli.errors import EngineError
-from graf_cli.output.place import NEW
+from graf_cli.output.store.atomic import NEW
 from graf_cli.rendering.fast.proof import Outcome, merged
 from graf_cli.rendering.renderer import Frame
 

@@ -9,10 +9,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.output.look import Shown
-from graf_cli.output.stamp import Stamp
-from graf_cli.output.stills import encode
-from graf_cli.output.writer import Destination, PixelWriter, write_all
+from graf_cli.output.encode.pixels import Shown
+from graf_cli.output.encode.stills import encode
+from graf_cli.output.encode.writer import Destination, PixelWriter, write_all
+from graf_cli.output.provenance.stamp import Stamp
 
 RECORD = 10_240  # bytes that a tar's length is a multiple of
 

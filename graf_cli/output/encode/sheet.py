@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from graf_cli.errors import OutputError
-from graf_cli.output.look import Shown, has_alpha, size_of
-from graf_cli.output.stills import encode, write_still
-from graf_cli.output.writer import Destination, PixelWriter, Writer, write_all
+from graf_cli.output.encode.pixels import Shown, has_alpha, size_of
+from graf_cli.output.encode.stills import encode, write_still
+from graf_cli.output.encode.writer import Destination, PixelWriter, Writer, write_all
 from graf_cli.rendering.renderer import Frame
 
 SHEET_LIMIT = 1 << 30  # bytes of a contact sheet
@@ -56,7 +56,7 @@ class StillWriter(Writer):
     """The one frame of a format that keeps numbers."""
 
     def __init__(self, to: Destination, name: str) -> None:
-        from graf_cli.output import exr  # noqa: PLC0415 - an optional dependency
+        from graf_cli.output.encode import exr  # noqa: PLC0415 - an optional dependency
 
         exr.require()
         self.to, self.name = to, name

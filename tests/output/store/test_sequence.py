@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from graf_cli.errors import OutputError
-from graf_cli.output import reading
 from graf_cli.output.formats import target_of
-from graf_cli.output.sequence import SequenceSink
-from graf_cli.output.sink import Sink
-from graf_cli.output.sinks import open_sink
+from graf_cli.output.open import open_sink
+from graf_cli.output.provenance import reading
+from graf_cli.output.store.sequence import SequenceSink
+from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, from_json
 from tests.output.frames import frame_of, recipe_of, written
 

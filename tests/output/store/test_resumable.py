@@ -13,16 +13,16 @@ from typing import Any, NoReturn
 import pytest
 
 from graf_cli.errors import OutputError, UsageError
-from graf_cli.output import kept as kept_module
-from graf_cli.output import sequence
-from graf_cli.output.animation import GifWriter
-from graf_cli.output.claim import Claim
+from graf_cli.output.encode.animation import GifWriter
 from graf_cli.output.formats import Encoding, target_of
-from graf_cli.output.kept import FinishedSink, KeptSink, Product, SingleSink
-from graf_cli.output.place import discard_all
-from graf_cli.output.sink import Sink
-from graf_cli.output.sinks import open_sink
-from graf_cli.output.stamp import Stamp
+from graf_cli.output.open import open_sink
+from graf_cli.output.provenance.stamp import Stamp
+from graf_cli.output.store import resumable as kept_module
+from graf_cli.output.store import sequence
+from graf_cli.output.store.atomic import discard_all
+from graf_cli.output.store.folder_lock import Claim
+from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink
+from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe
 from tests.output.frames import frame_of, recipe_of, written
 

@@ -7,8 +7,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from graf_cli.output.look import Shown, shown, size_of
-from graf_cli.output.stamp import Stamp
+from graf_cli.output.encode.pixels import Shown, shown, size_of
+from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 

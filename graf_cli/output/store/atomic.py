@@ -129,7 +129,7 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def beside(path: Path, *, clobber: bool = True, within: Path | None = None) -> Iterator[Path]:
-    """As `placed`, for a file in a folder that is there and claimed (`graf_cli.output.claim`).
+    """As `placed`, for a file in a folder that is there and claimed (see `folder_lock`).
 
     A file below the claimed folder is made `within` that folder, where it is swept away.
 

@@ -9,14 +9,14 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from graf_cli.output import ffmpeg
-from graf_cli.output.ffmpeg import Ffmpeg
+from graf_cli.output.encode import ffmpeg
+from graf_cli.output.encode.ffmpeg import Ffmpeg
+from graf_cli.output.encode.pixels import Shown, has_alpha
+from graf_cli.output.encode.stills import encode
+from graf_cli.output.encode.video import SpoolWriter, source
+from graf_cli.output.encode.writer import Destination, PixelWriter
 from graf_cli.output.formats import Encoding
-from graf_cli.output.look import Shown, has_alpha
-from graf_cli.output.stamp import XMP_KEY, Stamp
-from graf_cli.output.stills import encode
-from graf_cli.output.video import SpoolWriter, source
-from graf_cli.output.writer import Destination, PixelWriter
+from graf_cli.output.provenance.stamp import XMP_KEY, Stamp
 
 PNG_HEAD = 33  # bytes of signature and IHDR
 GIF_HEAD = 13  # bytes before the global palette

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.output.colours import coloured
+from graf_cli.output.encode.colours import coloured
 from graf_cli.recipe import SCALED, TRANSPARENT, Kind, Recipe
 from graf_cli.rendering.renderer import Frame
 from graf_cli.syntax import rgb_of

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from graf_cli.output.sink import Sink
+from graf_cli.output.store.sink import Sink
 from graf_cli.rendering.renderer import Frame
 
 WAITING = 1  # frames held for the writer, beside the one it writes

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from graf_cli.errors import RecipeError
-from graf_cli.output.stamp import (
+from graf_cli.output.provenance.stamp import (
     FORMER_NAMESPACE,
     NAMESPACE,
     RECIPE_FILE,
@@ -183,7 +183,7 @@ def _from_xmp(xmp: str) -> Entries:
 
 def _video(path: Path, stream: BinaryIO) -> Entries:
     """Ask ffmpeg about the container alone: it opens this one file, as no other format."""
-    from graf_cli.output import ffmpeg  # noqa: PLC0415 - for videos only
+    from graf_cli.output.encode import ffmpeg  # noqa: PLC0415 - for videos only
 
     demuxer = "matroska" if stream.read(4) == b"\x1a\x45\xdf\xa3" else "mov"
     words = ("-protocol_whitelist", "file", "-f", demuxer, "-i", f"file:{path.resolve()}")
@@ -223,7 +223,7 @@ def _arrays(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
 
 
 def _exr(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
-    from graf_cli.output.exr import require  # noqa: PLC0415 - an optional dependency
+    from graf_cli.output.encode.exr import require  # noqa: PLC0415 - an optional dependency
 
     header = require().File(str(path), header_only=True).header()
     return {key: text for key, text in header.items() if isinstance(text, str)}

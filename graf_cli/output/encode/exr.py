@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from graf_cli.errors import OutputError
-from graf_cli.output.look import seen_normals
-from graf_cli.output.stamp import Stamp
+from graf_cli.output.encode.pixels import seen_normals
+from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.rendering.renderer import Frame
 

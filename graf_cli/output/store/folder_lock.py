@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from graf_cli.errors import OutputError
-from graf_cli.output.place import NEW, explained, make_folder, sweep
+from graf_cli.output.store.atomic import NEW, explained, make_folder, sweep
 
 if sys.platform != "win32":
     import fcntl

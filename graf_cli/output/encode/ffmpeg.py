@@ -10,7 +10,7 @@ from contextlib import suppress
 import imageio_ffmpeg
 
 from graf_cli.errors import OutputError
-from graf_cli.output.writer import write_all
+from graf_cli.output.encode.writer import write_all
 
 QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 

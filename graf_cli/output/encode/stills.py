@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from graf_cli.output.look import Shown, shown
-from graf_cli.output.stamp import XMP_KEY, Stamp
+from graf_cli.output.encode.pixels import Shown, shown
+from graf_cli.output.provenance.stamp import XMP_KEY, Stamp
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
@@ -30,7 +30,7 @@ def encode(image: Shown, name: str, stamp: Stamp | None) -> bytes:
 def write_still(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None, name: str) -> None:
     """One frame as a file of its own."""
     if name == "exr":
-        from graf_cli.output.exr import write_exr  # noqa: PLC0415 - an optional dependency
+        from graf_cli.output.encode.exr import write_exr  # noqa: PLC0415 - an optional dependency
 
         write_exr(path, frame, recipe, stamp)
     else:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from graf_cli.output import ffmpeg
-from graf_cli.output.ffmpeg import Ffmpeg
+from graf_cli.output.encode import ffmpeg
+from graf_cli.output.encode.ffmpeg import Ffmpeg
+from graf_cli.output.encode.pixels import Shown, has_alpha
+from graf_cli.output.encode.writer import Destination, PixelWriter
 from graf_cli.output.formats import FORMATS, Encoding
-from graf_cli.output.look import Shown, has_alpha
-from graf_cli.output.stamp import Stamp
-from graf_cli.output.writer import Destination, PixelWriter
+from graf_cli.output.provenance.stamp import Stamp
 
 # What frames say of themselves goes before what the encoder is told, so that both say it.
 _TO_BT709 = (

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from graf_cli.errors import OutputError
-from graf_cli.output import claim as claim_module
-from graf_cli.output.claim import LOCK, Claim, claimed, one_at_a_time, vacate
+from graf_cli.output.store import folder_lock as claim_module
+from graf_cli.output.store.folder_lock import LOCK, Claim, claimed, one_at_a_time, vacate
 
 
 def test_many_may_share(tmp_path: Path) -> None:

@@ -16,13 +16,15 @@ import numpy as np
 from PIL import Image
 
 from graf_cli.errors import OutputError, RecipeError
-from graf_cli.output import reading
-from graf_cli.output.arrays import ArrayWriter, numbers_of
-from graf_cli.output.claim import claimed, one_at_a_time, one_begins, vacate
-from graf_cli.output.file import FileSink, Make
-from graf_cli.output.look import shown
-from graf_cli.output.place import NEW, PART, Place, explained, sweep, unless
-from graf_cli.output.sequence import (
+from graf_cli.output.encode.arrays import ArrayWriter, numbers_of
+from graf_cli.output.encode.pixels import shown
+from graf_cli.output.encode.writer import Destination, PixelWriter, Writer
+from graf_cli.output.provenance import reading
+from graf_cli.output.provenance.stamp import Stamp
+from graf_cli.output.store.atomic import NEW, PART, Place, explained, sweep, unless
+from graf_cli.output.store.file import FileSink, Make
+from graf_cli.output.store.folder_lock import claimed, one_at_a_time, one_begins, vacate
+from graf_cli.output.store.sequence import (
     INSTEAD,
     Numbered,
     Places,
@@ -31,9 +33,7 @@ from graf_cli.output.sequence import (
     recipe_in,
     tell_version,
 )
-from graf_cli.output.sink import Sink
-from graf_cli.output.stamp import Stamp
-from graf_cli.output.writer import Destination, PixelWriter, Writer
+from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, same
 from graf_cli.rendering.renderer import Frame
 

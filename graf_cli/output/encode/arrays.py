@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.output.look import seen_normals
-from graf_cli.output.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY, Stamp
-from graf_cli.output.writer import Destination, Writer
+from graf_cli.output.encode.pixels import seen_normals
+from graf_cli.output.encode.writer import Destination, Writer
+from graf_cli.output.provenance.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY, Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.rendering.renderer import Frame
 

@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 
 from graf_cli.errors import OutputError, UsageError
-from graf_cli.output.file import FileSink, Make
+from graf_cli.output.encode.sheet import SheetWriter, StillWriter
+from graf_cli.output.encode.stills import write_still
+from graf_cli.output.encode.writer import Destination, Writer, write_all
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
-from graf_cli.output.place import Place, explained
-from graf_cli.output.sequence import Numbered, SequenceSink
-from graf_cli.output.sheet import SheetWriter, StillWriter
-from graf_cli.output.sink import Sink
-from graf_cli.output.stamp import Stamp
-from graf_cli.output.stdout import standard_output
-from graf_cli.output.stills import write_still
-from graf_cli.output.writer import Destination, Writer, write_all
+from graf_cli.output.provenance.stamp import Stamp
+from graf_cli.output.store.atomic import Place, explained
+from graf_cli.output.store.file import FileSink, Make
+from graf_cli.output.store.sequence import Numbered, SequenceSink
+from graf_cli.output.store.sink import Sink
+from graf_cli.output.store.stdout import standard_output
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
@@ -127,7 +127,7 @@ def _places(
     assert target.pattern is not None
     name = target.format.name
     if name == "exr":
-        from graf_cli.output import exr  # noqa: PLC0415 - an optional dependency
+        from graf_cli.output.encode import exr  # noqa: PLC0415 - an optional dependency
 
         exr.require()
     save = partial(write_still, name=name)
@@ -144,7 +144,7 @@ def _places(
 
 def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
     """A file that keeps its frames until it is whole; a single picture has none to keep."""
-    from graf_cli.output.kept import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
+    from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
 
     if target.path is None:
         raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
@@ -170,11 +170,11 @@ def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encodi
     name = target.format.name
     several = len(recipe) > 1 and columns is None
     if name in ("mp4", "webm", "mov"):
-        from graf_cli.output.video import VideoWriter  # noqa: PLC0415
+        from graf_cli.output.encode.video import VideoWriter  # noqa: PLC0415
 
         return lambda to: VideoWriter(to, name, encoding)
     if name in ("gif", "apng") or (name == "webp" and several):
-        from graf_cli.output import animation  # noqa: PLC0415
+        from graf_cli.output.encode import animation  # noqa: PLC0415
 
         makers: dict[str, Callable[[Destination, Encoding], Writer]] = {
             "gif": animation.GifWriter,
@@ -183,7 +183,7 @@ def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encodi
         }
         return lambda to: makers[name](to, encoding)
     if name == "npz":
-        from graf_cli.output.arrays import ArrayWriter  # noqa: PLC0415
+        from graf_cli.output.encode.arrays import ArrayWriter  # noqa: PLC0415
 
         return ArrayWriter
     if name == "exr":
@@ -192,7 +192,7 @@ def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encodi
 
 
 def _picture_maker(name: str, columns: int | None, *, several: bool) -> Make:
-    from graf_cli.output import streams  # noqa: PLC0415
+    from graf_cli.output.encode import streams  # noqa: PLC0415
 
     plain: dict[str, Make] = {
         "y4m": streams.Y4mWriter,

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graf_cli.errors import OutputError, RecipeError
-from graf_cli.output.claim import claimed, one_begins
-from graf_cli.output.place import beside, explained, refuse_present
-from graf_cli.output.sink import Sink
-from graf_cli.output.stamp import RECIPE_FILE, RECORDS, Stamp
+from graf_cli.output.provenance.stamp import RECIPE_FILE, RECORDS, Stamp
+from graf_cli.output.store.atomic import beside, explained, refuse_present
+from graf_cli.output.store.folder_lock import claimed, one_begins
+from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, differences, from_json, same
 from graf_cli.rendering.renderer import Frame
 
@@ -127,7 +127,7 @@ class Numbered(Places):
             return {k: found[name].stat().st_mtime_ns for k, name in names if name in found}
 
     def _carries_its_own(self, k: int) -> bool:
-        from graf_cli.output import reading  # noqa: PLC0415 - only for what is in doubt
+        from graf_cli.output.provenance import reading  # noqa: PLC0415 - only for what is in doubt
 
         name = self.name(k)
         with suppress(RecipeError):
@@ -251,7 +251,7 @@ class SequenceSink(Sink):
 
     def _stamps_agree(self) -> bool:
         """Whether what is there carries its recipe just as what will be added."""
-        from graf_cli.output.reading import carries_recipe  # noqa: PLC0415 - only then
+        from graf_cli.output.provenance.reading import carries_recipe  # noqa: PLC0415 - only then
 
         first = next(iter(sorted(self.to.present())), None)
         if first is None:
