@@ -33,6 +33,7 @@ from graf_cli.rendering.fast.proof import (
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
 from graf_cli.rendering.tracer import Canvas
+from graf_cli.scene.camera import Camera, along_axis
 from graf_cli.scene.volume import Colourless, Scene, Scenes
 from graf_cli.syntax import Precision
 
@@ -147,7 +148,7 @@ class Renderer:
         """A frame whose colours come out of a 2-D stage."""
         assert scene.finish is not None
         raster = _rastered(scene, shot).camera
-        planes = carried.view(raster.height, raster.width, -1)
+        planes = _axial(raster, carried).view(raster.height, raster.width, -1)
         rgb = scene.finish(planes[..., :-2].permute(2, 0, 1)).permute(1, 2, 0)
         height, width = shot.camera.height, shot.camera.width
         if rgb.shape != (height, width, 3):
@@ -174,7 +175,7 @@ class Renderer:
         bare = replace(
             scene, passes=tuple(map(Colourless, scene.passes)), raster=None, finish=None, fast=None
         )
-        return self._canvas.plain(shot, bare)
+        return _axial(shot.camera, self._canvas.plain(shot, bare))
 
     def _has_fast_path(self, shot: Shot) -> bool:
         scene = self._canvas.scene(shot)
@@ -233,6 +234,15 @@ def _rastered_series(scene: Scene, series: Series) -> Series:
     return series if scene.raster is None else replace(series, first=_rastered(scene, series.first))
 
 
+def _axial(camera: Camera, picture: Tensor) -> Tensor:
+    """The same with its depths, the last column, along the optical axis; shape = (H·W, n)."""
+    if camera.depths == "axis":
+        return picture
+    pixel = torch.arange(len(picture), device=picture.device, dtype=torch.int64)
+    depth = picture[:, -1] * along_axis(camera, pixel, dtype=picture.dtype)
+    return torch.cat((picture[:, :-1], depth[:, None]), dim=-1)
+
+
 def _enlarged(planes: Tensor, height: int, width: int) -> Tensor:
     """Every pixel several times, shape = (height, width, n): nothing between them is made up."""
     rows = torch.arange(height, device=planes.device, dtype=torch.int64) * len(planes) // height
@@ -274,7 +284,7 @@ def _on_host(picture: Tensor) -> Tensor:
 def _frame(shot: Shot, picture: Tensor) -> Frame:
     """One transfer to the host, then the background."""
     height, width = shot.camera.height, shot.camera.width
-    host = _on_host(picture).numpy().reshape(height, width, 5)
+    host = _on_host(_axial(shot.camera, picture)).numpy().reshape(height, width, 5)
     opacity = np.ascontiguousarray(host[..., 3])
     behind = np.asarray(shot.background, dtype=np.float32)
     return Frame(

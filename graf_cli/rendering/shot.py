@@ -45,6 +45,8 @@ class Shot:
         counts = (camera.width, camera.height, self.samples)
         told = (*counts, camera.fov, *depths, camera.orthographic, *self.background)
         lens = tuple(camera.intrinsics or ())  # nothing where the field of view says it all
+        if (camera.pixels, camera.depths) != ("integer", "axis"):  # nor for GRAF's own convention
+            lens = (*tuple(camera.lens), float(camera.depths == "ray"))
         digest = hashlib.blake2b(digest_size=16)
         digest.update(np.array((*told, *lens), dtype=np.float64).tobytes())
         digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())

@@ -12,15 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from graf_cli.arrays import Array
-from graf_cli.scene.intrinsics import Intrinsics, focal
-from graf_cli.scene.spec import CameraSpec
+from graf_cli.scene.intrinsics import HALF, Intrinsics, focal
+from graf_cli.scene.spec import CameraSpec, PixelCentres
 
+PARALLEL = 1e-9  # sine of the angle to "up" below which a camera looks along it
 SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
 
 
@@ -45,6 +47,14 @@ class Camera:
         Parallel rays over a square of side ``far − near``.
     intrinsics : Intrinsics or None
         Of a pinhole that is more than a field of view; None is a centred one of square pixels.
+    pixels : str
+        What `fov` means, where there are no intrinsics. ``integer``: the ray of pixel (i, j) goes
+        through the coordinates (i, j) of a picture from 0 to W, as GRAF and NeRF have it;
+        ``centre``: through (i + ½, j + ½), as EG3D; ``corner``: the outermost pixels lie on the
+        border of the field of view, as π-GAN and GIRAFFE.
+    depths : str
+        Near, far and all depths of samples are along the optical ``axis``, or along the ``ray``,
+        whose directions then have length one.
     """
 
     pose: Array
@@ -56,6 +66,8 @@ class Camera:
     radius_max: float | None = None
     orthographic: bool = False
     intrinsics: Intrinsics | None = None
+    pixels: PixelCentres = "integer"
+    depths: Literal["axis", "ray"] = "axis"
 
     @property
     def eye(self) -> Array:
@@ -72,8 +84,11 @@ class Camera:
         """The pinhole in pixels: fx, fy, cx, cy."""
         if self.intrinsics is not None:
             return self.intrinsics
-        f = focal(self.width, self.fov)
-        return Intrinsics(f, f, self.width * 0.5, self.height * 0.5)
+        if self.pixels == "corner":
+            f = focal(max(self.width - 1, 1), self.fov)
+            return Intrinsics(f, f, (self.width - 1) * 0.5, (self.height - 1) * 0.5)
+        f, shift = focal(self.width, self.fov), HALF if self.pixels == "centre" else 0.0
+        return Intrinsics(f, f, self.width * 0.5 - shift, self.height * 0.5 - shift)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +100,7 @@ class Rays:
     origins : Tensor, shape = (n, 3)
     directions : Tensor, shape = (n, 3)
         Of length one along the optical axis, not normalised, so that depths along a ray are
-        depths along the axis.
+        depths along the axis; of length one where `Camera.depths` says so.
     near, far : Tensor, shape = (n, 1)
     views : Tensor, shape = (n, 3), or None
         Unit viewing directions in the world, where they are not those of `directions`.
@@ -106,8 +121,13 @@ class Rays:
         return Rays(self.origins[index], self.directions[index], *ends, views)
 
 
-def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:
-    """A camera on the sphere around the origin, looking at it with z up.
+def pose_on_sphere(
+    azimuth: float,
+    elevation: float,
+    radius: float,
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> Array:
+    """A camera on the sphere around the origin, looking at it, or at a pivot, with z up.
 
     Parameters
     ----------
@@ -115,6 +135,8 @@ def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:
         Degrees. At the poles, where "up" has no direction, the azimuth still gives one.
     radius : float
         World units.
+    pivot : tuple of 3 floats
+        World point.
 
     Returns
     -------
@@ -126,7 +148,14 @@ def pose_on_sphere(azimuth: float, elevation: float, radius: float) -> Array:
         [math.sin(theta) * math.cos(phi), math.sin(theta) * math.sin(phi), math.cos(theta)]
     )
     x = np.array([-math.sin(phi), math.cos(phi), 0.0])
-    return np.stack([x, np.cross(z, x), z, radius * z], axis=1)
+    if not any(pivot):
+        return np.stack([x, np.cross(z, x), z, radius * z], axis=1)
+    eye = radius * z
+    z = (eye - pivot) / np.linalg.norm(eye - pivot)
+    across = np.cross([0.0, 0.0, 1.0], z)
+    length = np.linalg.norm(across)
+    x = across / length if length > PARALLEL else x
+    return np.stack([x, np.cross(z, x), z, eye], axis=1)
 
 
 def azimuth_of(u: float) -> float:
@@ -159,7 +188,7 @@ def camera_for(
     """
     lens = None if intrinsics is None or spec.orthographic else Intrinsics(*intrinsics)
     if lens is not None:
-        plain = lens.plain_fov(width, height)
+        plain = lens.plain_fov(width, height) if spec.pixels == "integer" else None
         fov, lens = (lens.fov(width), lens) if plain is None else (plain, None)
     distance = float(np.linalg.norm(pose[:, 3]))
     high = spec.radius[1]
@@ -176,6 +205,8 @@ def camera_for(
         radius_max=high if spec.radius_varies else None,
         orthographic=spec.orthographic,
         intrinsics=lens,
+        pixels=spec.pixels,
+        depths=spec.depths,
     )
 
 
@@ -228,9 +259,26 @@ def rays_through(camera: Camera, pixel: Tensor, *, dtype: torch.dtype) -> Rays:
         fx, fy, cx, cy = camera.lens
         i, j = column - cx, row - cy
         local = torch.stack((i / fx, -j / fy, torch.full_like(i, -1)), dim=-1)
+        if camera.depths == "ray":
+            local = local / local.norm(dim=-1, keepdim=True)
         directions = _rotate(local, rotation)
         origins = eye.expand_as(directions)
     return Rays(origins, directions, *_bounds(camera, origins))
+
+
+def along_axis(camera: Camera, pixel: Tensor, *, dtype: torch.dtype) -> Tensor:
+    """What a depth along each pixel's ray is multiplied by to be one along the axis.
+
+    Returns
+    -------
+    Tensor, shape = (n,)
+        In (0, 1]; 1 everywhere for a camera whose depths are along the axis.
+    """
+    column, row = (pixel % camera.width).to(dtype), (pixel // camera.width).to(dtype)
+    if camera.depths == "axis":
+        return torch.ones_like(column)
+    fx, fy, cx, cy = camera.lens
+    return (1 + ((column - cx) / fx) ** 2 + ((row - cy) / fy) ** 2).rsqrt()
 
 
 def _rotate(vectors: Tensor, rotation: Tensor) -> Tensor:

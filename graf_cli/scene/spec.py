@@ -16,6 +16,8 @@ from graf_cli.weights.download import Source
 Degrees = float
 Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Unit = Annotated[float, Meta(ge=0, le=1)]
+Turns = Annotated[float, Meta(ge=-1, le=1)]
+PixelCentres = Literal["integer", "centre", "corner"]
 Count = Annotated[int, Meta(ge=1, le=4096)]
 CountOrNone = Annotated[int, Meta(ge=0, le=4096)]
 Width = Annotated[int, Meta(ge=2, le=4096)]  # of a layer; the view branch is half as wide
@@ -50,13 +52,20 @@ class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     far: Positive  # depth of the last one
     radius: tuple[Positive, Positive]  # distance from the origin; lower and upper bound
     fov: FieldOfView  # across the image's width
-    u: tuple[Unit, Unit] = (0.0, 1.0)  # azimuth / 360°
+    u: tuple[Turns, Turns] = (0.0, 1.0)  # azimuth / 360°, at most a whole turn
     v: tuple[Unit, Unit] = (0.0, 1.0)  # (1 - cos polar) / 2
     orthographic: bool = False
+    pixels: PixelCentres = "integer"  # where the ray of a pixel goes; see `Camera`
+    depths: Literal["axis", "ray"] = "axis"  # near and far are depths along either
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)  # what the cameras look at
 
     def __post_init__(self) -> None:
         for key in ("near", "far", "radius", "fov", "u", "v"):
             check_range(key, getattr(self, key))
+        if self.u[1] - self.u[0] > 1:
+            raise ValueError("`u` spans more than a whole turn")
+        if not all(map(math.isfinite, self.pivot)):
+            raise ValueError("`pivot` must be finite")
         if not self.near < self.far:
             raise ValueError("`near` must be smaller than `far`")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,15 +12,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graf_cli.arrays import Array
 from graf_cli.scene.camera import (
     Camera,
+    along_axis,
     azimuth_of,
     camera_for,
     elevation_of,
     pose_on_sphere,
     rays,
 )
-from graf_cli.scene.spec import CameraSpec
+from graf_cli.scene.spec import CameraSpec, PixelCentres
 from tests.conftest import CPU
 
 azimuths = st.floats(-720, 720)
@@ -229,3 +232,56 @@ def test_rays_have_the_type_asked_for(dtype: torch.dtype) -> None:
     through = rays(camera(), device=CPU, dtype=dtype)
     for values in (through.origins, through.directions, through.near, through.far):
         assert values.dtype == dtype
+
+
+# conventions of other families
+
+
+def conventional(pixels: PixelCentres, depths: Literal["axis", "ray"] = "axis") -> Camera:
+    spec = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0, pixels=pixels, depths=depths)
+    return camera_for(spec, pose_on_sphere(30, 20, 4), width=8, height=8)
+
+
+def local(camera: Camera) -> Array:
+    """Directions in the camera's own axes, shape = (H, W, 3)."""
+    seen = rays(camera, device=CPU, dtype=torch.float64)
+    directions = seen.directions.numpy() @ camera.pose[:, :3]
+    return np.asarray(directions.reshape(camera.height, camera.width, 3))
+
+
+def test_corner_aligned_pixels_lie_on_the_border_of_the_field_of_view() -> None:
+    found = local(conventional("corner"))
+    edge = math.tan(math.radians(20))
+    np.testing.assert_allclose(found[0, 0], [-edge, edge, -1], atol=1e-12)
+    np.testing.assert_allclose(found[-1, -1], [edge, -edge, -1], atol=1e-12)
+
+
+def test_centred_pixels_are_symmetric_within_it() -> None:
+    found = local(conventional("centre"))
+    edge = math.tan(math.radians(20)) * 7 / 8
+    np.testing.assert_allclose(found[0, 0], [-edge, edge, -1], atol=1e-12)
+    np.testing.assert_allclose(found, -found[::-1, ::-1] * [1, 1, -1], atol=1e-12)
+
+
+def test_depths_along_rays_become_depths_along_the_axis() -> None:
+    camera = conventional("centre", "ray")
+    seen = rays(camera, device=CPU, dtype=torch.float64)
+    assert torch.allclose(seen.directions.norm(dim=-1), torch.ones_like(seen.near[:, 0]))
+    pixel = torch.arange(64, device=CPU, dtype=torch.int64)
+    factor = along_axis(camera, pixel, dtype=torch.float64)
+    forward = -torch.as_tensor(camera.pose[:, 2], device=CPU, dtype=torch.float64)
+    assert torch.allclose(seen.directions @ forward, factor)
+    plain = along_axis(conventional("centre"), pixel, dtype=torch.float64)
+    assert torch.equal(plain, torch.ones_like(plain))
+
+
+@given(st.floats(-180, 180), st.floats(-89, 89))
+def test_a_pivot_is_looked_at(azimuth: float, elevation: float) -> None:
+    pivot = (0.2, -0.1, 0.3)
+    pose = pose_on_sphere(azimuth, elevation, 2.7, pivot)
+    np.testing.assert_allclose(pose[:, :3].T @ pose[:, :3], np.eye(3), atol=1e-9)
+    assert np.linalg.norm(pose[:, 3]) == pytest.approx(2.7)
+    towards = np.array(pivot) - pose[:, 3]
+    np.testing.assert_allclose(-pose[:, 2], towards / np.linalg.norm(towards), atol=1e-9)
+    assert pose[2, 0] == pytest.approx(0, abs=1e-9)  # level
+    assert pose[2, 1] > 0  # up is up
