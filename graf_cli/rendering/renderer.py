@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import RecipeError
-from graf_cli.rendering.fast.attempt import Attempt, Attempts, Footing
+from graf_cli.rendering.fast.attempt import Attempt, Attempts, Fallback
 from graf_cli.rendering.fast.audit import GridBrokenError
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import (
@@ -32,7 +32,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
-from graf_cli.rendering.tracer import Canvas
+from graf_cli.rendering.tracer import Tracer
 from graf_cli.scene.camera import Camera, along_axis
 from graf_cli.scene.volume import Colourless, Scene, Scenes
 from graf_cli.syntax import Precision
@@ -69,7 +69,7 @@ class _Made:
     """A picture, shape = (H·W, 5), where it was kept, and what it took."""
 
     picture: Tensor
-    footing: Footing
+    fallback: Fallback
     outcome: Outcome
 
 
@@ -103,15 +103,15 @@ class Renderer:
         self.generator = generator
         self.options = options or RenderOptions()
         self.outcome = Outcome()
-        self._canvas = Canvas(generator, self.options.chunk)
+        self._tracer = Tracer(generator, self.options.chunk)
         kept = objects or Objects(generator)
-        self._attempts = Attempts(self._canvas, kept, self.options.precision)
-        self._settled: OrderedDict[tuple[bytes, int], Footing] = OrderedDict()  # by series
+        self._attempts = Attempts(self._tracer, kept, self.options.precision)
+        self._fallbacks: OrderedDict[tuple[bytes, int], Fallback] = OrderedDict()  # by series
 
     @property
     def chunk(self) -> int:
         """Points that go through the network at once, as many as memory was found to hold."""
-        return self._canvas.chunk
+        return self._tracer.chunk
 
     @torch.inference_mode()
     def render(self, shot: Shot, series: Series | None = None, *, surface: bool = True) -> Frame:
@@ -132,7 +132,7 @@ class Renderer:
         RecipeError
             When the model makes pictures of another size.
         """
-        scene, series = self._canvas.scene(shot), series or Series(shot, 1)
+        scene, series = self._tracer.scene(shot), series or Series(shot, 1)
         made = self._made(_rastered(scene, shot), _rastered_series(scene, series))
         self.outcome = merged(self.outcome, made.outcome)
         if scene.finish is None:
@@ -175,54 +175,54 @@ class Renderer:
         bare = replace(
             scene, passes=tuple(map(Colourless, scene.passes)), raster=None, finish=None, fast=None
         )
-        return _axial(shot.camera, self._canvas.plain(shot, bare))
+        return _axial(shot.camera, self._tracer.plain(shot, bare))
 
     def _has_fast_path(self, shot: Shot) -> bool:
-        scene = self._canvas.scene(shot)
+        scene = self._tracer.scene(shot)
         return scene.fast is not None and scene.draws is None
 
     def _proven(self, shot: Shot, series: Series) -> _Made:
         """The picture, by the first way from where its series stands that keeps the promise."""
         leads = shot.key == series.first.key
-        footing = self._settled.get(series.key)
-        if footing is None:
-            first = self._climbed(series.first, series, Footing(), THOROUGH)
-            footing = first.footing
-            remember(self._settled, series.key, footing)
+        fallback = self._fallbacks.get(series.key)
+        if fallback is None:
+            first = self._attempted(series.first, series, Fallback(), THOROUGH)
+            fallback = first.fallback
+            remember(self._fallbacks, series.key, fallback)
             if leads:
                 return first
             # It is not one of the pictures asked for, but what it proves counts.
             unseen = replace(first.outcome, evaluated=0, coloured=0, possible=0)
             self.outcome = merged(self.outcome, unseen)
-        return self._climbed(shot, series, footing, PROVEN if leads else LIGHT)
+        return self._attempted(shot, series, fallback, PROVEN if leads else LIGHT)
 
-    def _climbed(self, shot: Shot, series: Series, footing: Footing, proof: Proof) -> _Made:
+    def _attempted(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> _Made:
         """A picture by the first way that keeps the promise, proved thoroughly after a failure."""
-        while footing.rung < len(LADDER):
+        while fallback.rung < len(LADDER):
             try:
-                attempt = self._attempts.make(shot, series, footing, proof)
+                attempt = self._attempts.make(shot, series, fallback, proof)
             except GridBrokenError as broken:
                 log.info("picture %s: %s; %s", _name(shot), broken, CAREFULLY)
-                footing = replace(footing, rung=after_broken_grid(footing.rung, broken.share))
+                fallback = replace(fallback, rung=after_broken_grid(fallback.rung, broken.share))
             else:
-                kept = attempt.honest <= PROMISE
+                kept = attempt.grid_difference <= PROMISE
                 _tell(shot, attempt, proof, kept=kept)
                 if kept:
-                    return _Made(attempt.picture, footing, attempt.outcome)
-                footing = self._next(footing)
+                    return _Made(attempt.picture, fallback, attempt.outcome)
+                fallback = self._next(fallback)
             proof = THOROUGH
         return self._plain(shot)
 
-    def _next(self, footing: Footing) -> Footing:
+    def _next(self, fallback: Fallback) -> Fallback:
         """Reduced precision is given up before a grid is."""
-        if footing.precision + 1 < len(self._attempts.precisions):
-            return replace(footing, precision=footing.precision + 1)
-        return replace(footing, rung=footing.rung + 1)
+        if fallback.precision + 1 < len(self._attempts.precisions):
+            return replace(fallback, precision=fallback.precision + 1)
+        return replace(fallback, rung=fallback.rung + 1)
 
     def _plain(self, shot: Shot) -> _Made:
-        samples = self._canvas.samples(shot)
+        samples = self._tracer.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
-        return _Made(self._canvas.plain(shot), Footing(rung=len(LADDER)), outcome)
+        return _Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
 
 
 def _rastered(scene: Scene, shot: Shot) -> Shot:
@@ -265,7 +265,7 @@ def _tell(shot: Shot, attempt: Attempt, proof: Proof, *, kept: bool) -> None:
         said.path,
         said.precision,
         said.resolution,
-        attempt.measured,
+        attempt.difference,
         said.probed,
         "kept" if kept else f"more than {PROMISE:.0e}; {CAREFULLY}",
     )

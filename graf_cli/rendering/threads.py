@@ -25,7 +25,7 @@ if hasattr(os, "register_at_fork"):  # threads do not come along
     os.register_at_fork(after_in_child=_pools.clear)
 
 
-class GivenUpError(Exception):
+class CancelledError(Exception):
     """Nobody waits for this part any more."""
 
 
@@ -46,10 +46,10 @@ def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
     """``[run(part) for part in parts]`` by `count` threads; the first error of any is raised."""
     if count <= 1 or len(parts) <= 1:
         return [run(part) for part in parts]
-    given_up, inference = threading.Event(), torch.is_inference_mode_enabled()
+    cancelled, inference = threading.Event(), torch.is_inference_mode_enabled()
 
     def work(part: P) -> R:
-        _own.given_up = given_up
+        _own.cancelled = cancelled
         with torch.inference_mode(inference):
             return run(part)
 
@@ -58,21 +58,21 @@ def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
         wait(futures)
         return [future.result() for future in futures]
     except BaseException:
-        given_up.set()
+        cancelled.set()
         _cancel(futures)
         raise
 
 
-def breathe() -> None:
+def check_cancelled() -> None:
     """To be called now and then by what `each` runs, so that it ends when it is given up.
 
     Raises
     ------
-    GivenUpError
+    CancelledError
     """
-    given_up = getattr(_own, "given_up", None)
-    if given_up is not None and given_up.is_set():
-        raise GivenUpError
+    cancelled = getattr(_own, "cancelled", None)
+    if cancelled is not None and cancelled.is_set():
+        raise CancelledError
 
 
 def _cancel(futures: Sequence[Future[R]]) -> None:
@@ -84,7 +84,7 @@ def _pool(count: int) -> ThreadPoolExecutor:
     """Threads that have one core each; kept, since to start some takes longer than a small part."""
     if count not in _pools:
         threads, ready = torch.get_num_threads(), threading.Barrier(count + 1)
-        pool = ThreadPoolExecutor(count, "graf", _settle)
+        pool = ThreadPoolExecutor(count, "graf", _use_one_core)
         for _ in range(count):
             pool.submit(ready.wait)
         ready.wait()
@@ -93,7 +93,7 @@ def _pool(count: int) -> ThreadPoolExecutor:
     return _pools[count]
 
 
-def _settle() -> None:
+def _use_one_core() -> None:
     torch.get_num_threads()  # PyTorch sets the number when a thread first asks for it
     torch.set_num_threads(1)
     _own.is_worker = True

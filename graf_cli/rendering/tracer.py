@@ -25,7 +25,7 @@ BLOCK_POINTS = 1 << 18  # samples held at once by the exact integrator
 T = TypeVar("T")
 
 
-class Canvas:
+class Tracer:
     """Where pictures of one generator are made, and by the exact integrator how.
 
     Parameters

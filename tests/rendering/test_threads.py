@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from graf_cli.rendering import threads
-from graf_cli.rendering.threads import GivenUpError, breathe, each, workers
+from graf_cli.rendering.threads import CancelledError, check_cancelled, each, workers
 from tests.conftest import CPU
 
 
@@ -70,9 +70,9 @@ def test_what_nobody_waits_for_ends_soon(monkeypatch: pytest.MonkeyPatch) -> Non
     def long(_: int) -> None:
         try:
             while True:
-                breathe()
+                check_cancelled()
                 time.sleep(0.001)
-        except GivenUpError:
+        except CancelledError:
             ended.wait(10)
             raise
 

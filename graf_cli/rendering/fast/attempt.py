@@ -22,7 +22,7 @@ from graf_cli.rendering.fast.proof import (
 )
 from graf_cli.rendering.integrator import Seen
 from graf_cli.rendering.shot import Series, Shot
-from graf_cli.rendering.tracer import Canvas, columns
+from graf_cli.rendering.tracer import Tracer, columns
 from graf_cli.scene.camera import Rays
 from graf_cli.syntax import Precision
 
@@ -30,7 +30,7 @@ FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of
 
 
 @dataclass(frozen=True)
-class Footing:
+class Fallback:
     """How carefully a picture is made.
 
     Attributes
@@ -49,14 +49,20 @@ class Footing:
 class Attempt:
     """A picture, what it took, and how it differs from the truth.
 
-    `measured` is the difference of the picture; `honest` that of the same in float32, which tells
-    whether the grid can be trusted.
+    Attributes
+    ----------
+    picture : Tensor, shape = (H·W, channels + 2)
+    outcome : Outcome
+    difference : float
+        Largest one of the picture from the exact integrator's.
+    grid_difference : float
+        The same had it been made in float32, which tells whether the grid can be trusted.
     """
 
     picture: Tensor
     outcome: Outcome
-    measured: float
-    honest: float
+    difference: float
+    grid_difference: float
 
 
 class Attempts:
@@ -64,18 +70,18 @@ class Attempts:
 
     Parameters
     ----------
-    canvas : Canvas
+    tracer : Tracer
     objects : Objects
     asked : str
         The precision that was asked for.
     """
 
-    def __init__(self, canvas: Canvas, objects: Objects, asked: Precision) -> None:
-        self.canvas, self.objects = canvas, objects
-        self.precisions = precisions(asked, canvas.generator.device)
+    def __init__(self, tracer: Tracer, objects: Objects, asked: Precision) -> None:
+        self.tracer, self.objects = tracer, objects
+        self.precisions = precisions(asked, tracer.generator.device)
         self.by_name = asked not in ("auto", "float32")
 
-    def make(self, shot: Shot, series: Series, footing: Footing, proof: Proof) -> Attempt:
+    def make(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> Attempt:
         """One picture, held against the plain marcher.
 
         Raises
@@ -83,44 +89,44 @@ class Attempts:
         GridBrokenError
             When the audit finds the grid wrong.
         """
-        precision = self.precisions[footing.precision]
-        job = self._job(shot, series, footing, precision)
+        precision = self.precisions[fallback.precision]
+        job = self._job(shot, series, fallback, precision)
         with matrix_products(precision):
             picture, outcome = self._picture(shot, job, precision, proof)
         if not proof.probes:
             return Attempt(picture, outcome, 0.0, 0.0)
-        return self._measured(shot, picture, outcome, self._job(shot, series, footing), proof)
+        return self._measured(shot, picture, outcome, self._job(shot, series, fallback), proof)
 
     def _job(
-        self, shot: Shot, series: Series, footing: Footing, precision: Used = "float32"
+        self, shot: Shot, series: Series, fallback: Fallback, precision: Used = "float32"
     ) -> Job:
         return Job(
-            self.canvas.scene(shot),
+            self.tracer.scene(shot),
             shot.camera,
             series.first.camera,
             series.pictures,
-            LADDER[footing.rung],
+            LADDER[fallback.rung],
             DTYPES[precision],
         )
 
     def _open(self, job: Job) -> Opened:
-        return self.canvas.within_memory(lambda chunk: self.objects.open(job, chunk))
+        return self.tracer.within_memory(lambda chunk: self.objects.open(job, chunk))
 
     def _picture(
         self, shot: Shot, job: Job, precision: Used, proof: Proof
     ) -> tuple[Tensor, Outcome]:
         opened, audit, count = self._open(job), self._audit(shot, proof), Count()
-        starts = iter(self.canvas.blocks(shot, FAST_BLOCK_POINTS))
+        starts = iter(self.tracer.blocks(shot, FAST_BLOCK_POINTS))
 
         def march_some(through: Rays, _: Tensor) -> Seen:
             if audit is not None:
                 audit.begin(next(starts))
-            seen, made = self.canvas.within_memory(lambda at: opened.march(through, at, audit))
+            seen, made = self.tracer.within_memory(lambda at: opened.march(through, at, audit))
             count.add(made)
             return seen
 
         channels = opened.marchers[-1].volume.channels
-        picture = self.canvas.fill(shot, march_some, FAST_BLOCK_POINTS, channels)
+        picture = self.tracer.fill(shot, march_some, FAST_BLOCK_POINTS, channels)
         if audit is not None:
             audit.finish()
         return picture, Outcome(
@@ -136,7 +142,7 @@ class Attempts:
     def _audit(self, shot: Shot, proof: Proof) -> Audit | None:
         if not proof.audited:
             return None
-        blocks = len(self.canvas.blocks(shot, FAST_BLOCK_POINTS))
+        blocks = len(self.tracer.blocks(shot, FAST_BLOCK_POINTS))
         return Audit(proof.audited, blocks, shot.seed, expect=proof.expect)
 
     def _measured(
@@ -145,17 +151,17 @@ class Attempts:
         opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
         pixels = probes(opacity, proof.probes, shot.seed)
         here = pixels.to(device=picture.device)
-        through = self.canvas.rays(shot, here)
-        truth = columns(self.canvas.march(shot, through, here))
+        through = self.tracer.rays(shot, here)
+        truth = columns(self.tracer.march(shot, through, here))
         seen = picture[here]
-        measured = honest = difference(seen, truth, shot.background)
+        measured = grid_difference = difference(seen, truth, shot.background)
         if self.by_name:
             # A precision asked for by name may err; the grid may not.
             exact = columns(self._rays(exactly, through))
-            honest = difference(exact, truth, shot.background)
+            grid_difference = difference(exact, truth, shot.background)
         made = outcome.proved(len(pixels), measured)
-        return Attempt(picture, made, measured, honest)
+        return Attempt(picture, made, measured, grid_difference)
 
     def _rays(self, job: Job, through: Rays) -> Seen:
         opened = self._open(job)
-        return self.canvas.within_memory(lambda chunk: opened.march(through, chunk))[0]
+        return self.tracer.within_memory(lambda chunk: opened.march(through, chunk))[0]

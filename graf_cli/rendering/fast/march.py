@@ -20,7 +20,7 @@ from torch.nn import functional
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.integrator import EPSILON, INFINITE, Seen, activated
-from graf_cli.rendering.threads import breathe, each
+from graf_cli.rendering.threads import check_cancelled, each
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.kernels import ROWS
 from graf_cli.scene.volume import FastVolume, Quadrature
@@ -176,7 +176,7 @@ class _Block:
         """Some rays to their ends."""
         count, at, end = Count(), self.walk.start[live], self.walk.end[live]
         while len(live):
-            breathe()
+            check_cancelled()
             step = min(max(chunk // FULL // len(live), 1), MOST_AT_ONCE)
             rays = max(chunk // step, 1)
             for first in range(0, len(live), rays):
