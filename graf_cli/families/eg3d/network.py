@@ -282,14 +282,15 @@ class Superresolution(nn.Module):
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         """Of features, shape = (32, h, w) in [−1, 1], the picture, shape = (3, H, W), likewise."""
-        x = self._resized(features[None])
+        x = self.resized(features[None])
         image = x[:, :3]
         for block in (self.block0, self.block1):
             noise = [layer.noise_const if layer.noisy else None for layer in block.layers]
             x, image = block(x, image, (w, w, w), noise)
         return image[0]
 
-    def _resized(self, x: Tensor) -> Tensor:
+    def resized(self, x: Tensor) -> Tensor:
+        """Features, shape = (1, 32, h, w), at the size that the first block takes."""
         n = self.spec.stage_input
         if x.shape[-1] == n:
             return x
