@@ -18,12 +18,14 @@ from graf_cli.scene.camera import Camera, Rays
 
 TO_OURS = (2, 0, 1)  # their axis for each of ours
 TO_THEIRS = (1, 2, 0)
+FLIPPED = np.array([1.0, -1.0, -1.0, 1.0])  # columns: OpenCV's axes to OpenGL's and back
 
 
 def pose_of_label(label: Array) -> Array:
     """Our camera to world, shape = (3, 4), of a label, shape = (25,)."""
     theirs = np.asarray(label, np.float64)[:16].reshape(4, 4)[:3]
-    return theirs[[*TO_OURS]] * np.array([1.0, -1.0, -1.0, 1.0])
+    ours: Array = theirs[[*TO_OURS]] * FLIPPED
+    return ours
 
 
 def label_of(pose: Array, intrinsics: Array) -> Array:
@@ -36,7 +38,7 @@ def label_of(pose: Array, intrinsics: Array) -> Array:
         Divided by the size of the picture.
     """
     theirs = np.eye(4)
-    theirs[:3] = (pose * np.array([1.0, -1.0, -1.0, 1.0]))[[*TO_THEIRS]]
+    theirs[:3] = (pose * FLIPPED)[[*TO_THEIRS]]
     return np.concatenate([theirs.ravel(), np.asarray(intrinsics, np.float64).ravel()])
 
 
@@ -125,9 +127,7 @@ def box_ends(rays: Rays, side: float) -> tuple[Tensor, Tensor]:
     return torch.where(hit, start, -1.0), torch.where(hit, end, -2.0)
 
 
-def filled(
-    start: Tensor, end: Tensor, picture: tuple[Tensor, Tensor]
-) -> tuple[Tensor, Tensor]:
+def filled(start: Tensor, end: Tensor, picture: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     """Ends for rays that miss the box, as the authors have them.
 
     They go from the smallest start to the largest *start* of the rays that hit.

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from graf_cli.errors import CheckpointError
 from graf_cli.families.eg3d.network import GAIN, TAPS, Generator
-from graf_cli.families.eg3d.spec import CARS_FOCAL, FACES_FOCAL, Spec
+from graf_cli.families.eg3d.spec import CARS_FOCAL, ENLARGING, FACES_FOCAL, Spec
 from graf_cli.weights.modules import children, tensors
 from graf_cli.weights.objects import Names
 from graf_cli.weights.records import Record, StoredTensor, UnsafeFileError
@@ -92,9 +92,8 @@ def load(path: Path) -> tuple[Spec, dict[str, dict[str, Tensor]]]:
     """
     try:
         with path.open("rb") as stream:
-            stored = read_objects(path, stream, NAMES)
-            if not isinstance(stored, Mapping):
-                raise UnsafeFileError("holds no dictionary")
+            found = read_objects(path, stream, NAMES)
+            stored = found if isinstance(found, Mapping) else {}
             spec = describe(path, stored)
             return spec, adopt(path, spec, stored)
     except OSError as error:
@@ -150,7 +149,10 @@ def _described(generator: Record) -> dict[str, object]:
     sizes = [4 << index for index in range(len(synthesis))]
     if [*synthesis] != [f"b{size}" for size in sizes]:
         raise ValueError("its backbone has other blocks than b4, b8, …")
-    first = children(children(stage)["block0"])["conv0"]
+    blocks = children(stage)
+    enlarges = stage.name in ENLARGING
+    _expect(blocks["block0"], "SynthesisBlock" if enlarges else "SynthesisBlockNoUp")
+    _check_enlarging({**synthesis, **blocks}, () if enlarges else ("block0",))
     near, far = options["ray_start"], options["ray_end"]
     auto = near == far == "auto"
     if auto and options["disparity_space_sampling"]:
@@ -164,7 +166,7 @@ def _described(generator: Record) -> dict[str, object]:
         "c_scale": options.get("c_scale", 0),
         "conditioned": conditioned,
         "channels": [_outputs(block, "conv1") for block in synthesis.values()],
-        "clamp": children(synthesis["b4"])["conv1"].state["conv_clamp"],
+        "clamp": _clamp([*synthesis.values()]),
         "axes": axes.read().tolist(),
         "decoder_rate": float(options.get("decoder_lr_mul", 1)),
         "samples": options["depth_resolution"],
@@ -177,8 +179,8 @@ def _described(generator: Record) -> dict[str, object]:
         "raster": generator.state["neural_rendering_resolution"],
         "stage": stage.name,
         "stage_input": stage.state["input_resolution"],
-        "stage_channels": [_outputs(children(stage)[name], "conv1") for name in ("block0", "block1")],
-        "stage_clamp": first.state["conv_clamp"],
+        "stage_channels": [_outputs(blocks[name], "conv1") for name in ("block0", "block1")],
+        "stage_clamp": _clamp([*blocks.values()]),
         "stage_noise": options["superresolution_noise_mode"],
         "antialias": stage.state.get("sr_antialias", options.get("sr_antialias", True)),
         "radius": options.get("avg_camera_radius", 2.7 if conditioned else 1.7),
@@ -194,6 +196,23 @@ def _expect(record: Record, name: str) -> None:
 
 def _outputs(block: Record, layer: str) -> object:
     return children(block)[layer].state["out_channels"]
+
+
+def _clamp(blocks: list[Record]) -> object:
+    """Of all layers of some blocks, which have to agree."""
+    found = {layer.state["conv_clamp"] for block in blocks for layer in children(block).values()}
+    if len(found) != 1:
+        raise ValueError("its layers are clamped differently")
+    return found.pop()
+
+
+def _check_enlarging(blocks: dict[str, Record], same: tuple[str, ...]) -> None:
+    """Only a block's first layer doubles the size, and not in the blocks of `same`."""
+    for name, block in blocks.items():
+        for key, layer in children(block).items():
+            wanted = 2 if key == "conv0" and name not in same else 1
+            if layer.state.get("up", 1) != wanted:
+                raise ValueError(f"layer {key} of block {name} enlarges by another factor")
 
 
 def _check_layers(path: Path, module: Record, prefix: str) -> None:

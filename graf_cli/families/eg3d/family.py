@@ -13,7 +13,8 @@ from graf_cli.errors import CheckpointError
 from graf_cli.families.eg3d.checkpoint import NETWORK, adopt
 from graf_cli.families.eg3d.network import Generator
 from graf_cli.families.eg3d.scene import make_scene
-from graf_cli.families.eg3d.spec import Spec, features
+from graf_cli.families.eg3d.spec import Spec as Eg3dSpec
+from graf_cli.families.eg3d.spec import features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
@@ -24,20 +25,20 @@ class EG3D:
     """See `graf_cli.families.contract.Family`."""
 
     name = "eg3d"
-    Spec = Spec
+    Spec = Eg3dSpec
 
-    def features(self, spec: Spec) -> Features:
+    def features(self, spec: Eg3dSpec) -> Features:
         """What the model offers, without reading a weight."""
         return features(spec)
 
     def adopt(
-        self, path: Path, spec: Spec, stored: Mapping[str, Any]
+        self, path: Path, spec: Eg3dSpec, stored: Mapping[str, Any]
     ) -> dict[str, dict[str, Tensor]]:
         """The authors' names become ours; see `checkpoint.adopt`."""
         return adopt(path, spec, stored)
 
     def network(
-        self, spec: Spec, weights: Mapping[str, dict[str, Tensor]], *, device: torch.device
+        self, spec: Eg3dSpec, weights: Mapping[str, dict[str, Tensor]], *, device: torch.device
     ) -> nn.Module:
         """A module in evaluation mode, without gradients, on a device."""
         network = Generator(spec, device=torch.device("meta"), dtype=torch.float32)
@@ -47,7 +48,7 @@ class EG3D:
         return network.to(device=device).eval().requires_grad_(False)
 
     def scene(
-        self, spec: Spec, network: nn.Module, subject: Subject, *, samples: int,
+        self, spec: Eg3dSpec, network: nn.Module, subject: Subject, *, samples: int,
         camera: Camera | None,
     ) -> Scene:  # fmt: skip
         """What rays pass through, made once a subject."""

@@ -92,7 +92,8 @@ class Stage:
 
     def image(self, radiance: Tensor) -> Tensor:
         """Of radiance, shape = (channels, n, n), the picture, shape = (3, H, W), from −1 to 1."""
-        return self.network(self.features(radiance), self.w)
+        image: Tensor = self.network(self.features(radiance), self.w)
+        return image
 
     def features(self, radiance: Tensor) -> Tensor:
         """What the network takes, shape = (32, n, n), from −1 to 1; its first three are colours."""

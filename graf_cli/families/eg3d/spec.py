@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from msgspec import Struct
 
-from graf_cli.scene.features import Block, Control, Features
+from graf_cli.scene.features import MARCHED, Block, Control, Features
 
 PLANES = 3
 PLANE_CHANNELS = 32  # of one plane, and of the features that are marched
@@ -21,6 +22,13 @@ Stage = Literal[
     "SuperresolutionHybrid4X",
     "SuperresolutionHybrid2X",
 ]
+ENLARGING = ("SuperresolutionHybrid8XDC", "SuperresolutionHybrid8X")  # in both of their blocks
+MAX_LENGTH = 1 << 14  # of codes and channels; the released ones reach 1024
+MAX_BLOCKS = 8  # planes of 512 texels; the released ones have 256
+MAX_SAMPLES = 1 << 12  # of one pass along a ray
+MAX_PIXELS = 1 << 11  # along a side of what is marched, or taken by the stage
+MAX_DISTANCE = 1e4  # world units, of whatever has a place; the box is about 1
+
 Axes = tuple[tuple[tuple[float, ...], ...], ...]
 
 
@@ -103,6 +111,43 @@ class Spec(Struct, frozen=True, kw_only=True):
     pivot: tuple[float, float, float]
     focal: float = FACES_FOCAL
 
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("z_dim", 1, MAX_LENGTH),
+            ("w_dim", 1, MAX_LENGTH),
+            ("mapping_layers", 1, 64),
+            ("samples", 4, MAX_SAMPLES),
+            ("further", 0, MAX_SAMPLES),
+            ("raster", 1, MAX_PIXELS),
+            ("stage_input", 4, MAX_PIXELS),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is not between {low} and {high}")
+        every = (*self.channels, *self.stage_channels)
+        if not 1 <= len(self.channels) <= MAX_BLOCKS or not all(
+            1 <= count <= MAX_LENGTH for count in every
+        ):
+            raise ValueError("the numbers of channels are none of a network")
+        self._check_space()
+
+    def _check_space(self) -> None:
+        if (self.near is None) != (self.far is None):
+            raise ValueError("rays have one end only")
+        ends = () if self.near is None or self.far is None else (self.near, self.far)
+        lengths = (self.box, self.radius, self.focal, *ends)
+        if not all(0 < length < MAX_DISTANCE for length in lengths) or [*ends] != sorted(ends):
+            raise ValueError("box, radius, focal length, near and far are none of a camera")
+        numbers = (self.c_scale, self.decoder_rate, *self.pivot)
+        if not all(abs(number) < MAX_DISTANCE for number in numbers):
+            raise ValueError("a number is too large, or none")
+        if len(self.axes) != PLANES or not all(_turns(plane) for plane in self.axes):
+            raise ValueError("the axes of the planes are none")
+        for bound in (self.clamp, self.stage_clamp):
+            if bound is not None and not 0 < bound < math.inf:
+                raise ValueError("layers are clamped to nothing")
+        if self.stage == "SuperresolutionHybrid4X" and self.raster > self.stage_input:
+            raise ValueError("its stage takes no larger picture than it was made for")
+
     @property
     def planes(self) -> int:
         """Texels along a side of a plane."""
@@ -116,7 +161,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     @property
     def enlarges_first(self) -> bool:
         """Whether the stage's first block doubles the size."""
-        return self.stage in ("SuperresolutionHybrid8XDC", "SuperresolutionHybrid8X")
+        return self.stage in ENLARGING
 
     @property
     def size(self) -> int:
@@ -124,13 +169,27 @@ class Spec(Struct, frozen=True, kw_only=True):
         return self.stage_input * (4 if self.enlarges_first else 2)
 
 
+def _turns(axes: tuple[tuple[float, ...], ...]) -> bool:
+    """Whether a plane's axes, shape = (3, 3), span space."""
+    if [len(row) for row in axes] != [3, 3, 3]:
+        return False
+    a, b, c = axes
+    volume = (
+        a[0] * (b[1] * c[2] - b[2] * c[1])
+        - a[1] * (b[0] * c[2] - b[2] * c[0])
+        + a[2] * (b[0] * c[1] - b[1] * c[0])
+    )
+    return 1e-6 < abs(volume) < MAX_DISTANCE
+
+
 def features(spec: Spec) -> Features:
     """What a model offers, without its numbers."""
+    rows = spec.rows
     controls = [
-        Control("cutoff", 0, spec.rows, spec.rows, about="rows that truncation reaches", strict=True),
-        Control("split", 0, spec.rows, spec.rows // 2, about="first row of the high styles", strict=True),
+        Control("cutoff", 0, rows, rows, about="rows that truncation reaches", strict=True),
+        Control("split", 0, rows, rows // 2, about="first row of the high styles", strict=True),
         Control("noise", 0, 2, 1, about="0 none, 1 the model's, 2 drawn anew", strict=True),
-    ]  # fmt: skip
+    ]
     if spec.conditioned:
         controls += [
             Control("follow", 0, 1, 0, about="1 conditions on the view itself", strict=True),
@@ -143,7 +202,7 @@ def features(spec: Spec) -> Features:
         truncation="mean",
         controls=tuple(controls),
         conditioned_on_camera=spec.conditioned,
-        shows=frozenset({"rgb", "raw", "depth", "depth16", "disparity", "opacity", "normal", "rgba"}),
+        shows=MARCHED | {"raw"},
         background="generated",
         sizes=(spec.size,),
         fast=False,
