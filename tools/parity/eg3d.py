@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,6 +48,14 @@ class Case:
 
     name: str
     folder: Path
+
+
+def held(  # noqa: PLR0917
+    case: str, output: str, ours: Any, theirs: Any, bound: float, mean_bound: float = math.inf
+) -> Row:  # fmt: skip
+    """A row of a tensor or an array and what it should be."""
+    ours, theirs = (x.numpy() if isinstance(x, Tensor) else x for x in (ours, theirs))
+    return compare(case, output, ours, theirs, bound, mean_bound)
 
 
 def cases(folder: Path) -> Iterator[Case]:
@@ -195,49 +204,49 @@ def _rows(name: str, view: View, seen: Seen, truth: Numbers, index: int) -> Iter
     radiance = view.square(seen)
     image = view.stage.image(radiance)
     raw = view.stage.features(radiance)[:3]
-    yield compare(name, "w", view.ws, truth["ws"][index], 5e-6)
-    yield compare(name, "raw", _picture(raw), truth["image_raw"][index], RGB, RGB_MEAN)
+    yield held(name, "w", view.ws, truth["ws"][index], 5e-6)
+    yield held(name, "raw", _picture(raw), truth["image_raw"][index], RGB, RGB_MEAN)
     opacity = seen.opacity.reshape(truth["opacity"][index].shape)
-    yield compare(name, "opacity", opacity, truth["opacity"][index], 5e-5)
-    yield compare(name, "depth", *_depth(seen, truth["depth"][index]), DEPTH)
+    yield held(name, "opacity", opacity, truth["opacity"][index], 5e-5)
+    yield held(name, "depth", *_depth(seen, truth["depth"][index]), DEPTH)
     rgb = (_picture(image) + 1) / 2
-    yield compare(name, "rgb", rgb, truth["rgb"][index], RGB, RGB_MEAN)
+    yield held(name, "rgb", rgb, truth["rgb"][index], RGB, RGB_MEAN)
     if "image_raw_returned" in truth:
         # The authors add the first block's colours into what they return.
         features = view.stage.features(radiance)
         w = view.stage.w
         _, added = view.stage.network.block0(features[None], raw[None], (w, w, w), (None, None))
         returned = truth["image_raw_returned"][index]
-        yield compare(name, "raw as returned", _picture(added[0]), returned, RGB, RGB_MEAN)
+        yield held(name, "raw as returned", _picture(added[0]), returned, RGB, RGB_MEAN)
 
 
 def _parts(name: str, view: View, seen: Seen, truth: Numbers) -> Iterator[Row]:
     planes = view.planes.flatten(0, 1)[::12]
-    yield compare(name, "planes", planes, truth["planes"], RGB, RGB_MEAN)
+    yield held(name, "planes", planes, truth["planes"], RGB, RGB_MEAN)
     features = view.stage.features(view.square(seen))
     step = len(features) // len(truth["features"])
-    yield compare(name, "features", features[::step], truth["features"], RGB, RGB_MEAN)
+    yield held(name, "features", features[::step], truth["features"], RGB, RGB_MEAN)
     stage = view.stage
     x = stage.network.resized(features[None])
     noise = (None, None)
     _, added = stage.network.block0(x, x[:, :3], (stage.w,) * 3, noise)
-    yield compare(name, "first block", _picture(added[0]), truth["sr_rgb0"], RGB, RGB_MEAN)
+    yield held(name, "first block", _picture(added[0]), truth["sr_rgb0"], RGB, RGB_MEAN)
     points = torch.as_tensor(truth["points"][:, [*cameras.TO_OURS]], device=CPU, dtype=F32)
     volume = view.scene.passes[0]
     hidden, density = volume.density(points)
-    yield compare(name, "density", density, truth["point_sigma"], DENSITY)
+    yield held(name, "density", density, truth["point_sigma"], DENSITY)
     found = volume.radiance(hidden, points)[:, : truth["point_features"].shape[1]]
-    yield compare(name, "point features", found, truth["point_features"], RGB, RGB_MEAN)
+    yield held(name, "point features", found, truth["point_features"], RGB, RGB_MEAN)
 
 
 def _even_rows(name: str, view: View, truth: Numbers) -> Iterator[Row]:
     seen = view.seen(_even(view))
     radiance = view.square(seen)
     rgb = (_picture(view.stage.image(radiance)) + 1) / 2
-    yield compare(name, "rgb", rgb, truth["rgb_even"], RGB, RGB_MEAN)
+    yield held(name, "rgb", rgb, truth["rgb_even"], RGB, RGB_MEAN)
     raw = _picture(view.stage.features(radiance)[:3])
-    yield compare(name, "raw", raw, truth["image_raw_even"], RGB, RGB_MEAN)
-    yield compare(name, "depth", *_depth(seen, truth["depth_even"]), DEPTH)
+    yield held(name, "raw", raw, truth["image_raw_even"], RGB, RGB_MEAN)
+    yield held(name, "depth", *_depth(seen, truth["depth_even"]), DEPTH)
 
 
 def _seeded(name: str, model: Model, truth: Numbers) -> Iterator[Row]:
@@ -249,7 +258,7 @@ def _seeded(name: str, model: Model, truth: Numbers) -> Iterator[Row]:
         n = model.spec.raster
         seen = view.seen(view.scene.draws(_camera(n)))
         rgb = (_picture(view.stage.image(view.square(seen))) + 1) / 2
-        yield compare(name, f"rgb {kind}", rgb, truth[key], RGB, RGB_MEAN)
+        yield held(name, f"rgb {kind}", rgb, truth[key], RGB, RGB_MEAN)
 
 
 def _camera(n: int) -> Camera:
@@ -276,27 +285,27 @@ def _full(name: str, told: dict[str, Any], truth: Numbers) -> Iterator[Row]:
     u = draw.randint(0, STEPS, (rays, spec.further))
     seen = view.seen(_given({"jitter": jitter, "u": u}))
     radiance = view.square(seen)
-    yield compare(name, "first w", view.ws[0], truth["w_first"], 5e-6)
-    yield compare(name, "last w", view.ws[-1], truth["w_last"], 5e-6)
+    yield held(name, "first w", view.ws[0], truth["w_first"], 5e-6)
+    yield held(name, "last w", view.ws[-1], truth["w_last"], 5e-6)
     planes = view.planes.flatten(0, 1)[::12, ::16, ::16]
-    yield compare(name, "planes", planes, truth["planes_sample"], RGB, RGB_MEAN)
+    yield held(name, "planes", planes, truth["planes_sample"], RGB, RGB_MEAN)
     n = spec.raster
     step = n // len(truth["opacity"])
     raw = _picture(view.stage.features(radiance)[:3])
     raw_step = n // len(truth["image_raw"])
-    yield compare(name, "raw", raw[::raw_step, ::raw_step], truth["image_raw"], RGB, RGB_MEAN)
+    yield held(name, "raw", raw[::raw_step, ::raw_step], truth["image_raw"], RGB, RGB_MEAN)
     opacity = seen.opacity.reshape(n, n)[::step, ::step]
-    yield compare(name, "opacity", opacity, truth["opacity"], 5e-5)
+    yield held(name, "opacity", opacity, truth["opacity"], 5e-5)
     where = opacity.numpy() > SEEN
     depth = (seen.depth / seen.opacity).reshape(n, n)[::step, ::step].numpy()
-    yield compare(name, "depth", depth[where], truth["depth"][where], DEPTH)
+    yield held(name, "depth", depth[where], truth["depth"][where], DEPTH)
     rgb = (_picture(view.stage.image(radiance)) + 1) / 2
     stride = int(truth["stride"])
-    yield compare(name, "rgb", rgb[::stride, ::stride], truth["rgb_strided"], RGB, RGB_MEAN)
+    yield held(name, "rgb", rgb[::stride, ::stride], truth["rgb_strided"], RGB, RGB_MEAN)
     if "crop" in truth:
         top, bottom, left, right = (int(number) for number in truth["crop"])
         crop = rgb[top:bottom, left:right]
-        yield compare(name, "rgb in full", crop, truth["rgb_crop"], RGB, RGB_MEAN)
+        yield held(name, "rgb in full", crop, truth["rgb_crop"], RGB, RGB_MEAN)
 
 
 def full_spec(told: dict[str, Any]) -> Spec:
@@ -397,9 +406,9 @@ def _cameras(truth: Numbers) -> Iterator[Row]:
         azimuth, elevation = np.degrees(yaw), cameras.elevation_of_pitch(pitch)
         pose = cameras.orbit(azimuth, elevation, radius, pivot)
         poses.append(cameras.label_of(pose, np.eye(3))[:16].reshape(4, 4))
-    yield compare("cameras", "poses", poses, truth["pose"], 5e-6)
+    yield held("cameras", "poses", poses, truth["pose"], 5e-6)
     focal = [cameras.focal_of_diagonal(fov) for fov in truth["fov_degrees"]]
-    yield compare("cameras", "focal lengths", focal, truth["focal"], 1e-6)
+    yield held("cameras", "focal lengths", focal, truth["focal"], 1e-6)
     n = int(truth["ray_resolution"])
     for index, pose in enumerate(truth["ray_pose"]):
         label = np.concatenate(
@@ -408,15 +417,13 @@ def _cameras(truth: Numbers) -> Iterator[Row]:
         rays = cameras.rays_of_label(label, n, 0, 1, dtype=F32)
         ours = [*cameras.TO_OURS]
         directions = truth["ray_directions"][index][:, ours]
-        yield compare("cameras", f"directions {index}", rays.directions, directions, 1e-6)
+        yield held("cameras", f"directions {index}", rays.directions, directions, 1e-6)
         origins = truth["ray_origins"][index][:, ours]
-        yield compare("cameras", f"origins {index}", rays.origins, origins, 1e-6)
+        yield held("cameras", f"origins {index}", rays.origins, origins, 1e-6)
     n = int(truth["box_resolution"])
     for index, pose in enumerate(truth["box_pose"]):
         label = np.concatenate([truth["pose"][pose].ravel(), truth["box_intrinsics"].ravel()])
         rays = cameras.rays_of_label(label, n, 0, 1, dtype=F32)
         start, end = cameras.box_ends(rays, float(truth["box_side"]))
-        yield compare(
-            "cameras", f"box starts {index}", start[:, 0], truth["box_start"][index], 5e-6
-        )
-        yield compare("cameras", f"box ends {index}", end[:, 0], truth["box_end"][index], 5e-6)
+        yield held("cameras", f"box starts {index}", start[:, 0], truth["box_start"][index], 5e-6)
+        yield held("cameras", f"box ends {index}", end[:, 0], truth["box_end"][index], 5e-6)
