@@ -287,7 +287,10 @@ def adopt(path: Path, spec: Spec, stored: Mapping[Any, Any]) -> dict[str, dict[s
         ours = _our_name(name)
         if ours in expected:
             value = _numbers(path, name, tensor, tuple(expected[ours].shape))
-            result[ours] = value * (gains.get(name) or _gain(spec, name, value))
+            gain = gains[name] if name in gains else _gain(spec, name, value)
+            # A file's own numbers are held once; what a caller gave is not changed.
+            owned = isinstance(tensor, StoredTensor)
+            result[ours] = value if gain == 1 else value.mul_(gain) if owned else value * gain
         elif name.endswith("resample_filter"):
             _check_filter(path, name, tensor)
         elif not _is_unused(spec, name):

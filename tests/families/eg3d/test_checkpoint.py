@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -19,6 +22,8 @@ from graf_cli.weights.modules import children, tensors
 from graf_cli.weights.records import Record
 from graf_cli.weights.stores import read_objects
 from tests.families.eg3d.conftest import CASES
+from tests.families.eg3d.files import arrays, checkpoint
+from tests.weights.pickled import assemble
 from tests.weights.test_objects import canaries
 
 FILE = CASES / "ffhq64.pkl"
@@ -204,3 +209,38 @@ def test_damage_of_a_file_gives_sentences_alone(
 def test_files_that_are_not_there_are_told(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read"):
         load(tmp_path / "none.pkl")
+
+
+# files of any size
+
+
+@pytest.mark.parametrize("name", ["ffhq64", "auto4x", "odd"])
+def test_what_was_written_is_read_with_its_gains(name: str, tmp_path: Path) -> None:
+    spec, _ = load(CASES / f"{name}.pkl")
+    path = tmp_path / "a.pkl"
+    path.write_bytes(assemble(checkpoint(spec, {"G": 1, "G_ema": 2})))
+    again, weights = load(path)
+    assert again == spec
+    plain = arrays(spec, 2)
+    name = "mapping.fc0.weight"
+    expected = plain[name] * (0.01 / math.sqrt(plain[name].shape[1]))
+    np.testing.assert_allclose(weights[NETWORK][name].numpy(), expected, rtol=1e-6)
+    name = "backbone.b8.torgb.weight"
+    np.testing.assert_array_equal(weights[NETWORK][name].numpy(), plain[name])
+
+
+def test_reading_takes_the_memory_of_what_is_kept(tmp_path: Path) -> None:
+    spec, _ = load(FILE)
+    spec = msgspec.structs.replace(spec, channels=(96, 96, 96, 96), stage_channels=(64, 32))
+    path = tmp_path / "a.pkl"
+    path.write_bytes(assemble(checkpoint(spec, {"G": 1, "D": 2, "G_ema": 3})))
+    tracemalloc.start()
+    try:
+        _, weights = load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    kept = sum(4 * tensor.numel() for tensor in weights[NETWORK].values())
+    records = 2 << 20  # of what the file describes, however large its numbers are
+    assert path.stat().st_size > 3 * kept
+    assert peak < 1.3 * kept + records
