@@ -90,7 +90,7 @@ class Subject:
 
 
 def _bytes(code: Tensor) -> bytes:
-    return np.ascontiguousarray(code.to(device="cpu", dtype=torch.float32).numpy()).tobytes()
+    return code.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy().tobytes()
 
 
 def draw(features: Features, seed: int) -> dict[str, Tensor]:
