@@ -84,6 +84,8 @@ class Features(Struct, frozen=True):
         ``colour`` is the user's; ``generated`` comes from the network.
     sizes : tuple of int or None
         Pixels along a side, where a 2-D stage fixes them; None is any size.
+    samples, further : int
+        Along a ray by default: of the first pass, and of a second one.
     fast : bool
         Whether there is a fast path.
     """
@@ -98,4 +100,6 @@ class Features(Struct, frozen=True):
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
     sizes: tuple[int, ...] | None = None
+    samples: int = 64
+    further: int = 0
     fast: bool = False
