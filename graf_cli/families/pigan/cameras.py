@@ -116,7 +116,7 @@ def _drawing(
         case "truncated_gaussian":
             return _truncated, 1.0
         case "hybrid":
-            return (_uniform, 2.0) if python.random() < 0.5 else (_normal, 1.0)  # noqa: PLR2004
+            return (_uniform, 2.0) if python.random() < 0.5 else (_normal, 1.0)
         case "none":
             return _nothing, 1.0
 
@@ -165,19 +165,21 @@ def focal(width: int, fov: float) -> float:
 def local_directions(width: int, height: int, fov: float) -> Tensor:
     """Unit directions of all pixels in the camera's frame, row by row, shape = (H·W, 3).
 
-    The principal point is at the pixel ((W − 1) / 2, (H − 1) / 2).
+    The principal point is at the pixel ((W − 1) / 2, (H − 1) / 2). Rounded as the authors' are,
+    in float32 throughout, since a second pass can feel the last bit of a direction.
     """
-    per_pixel = 1 / focal(width, fov)
-    i = torch.arange(width, device="cpu", dtype=torch.float64) - (width - 1) / 2
-    j = torch.arange(height, device="cpu", dtype=torch.float64) - (height - 1) / 2
-    y, x = torch.meshgrid(-j * per_pixel, i * per_pixel, indexing="ij")
-    towards = torch.stack((x, y, torch.full_like(x, -1)), dim=-1).reshape(-1, 3)
-    return (towards / towards.norm(dim=-1, keepdim=True)).to(torch.float32)
+    across = torch.linspace(-1, 1, width, device="cpu", dtype=torch.float32)
+    down = torch.linspace(1, -1, height, device="cpu", dtype=torch.float32)
+    if height != width:
+        down = down * ((height - 1) / max(width - 1, 1))
+    y, x = torch.meshgrid(down, across, indexing="ij")
+    z = torch.full_like(x, -1 / math.tan(math.radians(fov) / 2))
+    towards = torch.stack((x, y, z), dim=-1).reshape(-1, 3)
+    unit: Tensor = towards / towards.norm(dim=-1, keepdim=True)
+    return unit
 
 
-def rays(
-    pose: Array, width: int, height: int, *, fov: float, near: float, far: float
-) -> Rays:
+def rays(pose: Array, width: int, height: int, *, fov: float, near: float, far: float) -> Rays:
     """Rays of all pixels in our world, row by row, float32 on the CPU.
 
     Parameters
@@ -217,10 +219,11 @@ def trajectory(
     (middle, _), (vertical, _) = views.horizontal, views.vertical
     if program == "multiview":
         return [View(middle + yaw, vertical, fov) for yaw in YAWS]
-    return [_at(program, way, fov, k / max(frames - 1, 1)) for k in range(frames)]
+    return [view_at(program, way, fov, k / max(frames - 1, 1)) for k in range(frames)]
 
 
-def _at(program: Program, way: Trajectory, fov: float, t: float) -> View:
+def view_at(program: Program, way: Trajectory, fov: float, t: float) -> View:
+    """Of a video of theirs, at `t` in [0, 1]."""
     turn = 2 * math.pi * t
     interpolates = program == "interpolation"
     if way == "front":

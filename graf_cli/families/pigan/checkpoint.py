@@ -1,8 +1,4 @@
-"""What the authors' files hold becomes ours.
-
-The order of `names` is that of the authors' own walk through their module: averaged weights are
-stored as a list without names, and are told apart by their places in it alone.
-"""
+"""What was read becomes a generator: names, sizes and averages."""
 
 from __future__ import annotations
 
@@ -16,31 +12,14 @@ from torch import Tensor
 from graf_cli.errors import CheckpointError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.pigan.draws import stream
+from graf_cli.families.pigan.files import EMBEDDING, names
 from graf_cli.families.pigan.network import Film, Siren, codes_to_average
-from graf_cli.families.pigan.spec import SINES, Spec
+from graf_cli.families.pigan.spec import Spec
 
 GENERATOR, AVERAGES = "generator", "averages"  # networks, as `graf convert` stores them
 FREQUENCIES, PHASES = "frequencies", "phases"
-EMBEDDING = "siren.spatial_embeddings"
 
-_LAYERS = {
-    **{f"siren.network.{k}.layer": f"sines.{k}" for k in range(SINES)},
-    "siren.final_layer": "density",
-    "siren.color_layer_sine.layer": "colour_sine",
-    "siren.color_layer_linear.0": "colour",
-    **{f"siren.mapping_network.network.{2 * k}": f"mapping.{k}" for k in range(4)},
-}
 _TOGETHER = "check that the files and the configuration belong together."
-
-
-def names(*, embedded: bool) -> dict[str, str]:
-    """Their names and ours, in the order of their parameters."""
-    layers = {
-        f"{theirs}.{kind}": f"{ours}.{kind}"
-        for theirs, ours in _LAYERS.items()
-        for kind in ("weight", "bias")
-    }
-    return {EMBEDDING: "embedding", **layers} if embedded else layers
 
 
 def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
@@ -122,9 +101,13 @@ def spec_of(path: Path, stored: Mapping[str, Any], like: Spec) -> Spec:
     changed = {field: getattr(like, field) for field in Spec.__struct_fields__} | plain
     changed["scale"] = stored.get("scale") or like.scale
     try:
-        return Spec(**changed)
+        own = Spec(**{**changed, "scale": None})
+        # What the class says anyway stays unsaid, so that equal models have equal specifications.
+        return own if changed["scale"] in (None, own.factor) else Spec(**changed)
     except ValueError as error:
-        raise CheckpointError(f"{path} is of a class that its tensors do not fit: {error}.") from error
+        raise CheckpointError(
+            f"{path} is of a class that its tensors do not fit: {error}."
+        ) from error
 
 
 def _class_of(path: Path, like: Spec, *, embedded: bool) -> str:
@@ -206,6 +189,4 @@ def _held(
                 f"{path}: tensor {called} holds NaN or infinite numbers; "
                 "use a checkpoint from before the training diverged."
             )
-    return {
-        name: tensors[name].detach().to(device="cpu", dtype=torch.float32) for name in expected
-    }
+    return {name: tensors[name].detach().to(device="cpu", dtype=torch.float32) for name in expected}

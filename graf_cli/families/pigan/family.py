@@ -14,7 +14,8 @@ from graf_cli.families.pigan import checkpoint
 from graf_cli.families.pigan.checkpoint import AVERAGES, FREQUENCIES, GENERATOR, PHASES
 from graf_cli.families.pigan.network import Film, Network
 from graf_cli.families.pigan.scene import scene
-from graf_cli.families.pigan.spec import Spec, features
+from graf_cli.families.pigan.spec import Spec as Own
+from graf_cli.families.pigan.spec import features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
@@ -25,18 +26,18 @@ class PiGan:
     """See `Family`."""
 
     name = "pigan"
-    Spec = Spec
+    Spec = Own
 
-    def features(self, spec: Spec) -> Features:
+    def features(self, spec: Own) -> Features:
         """One code."""
         return features(spec)
 
-    def adopt(self, path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
+    def adopt(self, path: Path, spec: Own, stored: Mapping[str, Any]) -> dict[str, Tensors]:
         """The averaged weights, and the averages of frequencies and phases; see `checkpoint`."""
         return checkpoint.adopt(path, spec, stored)
 
     def network(
-        self, spec: Spec, weights: Mapping[str, Tensors], *, device: torch.device
+        self, spec: Own, weights: Mapping[str, Tensors], *, device: torch.device
     ) -> nn.Module:
         """Sine network and averages."""
         row = weights[AVERAGES]
@@ -45,7 +46,13 @@ class PiGan:
         return Network(siren, average).eval()
 
     def scene(
-        self, spec: Spec, network: nn.Module, subject: Subject, *, samples: int, camera: Camera | None
+        self,
+        spec: Own,
+        network: nn.Module,
+        subject: Subject,
+        *,
+        samples: int,
+        camera: Camera | None,
     ) -> Scene:
         """One object; see `graf_cli.families.pigan.scene`."""
         return scene(spec, cast(Network, network), subject, samples=samples, camera=camera)

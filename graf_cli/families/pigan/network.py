@@ -8,6 +8,7 @@ each for every unit of the nine sine layers, the last of which belongs to colour
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,7 @@ class Siren(nn.Module):
 
         widths = (spec.z, *[spec.mapping] * 3, 2 * spec.film)
         self.mapping = nn.ModuleList(
-            linear(inputs, outputs) for inputs, outputs in zip(widths, widths[1:], strict=False)
+            linear(inputs, outputs) for inputs, outputs in pairwise(widths)
         )
         entry = 3 + EMBEDDED if spec.embedded else 3
         self.sines = nn.ModuleList(

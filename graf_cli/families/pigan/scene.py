@@ -1,4 +1,4 @@
-"""A subject becomes a scene: code, frequencies and phases, truncation, what is between two codes."""
+"""A subject becomes a scene: codes, frequencies and phases, and what is between two of them."""
 
 from __future__ import annotations
 

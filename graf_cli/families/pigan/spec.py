@@ -56,7 +56,9 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.embedded != (self.cells is not None):
-            raise ValueError("`cells` belongs to the classes EmbeddingPiGAN128 and EmbeddingPiGAN256")
+            raise ValueError(
+                "`cells` belongs to the classes EmbeddingPiGAN128 and EmbeddingPiGAN256"
+            )
 
     @property
     def embedded(self) -> bool:
