@@ -19,6 +19,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from graf_cli.arrays import Array
@@ -93,6 +94,11 @@ def run(case: Case) -> list[Row]:
         return [*OTHERS[case.kind](case.folder)]
 
 
+def held(case: str, output: str, seen: ArrayLike | Tensor, truth: ArrayLike, bound: float) -> Row:
+    """One comparison."""
+    return compare(case, output, seen.numpy() if isinstance(seen, Tensor) else seen, truth, bound)
+
+
 def picture_rows(case: str, output: str, seen: Array, truth: Array) -> Iterator[Row]:
     """How a picture is judged: its largest and mean difference, and all but one in a thousand."""
     yield compare(case, output, seen, truth, LARGEST, MEAN)
@@ -157,7 +163,7 @@ class Pictures:
         for name, shape, seed, scale in self.about["weights"]:
             drawn = np.random.RandomState(seed).uniform(-1, 1, shape).astype(np.float32)
             parameters[name] = tensor((drawn * np.float32(scale)).astype(np.float64))
-        bias = np.array([self.about["final_layer_bias"]], np.float32)
+        bias = np.array([self.about["final_layer_bias"]])
         parameters["siren.final_layer.bias"] = tensor(bias)
         return {"siren": self.about["siren"], "parameters": parameters, "averaged": None}
 
@@ -188,17 +194,17 @@ class Pictures:
             source = np.random.RandomState(self.about["average_codes_seed"])
             own = siren.averages(tensor(source.standard_normal((10_000, self.spec.z))))
         average = np.stack([truth["avg_frequencies"], truth["avg_phase_shifts"]]).ravel()
-        yield compare(self.name, "averages", own.row, average, FILM)
+        yield held(self.name, "averages", own.row, average, FILM)
         film = siren.film(tensor(truth["z"][0])).row
         expected = np.concatenate([truth["frequencies"], truth["phase_shifts"]])
-        yield compare(self.name, "frequencies and phases", film, expected, FILM)
+        yield held(self.name, "frequencies and phases", film, expected, FILM)
 
     def _cameras(self) -> Iterator[Row]:
         truth = self.truth
         poses = [cameras.to_theirs(self._pose(v)) for v in range(len(truth["z"]))]
-        yield compare(self.name, "poses", poses, truth["cam2world"], POSE)
+        yield held(self.name, "poses", poses, truth["cam2world"], POSE)
         rays = self._rays(0)
-        yield compare(self.name, "rays", to_authors(rays.directions), truth["ray_directions"], RAY)
+        yield held(self.name, "rays", to_authors(rays.directions), truth["ray_directions"], RAY)
 
     def _pose(self, view: int) -> Array:
         ways = (self.truth[name][view] for name in ("h_mean", "v_mean"))
@@ -240,12 +246,12 @@ class Pictures:
             opacities.append(seen.opacity.reshape(shape[:2]).numpy())
             depths.append(seen.depth.reshape(shape[:2]).numpy())
         if folded:
-            yield compare(self.name, "rgb, folded", colours, truth["rgb"], max(FOLDED, LARGEST))
+            yield held(self.name, "rgb, folded", colours, truth["rgb"], max(FOLDED, LARGEST))
             return
         yield from picture_rows(self.name, "rgb", np.stack(colours), truth["rgb"])
-        yield compare(self.name, "opacity", opacities, truth["opacity"], OPACITY)
-        yield compare(self.name, "depth of what is seen", depths, truth["depth_visible"], DEPTH)
-        yield compare(self.name, "depth", self._filled(opacities, depths), truth["depth"], DEPTH)
+        yield held(self.name, "opacity", opacities, truth["opacity"], OPACITY)
+        yield held(self.name, "depth of what is seen", depths, truth["depth_visible"], DEPTH)
+        yield held(self.name, "depth", self._filled(opacities, depths), truth["depth"], DEPTH)
 
     def _filled(self, opacities: list[Array], depths: list[Array]) -> list[Array]:
         """With the share of the farthest sample, where it takes what is missing."""
@@ -262,7 +268,7 @@ class Pictures:
         _, density = self._scene(0).passes[0].density(points)
         expected = truth["probe_sigma_coarse"].ravel()
         scale = float(np.abs(expected).max())
-        yield compare(self.name, "density", density / scale, expected / scale, DENSITY)
+        yield held(self.name, "density", density / scale, expected / scale, DENSITY)
 
     def _drawn(self) -> Iterator[Row]:
         truth = self.truth
@@ -270,7 +276,7 @@ class Pictures:
         spec = msgspec.structs.replace(self.spec, **self.settings(options))
         source = draws.stream(int(truth["drawn_seed"]))
         z = draws.code(spec, source)
-        yield compare(self.name, "drawn code", z, truth["drawn_z"][0], 0)
+        yield held(self.name, "drawn code", z, truth["drawn_z"][0], 0)
         frames, size, _ = truth["drawn_rgb"].shape[:3]
         samples = truth["drawn_jitter"].shape[-1]
         noise = float(options["nerf_noise"])
@@ -280,7 +286,7 @@ class Pictures:
             yield from self._numbers_drawn(frame, drawn.draws, noise)
             average = self.network.siren.averages(drawn.codes)
             expected = [truth[f"drawn_avg_{of}"][frame] for of in ("frequencies", "phase_shifts")]
-            yield compare(self.name, "drawn averages", average.row, np.concatenate(expected), FILM)
+            yield held(self.name, "drawn averages", average.row, np.concatenate(expected), FILM)
             network = Network(self.network.siren, average)
             controls = {"last_back": float(options["last_back"])}
             subject = Subject({"z": Code(z)}, "z", options["psi"], controls)
@@ -293,19 +299,19 @@ class Pictures:
             opacities.append(seen.opacity.reshape(size, size).numpy())
         rgb = np.stack(colours)
         yield from picture_rows(self.name, "drawn rgb", rgb, truth["drawn_rgb"])
-        yield compare(self.name, "drawn opacity", opacities, truth["drawn_opacity"], OPACITY)
+        yield held(self.name, "drawn opacity", opacities, truth["drawn_opacity"], OPACITY)
         bytes8 = np.clip(rgb * 255 + 0.5, 0, 255).astype(np.uint8).astype(int)
-        yield compare(self.name, "drawn bytes", bytes8, truth["drawn_rgb8"].astype(int), 1)
+        yield held(self.name, "drawn bytes", bytes8, truth["drawn_rgb8"].astype(int), 1)
 
     def _numbers_drawn(self, frame: int, drawn: Draws, noise: float) -> Iterator[Row]:
         truth = self.truth
-        yield compare(
-            self.name, "drawn jitter", drawn.jitter + 0.5, truth["drawn_jitter"][frame], 1e-7
-        )
-        yield compare(self.name, "drawn quantiles", drawn.quantiles, truth["drawn_u"][frame], 0)
+        jitter, quantiles = truth["drawn_jitter"][frame], truth["drawn_u"][frame]
+        assert drawn.quantiles is not None
+        yield held(self.name, "drawn jitter", drawn.jitter + 0.5, jitter, 1e-7)
+        yield held(self.name, "drawn quantiles", drawn.quantiles, quantiles, 0)
         if noise:
             for name, one in zip(("noise_coarse", "noise"), drawn.noise, strict=True):
-                yield compare(
+                yield held(
                     self.name, f"drawn {name}", one / noise, truth[f"drawn_{name}"][frame], 1e-6
                 )
 
@@ -380,6 +386,8 @@ def grids(folder: Path) -> Iterator[Row]:
     """Raw densities on grids, in parts of the largest: the authors' sheared one, a straight one."""
     truth = numbers(folder / "grids.npz")
     for name in sorted({key.partition("_")[0] for key in truth}):
+        if not (folder / f"{name}.json").exists():
+            continue
         case = Pictures(folder, name)
         average = (truth[f"{name}_avg_{of}"] for of in ("frequencies", "phase_shifts"))
         subject = Subject(
@@ -397,7 +405,7 @@ def grids(folder: Path) -> Iterator[Row]:
             _, density = scene.passes[0].density(from_authors(at))
             scale = float(np.abs(expected).max())
             seen = density.reshape(expected.shape) / scale
-            yield compare("grids", f"{name} {output}", seen, expected / scale, GRID)
+            yield held("grids", f"{name} {output}", seen, expected / scale, GRID)
 
 
 def straight(count: int, side: float) -> Tensor:
@@ -422,7 +430,7 @@ def camera_poses(folder: Path) -> Iterator[Row]:
                 yield from _posed(truth, f"{curriculum}/{mode}", yaw[:, 0], pitch[:, 0])
             case ["rays", fov, size, "directions"]:
                 local = cameras.local_directions(int(size), int(size), float(fov))
-                yield compare("cameras", key, local, truth[key], RAY)
+                yield held("cameras", key, local, truth[key], RAY)
             case ["named", "yaw"]:
                 yaw, pitch = tensor(truth["named/yaw"]), tensor(truth["named/pitch"])
                 yield from _posed(truth, "named", yaw, pitch)
@@ -430,11 +438,11 @@ def camera_poses(folder: Path) -> Iterator[Row]:
 
 def _posed(truth: Numbers, key: str, yaw: Tensor, pitch: Tensor) -> Iterator[Row]:
     angles = torch.stack((yaw, pitch))
-    yield compare(
+    yield held(
         "cameras", f"{key} angles", angles, [truth[f"{key}/yaw"], truth[f"{key}/pitch"]], 5e-7
     )
     poses = [cameras.to_theirs(cameras.pose(*pair)) for pair in angles.T.tolist()]
-    yield compare("cameras", f"{key} poses", poses, truth[f"{key}/cam2world"], POSE)
+    yield held("cameras", f"{key} poses", poses, truth[f"{key}/cam2world"], POSE)
 
 
 def views_of(curriculum: str, mode: str | None = None) -> Views:
@@ -462,9 +470,9 @@ def programs(folder: Path) -> Iterator[Row]:
         )
         asked = [(one.horizontal, one.vertical, one.fov) for one in made]
         expected = np.stack([truth[f"{name}/{part}"] for part in ("h_mean", "v_mean", "fov")], 1)
-        yield compare("programs", f"{name} asked", asked, expected, 1e-9)
+        yield held("programs", f"{name} asked", asked, expected, 1e-9)
         poses = [cameras.to_theirs(pose_of(views, one.horizontal, one.vertical)) for one in made]
-        yield compare("programs", f"{name} poses", poses, truth[f"{name}/cam2world"], POSE)
+        yield held("programs", f"{name} poses", poses, truth[f"{name}/cam2world"], POSE)
 
 
 OTHERS: dict[str, Callable[[Path], Iterator[Row]]] = {
