@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -35,10 +36,10 @@ def _scale(name: str, tensor: Tensor) -> float:
     """Sine layers multiply by some thirty, and must not multiply what they round."""
     inputs = tensor.shape[-1] if tensor.ndim == 2 else 16
     if name.startswith("density"):
-        return 20 * inputs**-0.5
+        return 20 / math.sqrt(inputs)
     if name.startswith("sines.0"):
         return 0.1
-    return 0.01 if "sine" in name else inputs**-0.5
+    return 0.01 if "sine" in name else 1 / math.sqrt(inputs)
 
 
 def random_network(spec: Spec, seed: int = 0) -> Network:
@@ -75,4 +76,5 @@ def directions(count: int, seed: int = 3) -> Tensor:
     """Unit vectors."""
     source = torch.Generator(device="cpu").manual_seed(seed)
     drawn = torch.randn((count, 3), generator=source, device="cpu", dtype=torch.float32)
-    return drawn / drawn.norm(dim=-1, keepdim=True)
+    unit: Tensor = drawn / drawn.norm(dim=-1, keepdim=True)
+    return unit

@@ -77,7 +77,7 @@ def test_volumes_are_differentiable_in_points_and_codes() -> None:
     film = network.siren.film(z).truncated(network.average, 0.7)
     field = Field(network.siren, film)
     features, density = field.density(at)
-    (density.sum() + field.radiance(features, directions(20)).sum()).backward()
+    (density.sum() + field.radiance(features, directions(20)).sum()).backward()  # type: ignore[no-untyped-call]
     for given in (z, at):
         assert given.grad is not None
         assert bool((given.grad != 0).all())
