@@ -27,13 +27,12 @@ from graf_cli.families.pigan import cameras, draws
 from graf_cli.families.pigan.checkpoint import spec_of
 from graf_cli.families.pigan.family import FAMILY
 from graf_cli.families.pigan.files import read
-from graf_cli.families.pigan.fold import Folded
 from graf_cli.families.pigan.network import Film, Network, from_authors, to_authors
 from graf_cli.families.pigan.spec import Spec, Views
 from graf_cli.rendering.integrator import Seen, integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject
-from graf_cli.scene.volume import Draws, Scene
+from graf_cli.scene.volume import Draws, FastVolume, Scene
 from tools.parity.rows import Row, compare
 
 Numbers = dict[str, Array]
@@ -316,17 +315,17 @@ class Pictures:
                 )
 
 
-class Unfolded:
+class Asked:
     """A folded volume that takes directions, one a point.
 
     Parameters
     ----------
-    folded : Folded
+    folded : FastVolume
     """
 
     channels = 3
 
-    def __init__(self, folded: Folded) -> None:
+    def __init__(self, folded: FastVolume) -> None:
         self.folded = folded
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -339,10 +338,10 @@ class Unfolded:
 
 
 def unfolding(scene: Scene) -> Scene:
-    """A scene whose volume is its folded one."""
+    """A scene whose second pass, or only one, is its folded volume."""
     assert scene.fast is not None
-    folded = cast(Folded, scene.fast(0, torch.float32))
-    return replace(scene, passes=(Unfolded(folded),))
+    folded = scene.fast(1, torch.float32)
+    return replace(scene, passes=(scene.passes[0], Asked(folded)))
 
 
 def shown(seen: Seen, options: dict[str, Any]) -> Array:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from graf_cli.families.pigan.network import (
     HEAD,
+    Field,
     Film,
     Siren,
     from_authors,
@@ -24,6 +25,38 @@ from graf_cli.families.pigan.network import (
 from graf_cli.scene.kernels import ALIGN, Affine, in_tiles, tile_of
 
 AXES = 3
+
+
+class Unfolded:
+    """The exact field where a `FastVolume` is asked for: the first pass of two.
+
+    Where a second pass takes its samples is decided by comparing sums of the first one's weights.
+    A bin of which the first pass saw next to nothing has a share of 2e-5, which float32 resolves
+    to a hundredth: there rounding alone moves a sample by a visible part of a step.
+
+    Parameters
+    ----------
+    field : Field
+    """
+
+    channels = 3
+
+    def __init__(self, field: Field) -> None:
+        self.field = field
+        self.device, self.tile = field.siren.device, field.tile
+
+    def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """See `FastVolume.density`."""
+        return self.field.density(points)
+
+    def per_ray(self, directions: Tensor) -> Tensor | None:
+        """The directions themselves."""
+        return directions
+
+    def radiance(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        """See `FastVolume.radiance`."""
+        assert per_ray is not None
+        return self.field.radiance(features, per_ray)
 
 
 class Folded:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from graf_cli.errors import UsageError
 from graf_cli.families.pigan import draws
-from graf_cli.families.pigan.fold import Folded
+from graf_cli.families.pigan.fold import Folded, Unfolded
 from graf_cli.families.pigan.network import Field, Film, Network
 from graf_cli.families.pigan.spec import EVEN, SINES, Spec, features
 from graf_cli.scene.camera import Camera
@@ -54,14 +54,18 @@ def scene(
     locked = _switch(controls, "lock_view_dependence")
     geometry = _digest(film.frequencies[: SINES * spec.hidden], film.phases[: SINES * spec.hidden])
 
-    def fast(_: int, dtype: torch.dtype) -> FastVolume:
+    exact = Field(network.siren, film, locked=locked)
+
+    def fast(number: int, dtype: torch.dtype) -> FastVolume:
+        if spec.two_passes and number == 0:
+            return Unfolded(exact)
         return Folded(network.siren, film, dtype, locked=locked)
 
     def drawn(of: Camera) -> Draws:
         return _drawn(spec, seed, frame, samples, of.width * of.height).draws
 
     return Scene(
-        passes=(Field(network.siren, film, locked=locked),),
+        passes=(exact,),
         quadrature=quadrature(spec, samples, last_back=_switch(controls, "last_back")),
         key=_digest(film.frequencies, film.phases, extra=repr(sorted(controls.items()))),
         geometry=geometry,
@@ -72,7 +76,11 @@ def scene(
 
 
 def quadrature(spec: Spec, samples: int, *, last_back: bool) -> Quadrature:
-    """How the authors march: the same number of samples in each pass, none evaluated twice."""
+    """How the authors march: the same number of samples in each pass, none evaluated twice.
+
+    With `last_back` the farthest sample's colour shows in every ray that is not opaque, so that a
+    fast path has to look at it however empty it is there.
+    """
     return Quadrature(
         samples=samples,
         further=samples if spec.two_passes else 0,

@@ -136,3 +136,18 @@ def test_keys_tell_what_a_picture_depends_on() -> None:
     assert locked.geometry == plain.geometry
     densities = [one.passes[0].density(points(9))[1] for one in made]
     assert torch.equal(densities[0], densities[1])
+
+
+def test_the_first_pass_of_two_is_exact() -> None:
+    """Rounding there would move samples of the second pass."""
+    network = random_network(SMALL)
+    for spec, same in ((SMALL, True), (msgspec.structs.replace(SMALL, two_passes=False), False)):
+        made = scene(spec, network, subject(SMALL), samples=6)
+        assert made.fast is not None
+        first = made.fast(0, torch.bfloat16 if same else torch.float32)
+        features, density = made.passes[0].density(points(50))
+        found, raw = first.density(points(50))
+        assert torch.equal(density, raw) is same
+        if same:
+            colours = first.radiance(found, first.per_ray(directions(50)))
+            assert torch.equal(colours, made.passes[0].radiance(features, directions(50)))
