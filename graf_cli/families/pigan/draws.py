@@ -85,6 +85,13 @@ def pictures(
         yield Drawn(codes, Draws(jitter - 0.5, quantiles, added))
 
 
+def on(made: Draws, device: torch.device) -> Draws:
+    """The same numbers on a device."""
+    quantiles = None if made.quantiles is None else made.quantiles.to(device=device)
+    noise = tuple(one.to(device=device) for one in made.noise)
+    return Draws(made.jitter.to(device=device), quantiles, noise)
+
+
 def skip_angle(spec: Spec, source: torch.Generator) -> None:
     """Draw what one angle of one camera takes from the stream, whatever its spread."""
     match spec.views.distribution:

@@ -43,7 +43,8 @@ class Unfolded:
 
     def __init__(self, field: Field) -> None:
         self.field = field
-        self.device, self.tile = field.siren.device, field.tile
+        self.device = field.siren.device
+        self.tile: int | None = field.tile
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """See `FastVolume.density`."""

@@ -52,7 +52,6 @@ def scene(
         average = _drawn_average(spec, network, seed, frame, samples=samples, camera=camera)
     film = film_of(spec, network, subject, average)
     locked = _switch(controls, "lock_view_dependence")
-    geometry = _digest(film.frequencies[: SINES * spec.hidden], film.phases[: SINES * spec.hidden])
 
     exact = Field(network.siren, film, locked=locked)
 
@@ -62,13 +61,14 @@ def scene(
         return Folded(network.siren, film, dtype, locked=locked)
 
     def drawn(of: Camera) -> Draws:
-        return _drawn(spec, seed, frame, samples, of.width * of.height).draws
+        made = _drawn(spec, seed, frame, samples, of.width * of.height).draws
+        return draws.on(made, network.siren.device)
 
     return Scene(
         passes=(exact,),
         quadrature=quadrature(spec, samples, last_back=_switch(controls, "last_back")),
-        key=_digest(film.frequencies, film.phases, extra=repr(sorted(controls.items()))),
-        geometry=geometry,
+        key=key_of(spec, subject, controls),
+        geometry=key_of(spec, subject, controls, geometry=True),
         fast=fast,
         empty_below=empty_below(spec),
         draws=drawn if seed != EVEN else None,
@@ -180,8 +180,33 @@ def _drawn_average(
     return network.siren.averages(_drawn(spec, seed, frame, samples, pixels).codes)
 
 
-def _digest(*tensors: Tensor, extra: str = "") -> bytes:
-    digest = hashlib.blake2b(extra.encode(), digest_size=16)
-    for tensor in tensors:
-        digest.update(tensor.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
+def key_of(
+    spec: Spec, subject: Subject, controls: dict[str, float], *, geometry: bool = False
+) -> bytes:
+    """16 bytes that tell subjects apart, or only what moves their density.
+
+    Made of numbers that are on the CPU anyway, so that nobody waits for a device. Averages belong
+    to the model, but for those that a seed of the authors' draws anew.
+    """
+    given = subject.codes["z"]
+    t = 0.0 if given.end is None else min(max(given.t, 0.0), 1.0)
+    ends = [given.start] if t < 1 else []
+    if given.end is not None and t > 0:
+        ends.append(given.end)
+    said: list[object] = [subject.space, t % 1, controls["jitter"], controls["jitter_frame"]]
+    if subject.space == "z":
+        said.append(subject.truncation)
+    elif geometry:
+        ends = [_of_density(spec, end) for end in ends]
+    if not geometry:
+        said += sorted(controls.items())
+    digest = hashlib.blake2b(repr(said).encode(), digest_size=16)
+    for end in ends:
+        digest.update(end.detach().to(device="cpu", dtype=torch.float32).numpy().tobytes())
     return digest.digest()
+
+
+def _of_density(spec: Spec, row: Tensor) -> Tensor:
+    """The part of a row of frequencies and phases that moves the density."""
+    kept = SINES * spec.hidden
+    return torch.cat([half[:kept] for half in row.chunk(2)])
