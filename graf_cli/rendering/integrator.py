@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.volume import Draws, Quadrature, Scene, Volume
@@ -25,6 +24,7 @@ INFINITE = 1e10  # length of the last interval: any density at the far plane is 
 EPSILON = 1e-10  # keeps transmittance from zero, as the authors have it
 NARROWEST = 1e-5  # of a bin of the cumulative distribution; a narrower one counts as 1
 BLUR_FLOOR = 1e-2  # added to blurred weights (EG3D, following mip-NeRF)
+STRAIGHT = 20.0  # from where softplus is the identity, as PyTorch has it
 BLOCK_NUMBERS = 3 << 18  # radiance held at once, which bounds memory whatever the picture's size
 
 
@@ -83,7 +83,12 @@ def activated(density: Tensor, quadrature: Quadrature) -> Tensor:
     if quadrature.activation == "relu":
         return density.relu()
     shift = 1.0 if quadrature.activation == "softplus-1" else 0.0
-    return functional.softplus(density - shift)
+    return _softplus(density - shift)
+
+
+def _softplus(x: Tensor) -> Tensor:
+    """``log(1 + e^x)``, written out: PyTorch's rounds differently at the end of a tensor."""
+    return torch.where(x > STRAIGHT, x, torch.log1p(torch.exp(x.clamp(max=STRAIGHT))))
 
 
 def alphas(z: Tensor, density: Tensor, length: Tensor, quadrature: Quadrature) -> Tensor:

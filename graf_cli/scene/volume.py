@@ -161,8 +161,9 @@ class Scene:
     geometry : bytes
         Of all that moves the density: an occupancy grid belongs to it.
     fast : callable or None
-        Gives the folded volume of pass `number` at a precision; None leaves the exact integrator
-        alone.
+        Gives the folded volume of pass `number` (0, and 1 where there are further samples, be
+        the volume its own or the first one again) at a precision; None leaves the exact
+        integrator alone.
     empty_below : float
         Raw density that no picture shows: 0 of ``relu``; None where nothing can be left out.
     warp : callable or None

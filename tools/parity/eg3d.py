@@ -55,7 +55,7 @@ def held(  # noqa: PLR0917
 ) -> Row:  # fmt: skip
     """A row of a tensor or an array and what it should be."""
     ours, theirs = (x.numpy() if isinstance(x, Tensor) else x for x in (ours, theirs))
-    return compare(case, output, ours, theirs, bound, mean_bound)
+    return compare(case, output, ours, theirs, bound, mean_bound=mean_bound)
 
 
 def cases(folder: Path) -> Iterator[Case]:

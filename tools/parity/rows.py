@@ -40,6 +40,7 @@ def compare(
     ours: ArrayLike,
     theirs: ArrayLike,
     bound: float,
+    *,
     mean_bound: float = math.inf,
 ) -> Row:
     """A row of two arrays of one shape; NaN counts as equal where both have it.

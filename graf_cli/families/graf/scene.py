@@ -140,7 +140,7 @@ def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene
         fields.append(network.fine)
 
     def fast(number: int, dtype: torch.dtype) -> FoldedVolume:
-        return FoldedVolume(fields[number], codes, dtype)
+        return FoldedVolume(fields[min(number, len(fields) - 1)], codes, dtype)
 
     return Scene(
         passes=tuple(FieldVolume(field, codes) for field in fields),

@@ -122,14 +122,13 @@ class Objects:
     def open(self, job: Job, chunk: int) -> Opened:
         """The object of a picture, ready to be marched through."""
         scene, quadrature = job.scene, job.scene.quadrature
-        last = len(scene.passes) - 1
         if not quadrature.further:
             return Opened([self._last(job, quadrature.samples, chunk, 0)], quadrature)
         exact = ExactDensity(scene.passes[0], self.generator.device)
         grid = self._grid(job, quadrature.samples, chunk, 0)
         first = Marcher(exact, quadrature, grid)
         along = quadrature.samples + quadrature.further
-        return Opened([first, self._last(job, along, chunk, last)], quadrature)
+        return Opened([first, self._last(job, along, chunk, 1)], quadrature)
 
     def _last(self, job: Job, along: int, chunk: int, number: int) -> Marcher:
         """Through what is seen."""
@@ -146,6 +145,8 @@ class Objects:
         if not job.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
             return None
         lattice = lattice_for(job, samples, self.generator.device)
+        if len(job.scene.passes) == 1 and job.scene.quadrature.further:
+            number = 1  # both passes look at the same volume, and this one is folded
         key = (job.scene.geometry, number, lattice)
         if key not in self._grids:
             self._make_room()
