@@ -1,21 +1,100 @@
-"""Matrix products whose rows do not depend on each other: what a product may be asked."""
+"""What the libraries that multiply may be asked, so that a row's bits depend on the row alone.
+
+They choose among their kernels by the shape of what they get, and kernels differ in the order in
+which they sum. Measured on processors of two makers:
+
+* a product with **one output** is a matrix–vector product in MKL, whose bits depend on the number
+  of rows on both, and on the number of threads on one of them; oneDNN's do not;
+* with **few rows**, one above all, the bits of MKL and of oneDNN depend on how many they are, and
+  those of MKL on the number of threads;
+* with **uneven numbers of outputs** MKL's bits depend on the number of threads, some of which are
+  left with a few, or on that of rows;
+* with a multiple of 16 outputs and at least eight rows, a row's bits were the same whatever stood
+  beside it, for 1 to 128 threads.
+
+So only such products are asked for: what is missing is filled up with zeros, which nobody sees.
+Every product that a picture is made of is a `Linear`, an `Affine` or a `dot`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-ROWS = 128  # points come to the matrix kernels in multiples of this
-TILES = {"cuda": 1 << 13}  # points of a product where kernels differ with the number of rows
-TILE = 512  # the same on other devices
 ALIGN = 16  # the matrix kernels like a multiple of this many inputs
+ROWS = 128  # rows come to the libraries in multiples of this, far above what is few
+TILES = {"cuda": 1 << 13}  # rows of a product where kernels differ with the number of rows
+TILE = 512  # the same on other devices
+OUTPUTS = 32  # of MKL likewise: the smallest such number that was good on both makers'
+MKL = (torch.float32, torch.float64)  # what was measured of it
+ONEDNN = (torch.float32, torch.bfloat16)
+NUMBERS = 1024  # of a dot product; with four times as many MKL shares it among threads
+
+
+class Linear(nn.Linear):
+    """PyTorch's layer, of the same names and with the same gradients; a row is a row's alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (…, inputs) to (…, outputs)."""
+        return product(x, self.weight, self.bias)
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``x @ weight.T + bias`` by the library that PyTorch multiplies with by default.
+
+    Parameters
+    ----------
+    x : Tensor, shape = (…, inputs)
+    weight : Tensor, shape = (outputs, inputs)
+    bias : Tensor, shape = (outputs,)
+
+    Returns
+    -------
+    Tensor, shape = (…, outputs)
+    """
+    flat = x.reshape(-1, x.shape[-1])
+    if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
+        made: Tensor = _Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
+    else:
+        made = _asked(flat, weight, bias)
+    return made.reshape(*x.shape[:-1], len(weight))
+
+
+class _Product(torch.autograd.Function):
+    """The product, whose gradient is a product too: as many outputs as the layer has inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return _asked(x, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, made: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        back = _asked(made, weight.T, torch.zeros_like(weight[0]))
+        if not ctx.needs_input_grad[1]:
+            return back, None, None
+        return back, made.T @ x, made.sum(dim=0)
+
+
+def _asked(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Shape (n, inputs) to (n, outputs), by a product of a shape that does no harm."""
+    missing = -len(weight) % OUTPUTS
+    wide = functional.pad(weight, (0, 0, 0, missing)) if missing else weight
+    wide_bias = functional.pad(bias, (0, missing)) if missing else bias
+    [made] = in_tiles(
+        lambda rows: (functional.linear(rows, wide, wide_bias),), plain_tile(x.device, x.dtype), x
+    )
+    return made[:, : len(weight)]
 
 
 class Affine:
-    """``x @ weight.T + bias``.
+    """``x @ weight.T + bias`` by oneDNN where it is there, without gradients.
 
     Parameters
     ----------
@@ -26,26 +105,96 @@ class Affine:
 
     def __init__(self, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
         self.weight, self.bias = weight.to(dtype).contiguous(), bias.to(dtype)
-        self.fused = _has_fused_product(weight.device, dtype)
+        self.fused = has_fused_product(weight.device, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Shape (n, inputs) to (n, outputs)."""
-        return self._product(x, "none") if self.fused else self._plain(x)
+        return self._product(x, "none") if self.fused else product(x, self.weight, self.bias)
 
     def rectified(self, x: Tensor) -> Tensor:
         """The same, followed by the rectifier."""
-        return self._product(x, "relu") if self.fused else self._plain(x).relu_()
-
-    def _plain(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight, self.bias)
+        return self._product(x, "relu") if self.fused else self(x).relu_()
 
     def _product(self, x: Tensor, then: str) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
-            x, self.weight, self.bias, then, [], ""
-        )
+        """One output is as good as many to oneDNN; it is one row that is not."""
+
+        def run(rows: Tensor) -> tuple[Tensor]:
+            made: Tensor = torch.ops.mkldnn._linear_pointwise(
+                rows, self.weight, self.bias, then, [], ""
+            )
+            return (made,)
+
+        return in_tiles(run, None, x)[0]
 
 
-def _has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar product of two vectors, shape = (n,), in parts too short for threads to share."""
+    pairs = zip(torch.split(a, NUMBERS), torch.split(b, NUMBERS), strict=True)
+    return torch.stack([p @ q for p, q in pairs]).sum()
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """``1 / (1 + exp(−x))``; PyTorch's own rounds differently at the end of a thread's part."""
+    return torch.exp(-x).add(1).reciprocal()
+
+
+def scouting_dtype(device: torch.device) -> torch.dtype:
+    """What is good enough to look for emptiness: bfloat16 where it is fast, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu" and has_fused_product(device, torch.bfloat16):
+        ask: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
+        capabilities = ask()
+        if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
+            return torch.bfloat16
+    return torch.float32
+
+
+def tile_of(device: torch.device, dtype: torch.dtype) -> int | None:
+    """How many rows an `Affine` is given, so that no row's result depends on the others.
+
+    oneDNN's sums are the same for a row whatever rows stand beside it. Other libraries choose
+    among kernels by the number of rows, so that they have to meet one number alone; None is any.
+    """
+    return None if has_fused_product(device, dtype) else TILES.get(device.type, TILE)
+
+
+def plain_tile(device: torch.device, dtype: torch.dtype) -> int | None:
+    """The same of a `Linear`; MKL, too, minds few rows alone."""
+    if device.type == "cpu" and dtype in MKL and torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        return None
+    return TILES.get(device.type, TILE)
+
+
+def in_tiles(
+    run: Callable[..., tuple[Tensor, ...]], tile: int | None, *rows: Tensor
+) -> tuple[Tensor, ...]:
+    """``run(*rows)`` with a number of rows that the matrix kernels know.
+
+    Products see to their rows themselves; who asks for several in a row spares them the copies.
+
+    Parameters
+    ----------
+    run : callable
+        What makes row i of each of its results of the rows i of what it is given.
+    tile : int or None
+        See `tile_of`. With None the rows are filled up to a multiple of `ROWS`, which also keeps
+        oneDNN quick: it compiles a kernel for each number of rows that it meets, which takes
+        longer than the product itself.
+    *rows : Tensor, shape = (n, …)
+    """
+    count = len(rows[0])
+    missing = -count % (tile or ROWS)
+    if missing:
+        rows = tuple(functional.pad(one, (0, 0, 0, missing)) for one in rows)
+    if tile is None or count <= tile:
+        made = run(*rows)
+        return tuple(one[:count] for one in made) if missing else made
+    parts = [run(*part) for part in zip(*(torch.split(one, tile) for one in rows), strict=True)]
+    return tuple(torch.cat(made)[:count] for made in zip(*parts, strict=True))
+
+
+def has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether oneDNN takes the product, with the rectifier in it.
 
     It uses AVX-512 wherever there is some; the library that PyTorch multiplies float32 with by
@@ -55,55 +204,17 @@ def _has_fused_product(device: torch.device, dtype: torch.dtype) -> bool:
         device.type == "cpu"
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and dtype in (torch.float32, torch.bfloat16)
+        and dtype in ONEDNN
+        and _takes(dtype)
     )
 
 
-def scouting_dtype(device: torch.device) -> torch.dtype:
-    """What is good enough to look for emptiness: bfloat16 where it is fast, else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu" and _has_fused_product(device, torch.bfloat16):
-        ask: Callable[[], dict[str, object]] = getattr(torch.cpu, "get_capabilities", dict)
-        capabilities = ask()
-        if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"):
-            return torch.bfloat16
-    return torch.float32
-
-
-def tile_of(device: torch.device, dtype: torch.dtype) -> int | None:
-    """How many points a product is made of, so that no point's result depends on the others.
-
-    oneDNN's sums are the same for a row whatever rows stand beside it. Other libraries choose
-    among kernels by the number of rows, so that they have to meet one number alone; None is any.
-    """
-    return None if _has_fused_product(device, dtype) else TILES.get(device.type, TILE)
-
-
-def in_tiles(
-    run: Callable[..., tuple[Tensor, ...]], tile: int | None, *rows: Tensor
-) -> tuple[Tensor, ...]:
-    """``run(*rows)`` with a number of rows that the matrix kernels know.
-
-    Parameters
-    ----------
-    run : callable
-        What makes row i of each of its results of the rows i of what it is given.
-    tile : int or None
-        See `tile_of`. With None the rows are padded: the kernels are compiled for each number of
-        rows they meet, which takes longer than the product itself; let them meet few.
-    *rows : Tensor, shape = (n, …)
-    """
-    count = len(rows[0])
-    missing = -count % (tile or ROWS)
-    if missing:
-        rows = tuple(functional.pad(one, (0, 0, 0, missing)) for one in rows)
-    if tile is None or count <= tile:
-        return tuple(made[:count] for made in run(*rows))
-    parts = [run(*part) for part in zip(*(torch.split(one, tile) for one in rows), strict=True)]
-    return tuple(torch.cat(made)[:count] for made in zip(*parts, strict=True))
-
-
-def sigmoid(x: Tensor) -> Tensor:
-    """``1 / (1 + exp(−x))``, written out: PyTorch's rounds differently at the end of a tensor."""
-    return torch.exp(-x).add(1).reciprocal()
+@cache
+def _takes(dtype: torch.dtype) -> bool:
+    """Whether oneDNN has a kernel for the processor: bfloat16 wants AVX-512."""
+    x = torch.zeros((ROWS, ROWS), device="cpu", dtype=dtype)
+    try:
+        torch.ops.mkldnn._linear_pointwise(x, x, x[0], "relu", [], "")
+    except RuntimeError:
+        return False
+    return True

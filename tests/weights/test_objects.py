@@ -7,7 +7,6 @@ import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -166,7 +165,7 @@ HOSTILE = {
         code(Named("zoo.cage", "Keeper")) + b")\x81q\xff" + code({"me": Raw(b"h\xff")}) + b"b"
     ),
     "depth": Raw(b"]" * 70 + b"a" * 69),
-    "tuples in tuples": Raw(b")" + b"\x85" * 5000),
+    "tuples in tuples": Raw(b")" + b"\x85" * 200),
     "much out of little": Raw(b"]" + b"q\xff]h\xffah\xffa" * 40),
     "marks": Raw(b"(" * 200 + b"t" * 200),
     "a number of a thousand digits": Raw(b"\x8a\xff" + b"\xff" * 255),
@@ -195,9 +194,14 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_things_are_refused_at_every_depth(name: str) -> None:
-    for changed in variants(LION, lambda _: HOSTILE[name]):
-        reason(assemble(changed))
+def test_hostile_things_are_refused_at_every_depth(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [assemble(changed) for changed in variants(LION, lambda _: HOSTILE[name])]
+    with canaries(NAMES, monkeypatch) as sung:
+        for file in files:
+            reason(file)
+        assert sung == []
 
 
 def test_the_refusals_tell_what_is_asked_for() -> None:
@@ -334,6 +338,17 @@ class Canary:
         raise AssertionError(self.name)
 
 
+WATCHED: list[list[str]] = []
+
+
+def watch(event: str, arguments: tuple[object, ...]) -> None:
+    if WATCHED and event in ("pickle.find_class", "exec", "compile", "import", "os.system"):
+        WATCHED[0].append(f"{event} {arguments}")
+
+
+sys.addaudithook(watch)  # stays for good
+
+
 @contextmanager
 def canaries(names: Names, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """A canary at every name that the machine knows, and one at every way to run or find code."""
@@ -347,38 +362,23 @@ def canaries(names: Names, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str
             if parent not in sys.modules:
                 monkeypatch.setitem(sys.modules, parent, ModuleType(parent))
         monkeypatch.setattr(sys.modules[module], name, Canary(full, sung), raising=False)
-    watching = [True]
-
-    def watch(event: str, arguments: tuple[object, ...]) -> None:
-        if watching and event in ("pickle.find_class", "exec", "compile", "import", "os.system"):
-            sung.append(f"{event} {arguments}")
-
-    sys.addaudithook(watch)
+    WATCHED.append(sung)
     yield sung
-    watching.clear()
-
-
-def change(wrong: object, _: object) -> object:
-    return wrong
+    WATCHED.clear()
 
 
 def test_nothing_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [assemble(LION), stream(ONE, {"0": WEIGHT}), archive(ONE, {"0": WEIGHT})]
-    for wrong in HOSTILE.values():
-        files += [assemble(changed) for changed in variants(LION, partial(change, wrong))]
     with canaries(NAMES, monkeypatch) as sung:
         for file in files:
-            try:
-                read_all(read(file))
-            except CheckpointError:
-                continue
+            read_all(read(file))
         assert sung == []
 
 
 def test_the_canaries_sing(monkeypatch: pytest.MonkeyPatch) -> None:
     with canaries(NAMES, monkeypatch) as sung:
         with pytest.raises(AssertionError):
-            pickle.loads(assemble(New(Named("zoo.cage", "Keeper"), {})))
+            pickle.loads(assemble(Called(Named("zoo.cage", "Keeper"), ())))
         assert "zoo.cage.Keeper" in sung
 
 
