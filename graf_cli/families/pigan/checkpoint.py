@@ -12,7 +12,7 @@ from torch import Tensor
 from graf_cli.errors import CheckpointError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.pigan.draws import stream
-from graf_cli.families.pigan.files import EMBEDDING, names
+from graf_cli.families.pigan.files import EMBEDDING, names, read
 from graf_cli.families.pigan.network import Film, Siren, codes_to_average
 from graf_cli.families.pigan.spec import Spec
 
@@ -20,6 +20,35 @@ GENERATOR, AVERAGES = "generator", "averages"  # networks, as `graf convert` sto
 FREQUENCIES, PHASES = "frequencies", "phases"
 
 _TOGETHER = "check that the files and the configuration belong together."
+
+
+def load(
+    path: Path, like: Spec | None = None, *, unaveraged: bool = False
+) -> tuple[Spec, dict[str, Tensors]]:
+    """A generator out of the authors' files.
+
+    Parameters
+    ----------
+    path : Path
+        See `graf_cli.families.pigan.files.read`.
+    like : Spec or None
+        Says what the files do not: samples, cameras, and the class of a bare state dict.
+    unaveraged : bool
+        Take the weights as training left them.
+
+    Returns
+    -------
+    Spec, dict of state dicts
+        With the class and the sizes of the files; weights as `adopt` makes them.
+
+    Raises
+    ------
+    CheckpointError
+        See `read`, `spec_of` and `adopt`.
+    """
+    stored = read(path, unaveraged=unaveraged)
+    spec = spec_of(path, stored, Spec() if like is None else like)
+    return spec, adopt(path, spec, stored)
 
 
 def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:

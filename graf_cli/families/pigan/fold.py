@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graf_cli.families.pigan.network import (
-    HEAD,
     Field,
     Film,
     Siren,
@@ -22,6 +21,7 @@ from graf_cli.families.pigan.network import (
     sigmoid,
     to_authors,
 )
+from graf_cli.families.pigan.spec import SINES
 from graf_cli.scene.kernels import ALIGN, Affine, in_tiles, tile_of
 
 AXES = 3
@@ -47,6 +47,7 @@ class Unfolded:
         self.field = field
         self.device = field.siren.device
         self.tile: int | None = field.tile
+        self.density_products, self.radiance_products = products(field.siren)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """See `FastVolume.density`."""
@@ -80,6 +81,7 @@ class Folded:
     def __init__(self, siren: Siren, film: Film, dtype: torch.dtype, *, locked: bool) -> None:
         self.device, self.dtype = siren.device, dtype
         self.tile = tile_of(self.device, dtype)
+        self.density_products, self.radiance_products = products(siren)
         self.siren = siren
         layers = film.layers()
         folded = [
@@ -89,7 +91,7 @@ class Folded:
         if siren.embedding is None:
             folded[0] = self._entry(*folded[0])
         self.sines = [Affine(weight, bias, dtype) for weight, bias in folded]
-        self.head = _head(siren.density, torch.float32)
+        self.head = Affine(siren.density.weight, siren.density.bias, torch.float32)
         weight, bias = _folded(siren.colour_sine, *layers[-1])
         towards, weight = weight[:, :AXES], weight[:, AXES:]
         self.towards: Affine | None = None
@@ -102,7 +104,7 @@ class Folded:
                 torch.float32,
             )
         self.colour_sine = Affine(weight, bias, dtype)
-        self.colour = _head(siren.colour, dtype)
+        self.colour = Affine(siren.colour.weight, siren.colour.bias, dtype)
         self.channels = AXES
         self.density_products = tuple(affine.weight.shape for affine in (*self.sines, self.head))
         after = (self.colour_sine, self.colour)
@@ -149,7 +151,17 @@ class Folded:
         if per_ray is not None:
             x = x + per_ray
         raw = self.colour(x.sin_()).to(torch.float32)
-        return (sigmoid(raw[:, :AXES]),)
+        return (sigmoid(raw),)
+
+
+def products(siren: Siren) -> tuple[tuple[torch.Size, ...], tuple[torch.Size, ...]]:
+    """Outputs and inputs of the matrices that a density, and then a colour, goes through."""
+    shapes = {name: weight.shape for name, weight in siren.named_parameters()}
+    density = (shapes[f"sines.{k}.weight"] for k in range(SINES))
+    return (*density, siren.density.weight.shape), (
+        siren.colour_sine.weight.shape,
+        siren.colour.weight.shape,
+    )
 
 
 def _folded(linear: nn.Module, scale: Tensor, phase: Tensor) -> tuple[Tensor, Tensor]:
@@ -159,10 +171,3 @@ def _folded(linear: nn.Module, scale: Tensor, phase: Tensor) -> tuple[Tensor, Te
     scale = scale.double()
     weight = linear.weight.double() * scale[:, None]
     return weight, linear.bias.double() * scale + phase.double()
-
-
-def _head(linear: nn.Linear, dtype: torch.dtype) -> Affine:
-    """A product with few outputs, padded to more, since its bits depend on threads otherwise."""
-    missing = HEAD - linear.out_features
-    weight = functional.pad(linear.weight, (0, 0, 0, missing))
-    return Affine(weight, functional.pad(linear.bias, (0, missing)), dtype)

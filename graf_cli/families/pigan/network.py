@@ -15,13 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graf_cli.families.pigan.spec import EMBEDDED, FILMS, SINES, Spec
-from graf_cli.scene.kernels import TILE, TILES, in_tiles
+from graf_cli.scene.kernels import Linear, in_tiles, plain_tile
 
 SLOPE = 0.2  # of the mapping network's leaky rectifiers
 GAIN, SHIFT = 15.0, 30.0  # of a raw frequency
 AVERAGED = 10_000  # codes that an average is taken over, as the authors do
-HEAD = 8  # rows that a product with few outputs is padded to, so that its bits hold
-MAPPED = 32  # codes that are mapped at once at least, for the same reason
 STEEPEST = 80.0  # a colour before the sigmoid, beyond which e^−x leaves float32
 
 
@@ -85,8 +83,8 @@ class Siren(nn.Module):
         super().__init__()
         self.spec = spec
 
-        def linear(inputs: int, outputs: int) -> nn.Linear:
-            return nn.Linear(inputs, outputs, device=device, dtype=dtype)
+        def linear(inputs: int, outputs: int) -> Linear:
+            return Linear(inputs, outputs, device=device, dtype=dtype)
 
         widths = (spec.z, *[spec.mapping] * 3, 2 * spec.film)
         self.mapping = nn.ModuleList(
@@ -111,8 +109,7 @@ class Siren(nn.Module):
 
     def film(self, z: Tensor) -> Film:
         """Raw frequencies and phases of one code, shape = (z,)."""
-        rows = functional.pad(z[None], (0, 0, 0, MAPPED - 1))
-        return Film.of(self._mapped(rows)[0])
+        return Film.of(self._mapped(z[None])[0])
 
     def averages(self, codes: Tensor) -> Film:
         """Means over many codes, shape = (n, z)."""
@@ -181,7 +178,7 @@ class Field:
     def __init__(self, siren: Siren, film: Film, *, locked: bool = False) -> None:
         self.siren, self.locked = siren, locked
         self.layers = film.layers()
-        self.tile = TILES.get(siren.device.type, TILE)
+        self.tile = plain_tile(siren.device, siren.density.weight.dtype)
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """See `Volume.density`."""
@@ -197,12 +194,12 @@ class Field:
         x = self.siren.entry(to_authors(points))
         for linear, film in zip(self.siren.sines, self.layers, strict=False):
             x = _sine(linear(x), film)
-        return x, head(x, self.siren.density)
+        return x, self.siren.density(x)
 
     def _radiance(self, features: Tensor, directions: Tensor) -> tuple[Tensor]:
         views = locked_view(directions) if self.locked else to_authors(directions)
         x = self.siren.colour_sine(torch.cat((views, features), dim=-1))
-        return (sigmoid(head(_sine(x, self.layers[-1]), self.siren.colour)),)
+        return (sigmoid(self.siren.colour(_sine(x, self.layers[-1]))),)
 
 
 def _sine(x: Tensor, film: tuple[Tensor, Tensor]) -> Tensor:
@@ -223,14 +220,6 @@ def from_authors(vectors: Tensor) -> Tensor:
 def locked_view(like: Tensor) -> Tensor:
     """Of as many rows: (0, 0, −1) in the authors' frame, along which a camera in front looks."""
     return torch.cat((torch.zeros_like(like[:, :2]), torch.full_like(like[:, :1], -1)), dim=-1)
-
-
-def head(x: Tensor, linear: nn.Linear) -> Tensor:
-    """A product with few outputs, padded to more, since its bits depend on threads otherwise."""
-    outputs = linear.out_features
-    weight = functional.pad(linear.weight, (0, 0, 0, HEAD - outputs))
-    bias = functional.pad(linear.bias, (0, HEAD - outputs))
-    return functional.linear(x, weight, bias)[:, :outputs]
 
 
 def sigmoid(x: Tensor) -> Tensor:

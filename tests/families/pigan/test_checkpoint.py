@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from graf_cli.errors import CheckpointError
-from graf_cli.families.pigan.checkpoint import AVERAGES, GENERATOR, adopt, average_of, spec_of
+from graf_cli.families.pigan.checkpoint import AVERAGES, GENERATOR, adopt, average_of, load, spec_of
 from graf_cli.families.pigan.family import FAMILY
 from graf_cli.families.pigan.files import read
 from graf_cli.families.pigan.network import Network
@@ -43,6 +43,19 @@ def test_the_averaged_weights_are_the_ones_that_are_drawn(
     own = adopt(PATH, spec, {**stored, "averaged": None})[GENERATOR]
     assert torch.equal(own["sines.0.weight"], stored["parameters"]["siren.network.0.layer.weight"])
     assert not torch.equal(drawn["sines.0.weight"], own["sines.0.weight"])
+
+
+def test_a_generator_comes_out_of_its_files(spec: Spec, stored: dict[str, Any]) -> None:
+    found, weights = load(PATH)
+    assert found == spec
+    wanted = adopt(PATH, spec, stored)
+    assert all(
+        torch.equal(weights[network][name], tensor)
+        for network, tensors in wanted.items()
+        for name, tensor in tensors.items()
+    )
+    _, own = load(PATH, unaveraged=True)
+    assert not torch.equal(own[GENERATOR]["density.weight"], wanted[GENERATOR]["density.weight"])
 
 
 def test_what_was_adopted_is_adopted_again(spec: Spec, stored: dict[str, Any]) -> None:
