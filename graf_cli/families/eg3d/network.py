@@ -128,6 +128,8 @@ class Layer(nn.Module):
         # The gain passes through the leaky ReLU, and so does not have to touch every pixel.
         weight = modulated(self.weight, self.affine(w[None])[0], demodulate=True) * GAIN
         bias = self.bias * GAIN
+        # Two thirds of the time that planes of one channel each take.
+        x = x.contiguous(memory_format=torch.channels_last)
         if self.up:
             x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
             x = low_pass(functional.pad(x, (1, 1, 1, 1))) + bias[:, None, None]
