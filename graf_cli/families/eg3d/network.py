@@ -125,15 +125,19 @@ class Layer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """Of features, shape = (1, width, n, n), and w; `noise`, shape = (n, n), is scaled."""
-        weight = modulated(self.weight, self.affine(w[None])[0], demodulate=True)
+        # The gain passes through the leaky ReLU, and so does not have to touch every pixel.
+        weight = modulated(self.weight, self.affine(w[None])[0], demodulate=True) * GAIN
+        bias = self.bias * GAIN
+        # Two thirds of the time that planes of one channel each take.
+        x = x.contiguous(memory_format=torch.channels_last)
         if self.up:
             x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-            x = low_pass(functional.pad(x, (1, 1, 1, 1)))
+            x = low_pass(functional.pad(x, (1, 1, 1, 1))) + bias[:, None, None]
         else:
-            x = functional.conv2d(x, weight, padding=1)
+            x = functional.conv2d(x, weight, bias, padding=1)
         if noise is not None:
-            x = x + noise * self.noise_strength
-        return clamped(leaky(x + self.bias[:, None, None]), self.clamp)
+            x = x + noise * (self.noise_strength * GAIN)
+        return clamped(functional.leaky_relu(x, SLOPE), self.clamp)
 
 
 class ToColours(nn.Module):
@@ -152,7 +156,7 @@ class ToColours(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Of features, shape = (1, width, n, n), and w."""
         weight = modulated(self.weight, self.affine(w[None])[0], demodulate=False)
-        return clamped(functional.conv2d(x, weight) + self.bias[:, None, None], self.clamp)
+        return clamped(functional.conv2d(x, weight, self.bias), self.clamp)
 
 
 class SynthesisBlock(nn.Module):

@@ -46,7 +46,10 @@ class PlaneVolume:
     def __init__(self, spec: Spec, planes: Tensor, decoder: Decoder) -> None:
         self.channels = PLANE_CHANNELS + spec.white
         self.white = spec.white
-        self.planes, self.decoder = planes, decoder
+        self.decoder = decoder
+        # One texel's channels side by side: a lookup reads 12 runs of 32 numbers, which takes a
+        # third of the time that 384 places far apart do.
+        self.planes = planes.contiguous(memory_format=torch.channels_last)
         self.scale = 2 / spec.box
         axes = torch.tensor(spec.axes, device="cpu", dtype=planes.dtype)
         # Rows are ours, x y z, which are the authors' z x y.
