@@ -69,6 +69,11 @@ class Quadrature:
         Where the further samples' quantiles are: ``ends`` of [0, 1] included, or ``centres``.
     last_back : bool
         The last sample takes all the weight that is missing to 1.
+    depths : str
+        How even depths are rounded: ``ends`` is near (1 − t) + far t, ``near`` is
+        near + t (far − near).
+    last : str
+        The last interval by the left rule: ``infinite``, or ``nothing``, of no length.
     """
 
     samples: int
@@ -82,6 +87,8 @@ class Quadrature:
     search: Literal["left", "right"] = "right"
     even: Literal["ends", "centres"] = "ends"
     last_back: bool = False
+    depths: Literal["ends", "near"] = "ends"
+    last: Literal["infinite", "nothing"] = "infinite"
 
 
 @dataclass(frozen=True, eq=False)
