@@ -156,6 +156,9 @@ class Scene:
     place : callable or None
         Points, shape = (n, samples, k), of rays and depths (n, samples), where a volume's
         `density` wants others than ``origin + z·direction`` (k = 3 in world units).
+    march : callable or None
+        A fast march of the family's own: of rays, radiance, (n, channels), where it is asked for
+        and else no channels, opacity and depth, (n,), equal to the exact integrator's to rounding.
     draws : callable or None
         Random numbers of the picture of a camera.
     raster : callable or None
@@ -173,6 +176,7 @@ class Scene:
     empty_below: float | None = 0.0
     warp: Callable[[Rays, Camera], Rays] | None = None
     place: Callable[[Rays, Tensor], Tensor] | None = None
+    march: Callable[[Rays, bool], tuple[Tensor, Tensor, Tensor]] | None = None
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from graf_cli.families.giraffe.slabs import Kept
 from graf_cli.families.giraffe.spec import FieldSpec, RendererSpec, Spec
 
 SLOPE = 0.2  # of the leaky rectifier
@@ -217,7 +218,7 @@ class Renderer(nn.Module):
 
 
 class Network(nn.Module):
-    """All of one generator.
+    """All of one generator, and the backgrounds that its last frames had.
 
     Parameters
     ----------
@@ -230,5 +231,6 @@ class Network(nn.Module):
         super().__init__()
         self.object = Field(spec.object, spec.code, device=device)
         self.background = Field(spec.background, spec.code_background, device=device)
+        self.kept = Kept()
         if spec.renderer is not None:
             self.renderer = Renderer(spec.renderer, spec.object.features, device=device)
