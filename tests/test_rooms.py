@@ -56,7 +56,7 @@ HOMES = {
     "safetensors": {"model.checkpoint"},
     "requests": {"weights.download", "weights.cache"},
     "filelock": {"weights.download", "weights.cache"},
-    "yaml": {"model.config"},
+    "yaml": {"model.config", "families.giraffe.config"},
     "ray": {"engine.cluster"},
 }
 
@@ -65,7 +65,7 @@ LIGHT = (
     "", "cli.main", "cli.models", "model.manifest", "model.config", "weights.download", "recipe"
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
-NO_TORCH = ("arrays", "model.spec")
+NO_TORCH = ("arrays", "model.spec", "families.giraffe.spec", "families.giraffe.config")
 
 
 @dataclass(frozen=True)

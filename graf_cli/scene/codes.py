@@ -79,7 +79,9 @@ class Subject:
 
 
 def _bytes(code: Tensor) -> bytes:
-    return np.ascontiguousarray(code.to(device="cpu", dtype=torch.float32).numpy()).tobytes()
+    return np.ascontiguousarray(
+        code.detach().to(device="cpu", dtype=torch.float32).numpy()
+    ).tobytes()
 
 
 def along_great_circle(code: Code) -> Tensor:

@@ -21,9 +21,9 @@ from graf_cli.families.giraffe import cameras, places, scene
 from graf_cli.families.giraffe.config import Configuration, configuration, read_config
 from graf_cli.families.giraffe.family import FAMILY
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.spec import Spec
-from graf_cli.rendering.integrator import first_depths, integrate, weights
-from graf_cli.rendering.integrator import alphas as interval_alphas
+from graf_cli.families.giraffe.spec import TEMPERATURE, Spec
+from graf_cli.rendering import integrator
+from graf_cli.rendering.integrator import first_depths, integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject, along_great_circle
 from graf_cli.scene.volume import Scene
@@ -124,7 +124,9 @@ class Model:
     def pose(self, u: float, v: float, r: float) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Camera to world, of settings."""
         found = self.configuration
-        return cameras.pose(*(_lerp(*pair) for pair in ((found.u, u), (found.v, v), (found.radius, r))))
+        return cameras.pose(
+            *(_lerp(*pair) for pair in ((found.u, u), (found.v, v), (found.radius, r)))
+        )
 
     def rays(self, pose: np.ndarray[Any, np.dtype[np.float64]]) -> Rays:
         """Of the feature map."""
@@ -154,7 +156,11 @@ def load(folder: Path, name: str) -> Model:
 
 def _stored(path: Path) -> Mapping[str, Any]:
     scalar = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    allowed = [(scalar, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Float64DType]
+    allowed: list[Any] = [
+        (scalar, "numpy.core.multiarray.scalar"),
+        np.dtype,
+        np.dtypes.Float64DType,
+    ]
     with torch.serialization.safe_globals(allowed):
         stored: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return stored
@@ -207,7 +213,10 @@ def _worst(rows: Iterable[Row]) -> Iterator[Row]:
 
 def _subject(case: Case, model: Model, view: int) -> Subject:
     arrays, spec = case.arrays, model.spec
-    given = {"turn": 0.0, "background.turn": release.degrees(spec.background_rotation, float(arrays["val_bg"][view]))}
+    given = {
+        "turn": 0.0,
+        "background.turn": release.degrees(spec.background_rotation, float(arrays["val_bg"][view])),
+    }
     count = arrays["val_s"].shape[1]
     given["objects"] = float(count)
     for k in range(count):
@@ -221,11 +230,13 @@ def _subject(case: Case, model: Model, view: int) -> Subject:
             given[f"object.{k}.exists"] = float(arrays["existence"][view, k])
     names = ("z_shape_obj", "z_app_obj", "z_shape_bg", "z_app_bg")
     codes = (torch.from_numpy(arrays[name][view]) for name in names)
-    return release.subject_of(*codes, release.offered(spec, given))
+    return release.subject_of(release.Codes(*codes), release.offered(spec, given))
 
 
 def _with(subject: Subject, **given: float) -> Subject:
-    return Subject(subject.codes, truncation=subject.truncation, controls={**subject.controls, **given})
+    return Subject(
+        subject.codes, truncation=subject.truncation, controls={**subject.controls, **given}
+    )
 
 
 def _view(case: Case, model: Model, view: int) -> Iterator[Row]:
@@ -290,7 +301,9 @@ def _inside(case: Case, model: Model) -> Iterator[Row]:
             case.name, "probe features", colour, arrays["probe_features"][field, 0], *DENSITY
         )
     length = rays.directions.norm(dim=-1, keepdim=True)
-    weight = weights(interval_alphas(z, total.reshape(z.shape), length, seen.quadrature))
+    weight = integrator.weights(
+        integrator.alphas(z, total.reshape(z.shape), length, seen.quadrature)
+    )
     yield compare(case.name, "probe weights", weight, arrays["probe_weights"], *OPACITY)
 
 
@@ -324,7 +337,7 @@ def _many(case: Case, model: Model) -> Iterator[Row]:
         )
     names = ("z_shape_obj", "z_app_obj", "z_shape_bg", "z_app_bg")
     codes = (torch.from_numpy(arrays[f"many_{name}"]) for name in names)
-    subject = release.subject_of(*codes, release.offered(spec, given))
+    subject = release.subject_of(release.Codes(*codes), release.offered(spec, given))
     pose = model.pose(0.5, float(arrays["many_val_v"]), 0.5)
     yield compare(case.name, "many_world", pose, arrays["many_world"][:3], *EXACT)
     placed = places.layout(spec, subject).objects
@@ -335,8 +348,8 @@ def _many(case: Case, model: Model) -> Iterator[Row]:
     ):
         yield compare(case.name, output, np.stack(ours), arrays[output], *CAMERA)
     seen = model.scene(subject)
-    ours = picture(seen, march(seen, model.rays(pose)).features)
-    yield compare(case.name, "many_rgb", ours, arrays["many_rgb"], *PICTURE)
+    rgb = picture(seen, march(seen, model.rays(pose)).features)
+    yield compare(case.name, "many_rgb", rgb, arrays["many_rgb"], *PICTURE)
 
 
 # cameras and draws
@@ -360,7 +373,7 @@ def _cameras(case: Case) -> Iterator[Row]:
         if key.startswith("camera_inverse_fov_"):
             fov = float(key.removeprefix("camera_inverse_fov_"))
             yield compare(name, key, cameras.camera_inverse(fov), arrays[key], *CAMERA)
-        if key.startswith("slerp_0") or key.startswith("slerp_1"):
+        if key.startswith(("slerp_0", "slerp_1")):
             t = {"0.032258": 1 / 31, "0.967742": 30 / 31}.get(key[6:], float(key[6:]))
             ends = (torch.from_numpy(arrays[f"slerp_{end}"])[:, 0] for end in "ab")
             pairs = zip(*ends, strict=True)
@@ -369,8 +382,8 @@ def _cameras(case: Case) -> Iterator[Row]:
     pose = cameras.pose(0.1, 0.3, 2.732)
     yield compare(name, "rays5_world", pose, arrays["rays5_world"][:3], *CAMERA)
     rays = cameras.release_rays(pose, 30, 5, (0.5, 6))
-    for key, ours in (("origin", rays.origins), ("direction", rays.directions)):
-        yield compare(name, f"rays5_{key}", ours.reshape(5, 5, 3), arrays[f"rays5_{key}"], *CAMERA)
+    for key, found in (("origin", rays.origins), ("direction", rays.directions)):
+        yield compare(name, f"rays5_{key}", found.reshape(5, 5, 3), arrays[f"rays5_{key}"], *CAMERA)
     grid = cameras.plane(5).reshape(5, 5, 2)
     yield compare(name, "rays5_pixels", grid, arrays["rays5_pixels_row_column"], *CAMERA)
     yield from _draws(case, _released(case.folder))
@@ -387,15 +400,19 @@ def _draws(case: Case, released: Mapping[str, Configuration]) -> Iterator[Row]:
         "z_shape_bg": play.codes.shape_bg, "z_app_bg": play.codes.appearance_bg,
     }  # fmt: skip
     for key, code in codes.items():
-        ours = (code * release.TEMPERATURE)[:, :8]
+        ours = (code * TEMPERATURE)[:, :8]
         yield compare(name, f"draw {key}", ours, arrays[f"{head}{key}_first8"], *EXACT)
     yield from _random_boxes(case, released)
     exists = release.draw_existence(6, 5, np.random.RandomState(1))
-    yield compare(name, "draw existence", exists, arrays["seed1_existence_clevr2345_batch6"], *EXACT)
+    yield compare(
+        name, "draw existence", exists, arrays["seed1_existence_clevr2345_batch6"], *EXACT
+    )
     church = released["church"].spec
     for key in ("0.0", "0.3", "1.0"):
         turned = places.rotation_about_z(release.degrees(church.background_rotation, float(key)))
-        yield compare(name, f"bg_rotation {key}", turned, arrays[f"church_bg_rotation_val{key}"], *CAMERA)
+        yield compare(
+            name, f"bg_rotation {key}", turned, arrays[f"church_bg_rotation_val{key}"], *CAMERA
+        )
     play = release.Play(church, release.PROGRAMS["object_rotation"])
     turned = places.rotation_about_z(play.background_turn)
     for theirs in arrays["seed0_church_bg_rotation_batch3"]:
@@ -424,7 +441,7 @@ def _random_boxes(case: Case, released: Mapping[str, Configuration]) -> Iterator
                     turn=release.degrees(spec.boxes.rotation, float(boxes.turn[one, k])),
                 )
             subject = release.subject_of(
-                zeros, zeros, zeros_bg, zeros_bg, release.offered(spec, given)
+                release.Codes(zeros, zeros, zeros_bg, zeros_bg), release.offered(spec, given)
             )
             placed = places.layout(spec, subject).objects
             ours = {
@@ -434,7 +451,11 @@ def _random_boxes(case: Case, released: Mapping[str, Configuration]) -> Iterator
             }
             for key, stored in keys.items():
                 yield compare(
-                    case.name, f"draw {model} {key}", np.stack(ours[key]), arrays[stored][one], *CAMERA
+                    case.name,
+                    f"draw {model} {key}",
+                    np.stack(ours[key]),
+                    arrays[stored][one],
+                    *CAMERA,
                 )
 
 
@@ -461,8 +482,10 @@ def _program(
         return
     arrays = case.arrays
     for row, number in enumerate(arrays[f"{key}/steps"]):
-        subject, v = play.subject(0, int(number))
-        yield compare(key, "world", model.pose(0.5, v, 0.5), arrays[f"{key}/world"][row, :3], *CAMERA)
+        _, v = play.subject(0, int(number))
+        yield compare(
+            key, "world", model.pose(0.5, v, 0.5), arrays[f"{key}/world"][row, :3], *CAMERA
+        )
         placed = play.layout(0, int(number))
         for name, ours in (
             ("s", [one.scale for one in placed.objects]),

@@ -29,7 +29,7 @@ MIDDLE: Triple = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True, eq=False)
 class Codes:
-    """Of a batch of scenes.
+    """Of a batch of scenes; of one scene without the leading axis.
 
     Attributes
     ----------
@@ -42,15 +42,22 @@ class Codes:
     shape_bg: Tensor
     appearance_bg: Tensor
 
+    def of(self, scene: int) -> Codes:
+        """Of one scene."""
+        return Codes(
+            self.shape[scene],
+            self.appearance[scene],
+            self.shape_bg[scene],
+            self.appearance_bg[scene],
+        )
+
 
 def draw_codes(spec: Spec, scenes: int, objects: int, generator: torch.Generator) -> Codes:
     """The release's four draws, at temperature 1."""
     shape = _normal((scenes, objects, spec.code), generator)
     appearance = _normal((scenes, objects, spec.code), generator)
     shape_bg = _normal((scenes, spec.code_background), generator)
-    return Codes(
-        shape, appearance, shape_bg, _normal((scenes, spec.code_background), generator)
-    )
+    return Codes(shape, appearance, shape_bg, _normal((scenes, spec.code_background), generator))
 
 
 def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
@@ -59,7 +66,13 @@ def _normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
-    """Settings of random boxes: scale (scenes, objects, 1), place (…, 3), turn (scenes, objects)."""
+    """Settings of random boxes.
+
+    Attributes
+    ----------
+    scale, place : Tensor, shape = (scenes, objects, 1) and (scenes, objects, 3)
+    turn : ndarray, shape = (scenes, objects)
+    """
 
     scale: Tensor
     place: Tensor
@@ -117,20 +130,14 @@ def offered(spec: Spec, given: Mapping[str, float]) -> dict[str, float]:
     return {name: value for name, value in given.items() if generic(name) in known}
 
 
-def subject_of(
-    shape: Tensor,
-    appearance: Tensor,
-    shape_bg: Tensor,
-    appearance_bg: Tensor,
-    given: Mapping[str, float],
-    temperature: float = 1.0,
-) -> Subject:
-    """One scene: codes of its objects, shape = (objects, length), and of the background."""
+def subject_of(seen: Codes, given: Mapping[str, float], temperature: float = 1.0) -> Subject:
+    """One scene, of codes without the leading axis of a batch."""
     codes = {}
-    for number in range(len(shape)):
-        codes[f"object.{number}.shape"] = Code(shape[number])
-        codes[f"object.{number}.appearance"] = Code(appearance[number])
-    codes |= {"background.shape": Code(shape_bg), "background.appearance": Code(appearance_bg)}
+    for number in range(len(seen.shape)):
+        codes[f"object.{number}.shape"] = Code(seen.shape[number])
+        codes[f"object.{number}.appearance"] = Code(seen.appearance[number])
+    codes["background.shape"] = Code(seen.shape_bg)
+    codes["background.appearance"] = Code(seen.appearance_bg)
     return Subject(codes, truncation=temperature, controls=given)
 
 
@@ -186,7 +193,7 @@ class Program:
     extra: int = 0
 
 
-def _along(spec: Spec, step: int, steps: int = LEG) -> float:
+def _along(step: int, steps: int = LEG) -> float:
     return step / (steps - 1)
 
 
@@ -199,17 +206,17 @@ def _turns_fully(spec: Spec) -> bool:
 
 
 def _rotation(spec: Spec, step: int) -> Step:
-    i = _along(spec, step, 64 if _turns_fully(spec) else LEG)
+    i = _along(step, 64 if _turns_fully(spec) else LEG)
     return Step(_everywhere(spec), turn=i if _turns_fully(spec) else 0.1 + 0.8 * i)
 
 
 def _horizontal(spec: Spec, step: int) -> Step:
-    i = _along(spec, step)
+    i = _along(step)
     return Step(((0.5, i, 0.0),) if spec.boxes.count == 1 else ((0.5, 0.5, 0.0), (1.0, i, 0.0)))
 
 
 def _vertical(spec: Spec, step: int) -> Step:
-    i = _along(spec, step)
+    i = _along(step)
     return Step(((i, 0.5, 0.0),) if spec.boxes.count == 1 else ((0.4, 0.8, 0.0), (i, 0.2, 0.0)))
 
 
@@ -218,13 +225,13 @@ def _interpolation(spec: Spec, step: int) -> Step:
 
 
 def _circle(spec: Spec, step: int) -> Step:
-    angle = 2 * math.pi * _along(spec, step)
+    angle = 2 * math.pi * _along(step)
     last = (0.5 + 0.5 * math.cos(angle), 0.5 + 0.5 * math.sin(angle), 0.0)
     return Step((*_everywhere(spec, (0.5, 0.5, 0.0))[1:], last), turn=0.0)
 
 
 def _elevation(spec: Spec, step: int) -> Step:
-    return Step(_everywhere(spec), v=0.1 + 0.8 * _along(spec, step))
+    return Step(_everywhere(spec), v=0.1 + 0.8 * _along(step))
 
 
 CARS: tuple[Triple, ...] = tuple((x, y, 0.0) for x in (-0.7, 1.5) for y in (-0.8, 0.5, 1.8))
@@ -234,19 +241,19 @@ CLEVR_10: tuple[Triple, ...] = tuple(
 )
 
 
-def _cars(spec: Spec, step: int) -> Step:
+def _cars(_: Spec, step: int) -> Step:
     return Step(CARS[: step + 1], scale=-1.0, v=0.0)
 
 
-def _clevr6(spec: Spec, step: int) -> Step:
+def _clevr6(_: Spec, step: int) -> Step:
     return Step(CLEVR_6[: step + 1], turn=0.0, v=0.0)
 
 
-def _clevr10(spec: Spec, step: int) -> Step:
+def _clevr10(_: Spec, step: int) -> Step:
     return Step(CLEVR_10[: 2 * (step + 1)], turn=0.0, v=0.0)
 
 
-def _legs(spec: Spec) -> int:
+def _legs(_: Spec) -> int:
     return CODES * LEG
 
 
@@ -314,14 +321,7 @@ class Play:
             given |= object_controls(k, scale=(step.scale,) * 3, place=place)
         if self.boxes is not None:
             given |= self._random(scene, step)
-        subject = subject_of(
-            self.codes.shape[scene],
-            self.codes.appearance[scene],
-            self.codes.shape_bg[scene],
-            self.codes.appearance_bg[scene],
-            offered(self.spec, given),
-            TEMPERATURE,
-        )
+        subject = subject_of(self.codes.of(scene), offered(self.spec, given), TEMPERATURE)
         if step.leg is None:
             return subject, step.v
         return self._between(subject, scene, step.leg), step.v

@@ -1,1 +1,1 @@
-"""GIRAFFE: scenes of objects, each in a box of its own, and a background (Niemeyer, Geiger 2021)."""
+"""GIRAFFE: objects, each in a box of its own, and a background (Niemeyer, Geiger 2021)."""

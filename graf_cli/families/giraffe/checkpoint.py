@@ -17,7 +17,11 @@ from graf_cli.families.giraffe.spec import Spec
 
 AVERAGED, TRAINED = "generator_test.", "generator."  # the first is rendered where there is one
 OTHERS = ("discriminator.",)
-NETWORKS = {"decoder": "object", "background_generator": "background", "neural_renderer": "renderer"}
+NETWORKS = {
+    "decoder": "object",
+    "background_generator": "background",
+    "neural_renderer": "renderer",
+}
 HINT = "check that checkpoint and configuration belong together."
 
 NAMES = (

@@ -48,11 +48,11 @@ class _Section(Struct, frozen=True, kw_only=True):
     pass
 
 
-class _Data(_Section):
+class _Data(_Section, frozen=True, kw_only=True):
     img_size: Annotated[int, Meta(ge=32, le=16384)] = 64
 
 
-class _Field(_Section):
+class _Field(_Section, frozen=True, kw_only=True):
     hidden_size: Width = 128
     n_blocks: Annotated[int, Meta(ge=1, le=64)] = 8
     n_blocks_view: Literal[1] = 1  # more of them make layers that do not fit together
@@ -85,7 +85,7 @@ class _Field(_Section):
         )
 
 
-class _Boxes(_Section):
+class _Boxes(_Section, frozen=True, kw_only=True):
     n_boxes: Annotated[int, Meta(ge=1, le=64)] = 1
     scale_range_min: Triple = (0.5, 0.5, 0.5)
     scale_range_max: Triple = (0.5, 0.5, 0.5)
@@ -112,7 +112,7 @@ class _Boxes(_Section):
         )
 
 
-class _Generator(_Section):
+class _Generator(_Section, frozen=True, kw_only=True):
     resolution_vol: Annotated[int, Meta(ge=2, le=4096)] = 16
     n_ray_samples: Annotated[int, Meta(ge=2, le=4096)] = 64
     fov: Annotated[float, Meta(gt=0, lt=180)] = 49.13
@@ -125,7 +125,7 @@ class _Generator(_Section):
     use_max_composition: bool = False
 
 
-class _Renderer(_Section):
+class _Renderer(_Section, frozen=True, kw_only=True):
     n_feat: Annotated[int, Meta(ge=2, le=4096)] = 128
     input_dim: Width = 128
     out_dim: Literal[3] = 3
@@ -150,7 +150,7 @@ class _Renderer(_Section):
         )
 
 
-class _Model(_Section):
+class _Model(_Section, frozen=True, kw_only=True):
     z_dim: Count = 256
     z_dim_bg: Count = 128
     decoder: Literal["simple"] = "simple"
@@ -165,7 +165,7 @@ class _Model(_Section):
     neural_renderer_kwargs: _Renderer = _Renderer()
 
 
-class _Config(_Section):
+class _Config(_Section, frozen=True, kw_only=True):
     method: Literal["giraffe"] = "giraffe"
     data: _Data = _Data()
     model: _Model = _Model()

@@ -13,7 +13,8 @@ from graf_cli.families.contract import Tensors
 from graf_cli.families.giraffe.checkpoint import adopt
 from graf_cli.families.giraffe.network import Network
 from graf_cli.families.giraffe.scene import masks, scene
-from graf_cli.families.giraffe.spec import Spec, features
+from graf_cli.families.giraffe.spec import Spec as GiraffeSpec
+from graf_cli.families.giraffe.spec import features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
@@ -24,18 +25,18 @@ class Giraffe:
     """See `Family`."""
 
     name = "giraffe"
-    Spec = Spec
+    Spec = GiraffeSpec
 
-    def features(self, spec: Spec) -> Features:
+    def features(self, spec: GiraffeSpec) -> Features:
         """Two codes for every object and two for the background."""
         return features(spec)
 
-    def adopt(self, path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
+    def adopt(self, path: Path, spec: GiraffeSpec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
         """The running average of a training, or its weights where there is none."""
         return adopt(path, spec, stored)
 
     def network(
-        self, spec: Spec, weights: Mapping[str, Tensors], *, device: torch.device
+        self, spec: GiraffeSpec, weights: Mapping[str, Tensors], *, device: torch.device
     ) -> nn.Module:
         """Both fields and the 2-D network."""
         network = Network(spec, device="meta")
@@ -46,17 +47,19 @@ class Giraffe:
 
     def scene(
         self,
-        spec: Spec,
+        spec: GiraffeSpec,
         network: nn.Module,
         subject: Subject,
         *,
         samples: int,
-        camera: Camera | None,
+        camera: Camera | None,  # noqa: ARG002 - the protocol's
     ) -> Scene:
         """Objects and background; the camera does not matter."""
         return scene(spec, cast(Network, network), subject, samples)
 
-    def masks(self, spec: Spec, network: nn.Module, subject: Subject, *, samples: int) -> Scene:
+    def masks(
+        self, spec: GiraffeSpec, network: nn.Module, subject: Subject, *, samples: int
+    ) -> Scene:
         """The same, seen as one mask an object."""
         return masks(spec, cast(Network, network), subject, samples)
 

@@ -58,7 +58,10 @@ class Folded:
     def __init__(self, part: Part) -> None:
         field = part.field
         self.field, self.width = field, field.spec.width
-        self.first = field.points.weight, field.points.bias + field.shape(part.shape)
+        self.first: tuple[Tensor, Tensor] = (
+            field.points.weight,
+            field.points.bias + field.shape(part.shape),
+        )
         self.skips = [
             (points.weight, points.bias + shape(part.shape))
             for points, shape in zip(field.skip_points, field.skip_shape, strict=True)
@@ -180,12 +183,14 @@ class Marcher:
             seen[rays] += summed + total[rays] * out.bias
         return seen
 
-    def _slab(
-        self, part: Part, folded: Folded, rays: Rays, z: Tensor, radiance: bool
-    ) -> Slab:
+    def _slab(self, part: Part, folded: Folded, rays: Rays, z: Tensor, radiance: bool) -> Slab:
         if part.number is not None:
             return _inside(part, folded, rays, z, radiance)
-        key = part.key(radiance=radiance) + z.shape[-1].to_bytes(4, "big") + len(rays).to_bytes(4, "big")
+        key = (
+            part.key(radiance=radiance)
+            + z.shape[-1].to_bytes(4, "big")
+            + len(rays).to_bytes(4, "big")
+        )
         key += rays.directions[0].cpu().numpy().tobytes() if len(rays) else b""
         found = self.kept.get(key, rays)
         if found is None:

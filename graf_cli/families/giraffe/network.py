@@ -184,9 +184,7 @@ class Renderer(nn.Module):
         self.spec = spec
 
         def conv(ins: int, outs: int, size: int) -> nn.Conv2d:
-            return nn.Conv2d(
-                ins, outs, size, padding=size // 2, device=device, dtype=torch.float32
-            )
+            return nn.Conv2d(ins, outs, size, padding=size // 2, device=device, dtype=torch.float32)
 
         self.enter = conv(inputs, spec.width, 1) if spec.width != inputs else None
         self.layers = nn.ModuleList(

@@ -58,8 +58,8 @@ class Placement:
     def corners(self, half: float = 1.0) -> Float32:
         """World points of the box's corners, shape = (8, 3); `half` a side in box coordinates."""
         signs = np.array(np.meshgrid(*[(-half, half)] * 3, indexing="ij"), dtype=np.float32)
-        points: Float32 = (signs.reshape(3, 8).T * self.scale) @ self.rotation + self.translation
-        return points
+        points = (signs.reshape(3, 8).T * self.scale) @ self.rotation + self.translation
+        return points.astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ def _placement(spec: Spec, settings: _Settings, number: int) -> Placement:
 
 
 def _between(low: Sequence[float], high: Sequence[float], settings: Sequence[float]) -> Float32:
-    """``low + setting (high − low)`` in float32, as the release has it; settings are not clamped."""
+    """``low + setting (high − low)`` in float32, as in the release; settings are not clamped."""
     start, end = np.array(low, dtype=np.float32), np.array(high, dtype=np.float32)
     moved: Float32 = start + np.array(settings, dtype=np.float32) * (end - start)
     return moved
@@ -186,7 +186,8 @@ class Frame:
         """Unit directions of any, shape = (n, 3): a scaled box turns them too."""
         turned = rotated(d, self.rotation)
         turned = turned if self.scale is None else turned / self.scale
-        return turned / turned.norm(dim=-1, keepdim=True)
+        unit: Tensor = turned / turned.norm(dim=-1, keepdim=True)
+        return unit
 
     def ray(self, rays: Rays) -> tuple[Tensor, Tensor]:
         """Eye and direction in the field's coordinates, shape = (n, 3) each.

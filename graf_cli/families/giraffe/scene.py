@@ -84,7 +84,11 @@ class Union:
             widths = [width + 3 for width in widths]
         found = zip(self.parts, torch.split(features, widths, dim=-1), strict=True)
         return [
-            (own[:, : part.field.spec.width], own[:, part.field.spec.width], own[:, part.field.spec.width + 1 :])
+            (
+                own[:, : part.field.spec.width],
+                own[:, part.field.spec.width],
+                own[:, part.field.spec.width + 1 :],
+            )
             for part, own in found
         ]
 
@@ -110,7 +114,7 @@ class Masks:
         """See `Volume`."""
         return self.union.density(points)
 
-    def radiance(self, features: Tensor, directions: Tensor) -> Tensor:
+    def radiance(self, features: Tensor, _directions: Tensor, /) -> Tensor:
         """The objects' shares of the density, shape = (n, objects)."""
         masks = features.new_zeros((len(features), self.channels))
         if not self.union.parts:

@@ -26,7 +26,9 @@ class FieldSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     width: Width = 128
     layers: Annotated[int, Meta(ge=1, le=64)] = 8  # of the trunk, the first one included
-    skips: tuple[Annotated[int, Meta(ge=0, le=64)], ...] = (4,)  # layers behind which input is added
+    skips: tuple[Annotated[int, Meta(ge=0, le=64)], ...] = (
+        4,
+    )  # layers behind which input is added
     octaves: Octaves = 10  # of a point
     octaves_views: Octaves = 4  # of a direction
     divisor: Positive = 2.0  # of points and of directions, before they are encoded
@@ -49,7 +51,7 @@ class FieldSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def skipped(self) -> tuple[int, ...]:
-        """Trunk layers, counted from the one behind the first, whose output gets the input again."""
+        """Layers of the trunk but the first, from 0, whose output gets the input again."""
         return tuple(k for k in range(self.layers - 2) if k + 1 in self.skips)
 
 
@@ -163,12 +165,16 @@ def controls(spec: Spec) -> tuple[Control, ...]:
     low, high = spec.turn
     turn = (low + high) / 2
     found = [
-        Control("objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"),
+        Control(
+            "objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"
+        ),
         Control("turn", low, high, turn, "degrees", "azimuth that all objects are seen from"),
         Control(
             "object.*.turn", low - turn, high - turn, 0, "degrees", "added to that of one object"
         ),
-        Control("object.*.exists", 0, 1, 1, about="1 draws the object, 0 leaves it out", strict=True),
+        Control(
+            "object.*.exists", 0, 1, 1, about="1 draws the object, 0 leaves it out", strict=True
+        ),
     ]
     found += _scales(spec.boxes)
     about = {"x": "place towards the camera", "y": "place to the right", "z": "height"}
@@ -181,7 +187,9 @@ def controls(spec: Spec) -> tuple[Control, ...]:
     low, high = (360 * end for end in spec.background_rotation)
     middle = (low + high) / 2
     found += [
-        Control("background", 0, 1, 1, about="1 draws the background, 0 leaves it out", strict=True),
+        Control(
+            "background", 0, 1, 1, about="1 draws the background, 0 leaves it out", strict=True
+        ),
         Control("background.turn", low, high, middle, "degrees", "azimuth of the background"),
     ]
     return tuple(found)
@@ -193,7 +201,9 @@ def _scales(boxes: BoxSpec) -> list[Control]:
 
     if boxes.same_scale:
         about = "size of the box"
-        return [Control("object.*.scale", 0, 1, 0, about=about)] if any(map(varies, range(3))) else []
+        return (
+            [Control("object.*.scale", 0, 1, 0, about=about)] if any(map(varies, range(3))) else []
+        )
     return [
         Control(f"object.*.scale.{axis}", 0, 1, 0, about=f"size of the box along {axis}")
         for i, axis in enumerate(AXES)
