@@ -79,9 +79,7 @@ class Subject:
 
 
 def _bytes(code: Tensor) -> bytes:
-    return np.ascontiguousarray(
-        code.detach().to(device="cpu", dtype=torch.float32).numpy()
-    ).tobytes()
+    return code.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy().tobytes()
 
 
 def along_great_circle(code: Code) -> Tensor:

@@ -104,9 +104,10 @@ def test_gradients_reach_points_and_codes() -> None:
     seen = subject(found, objects=1)
     code: Tensor = seen.codes["object.0.shape"].start.requires_grad_()
     union = found.scene(seen).passes[0]
-    points = torch.zeros((4, 3), device="cpu", dtype=torch.float32, requires_grad=True)
+    across = torch.linspace(-0.15, 0.15, 64, device="cpu", dtype=torch.float32)
+    points = across[:, None].repeat(1, 3).requires_grad_()  # some of them are dense
     features, density = union.density(points)
-    d = torch.tensor([[1.0, 0.0, 0.0]], device="cpu", dtype=torch.float32).expand(4, 3)
+    d = torch.tensor([[1.0, 0.0, 0.0]], device="cpu", dtype=torch.float32).expand(64, 3)
     (density.sum() + union.radiance(features, d).sum()).backward()  # type: ignore[no-untyped-call]
     assert points.grad is not None
     assert code.grad is not None
