@@ -57,7 +57,7 @@ HOMES = {
     "safetensors": {"model.checkpoint"},
     "requests": {"weights.download", "weights.cache"},
     "filelock": {"weights.download", "weights.cache"},
-    "yaml": {"families.graf.config"},
+    "yaml": {"families.graf.config", "families.giraffe.config"},
     "ray": {"engine.cluster"},
 }
 
@@ -67,7 +67,11 @@ LIGHT = (
     "weights.download", "recipe",
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
-NO_TORCH = ("arrays", "model.spec", "scene.spec", "scene.features", "families.graf.spec")
+NO_TORCH = (
+    "arrays", "model.spec", "scene.spec", "scene.features", "families.graf.spec",
+    "families.giraffe.spec", "families.giraffe.config", "families.pigan.spec",
+    "families.eg3d.spec",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ def first_depths(rays: Rays, quadrature: Quadrature, jitter: Tensor | None = Non
         if jitter is not None:
             t = t + jitter / max(samples - 1, 1)
         return 1 / ((1 - t) / near + t / far)
-    z = near * (1 - t) + far * t
+    z = near + t * (far - near) if quadrature.depths == "near" else near * (1 - t) + far * t
     return z if jitter is None else z + jitter * ((far - near) / max(samples - 1, 1))
 
 
@@ -109,7 +109,8 @@ def alphas(z: Tensor, density: Tensor, length: Tensor, quadrature: Quadrature) -
     if quadrature.rule == "midpoint":
         density = (density[:, 1:] + density[:, :-1]) / 2
     else:
-        steps = torch.cat((steps, torch.full_like(z[:, :1], INFINITE)), dim=-1)
+        last = INFINITE if quadrature.last == "infinite" else 0.0
+        steps = torch.cat((steps, torch.full_like(z[:, :1], last)), dim=-1)
     return 1 - torch.exp(-activated(density, quadrature) * (steps * length))
 
 
@@ -279,7 +280,7 @@ def sample(
         points = rays.origins[:, None] + rays.directions[:, None] * z[..., None]
     else:
         points = scene.place(rays, z)
-    points = points.reshape(-1, points.shape[-1])
+    points = points.reshape(z.numel(), points.shape[-1])
     views = rays.views
     if views is None:
         views = rays.directions / rays.directions.norm(dim=-1, keepdim=True)

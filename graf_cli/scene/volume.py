@@ -83,6 +83,11 @@ class Quadrature:
         Where the further samples' quantiles are: ``ends`` of [0, 1] included, or ``centres``.
     last_back : bool
         The last sample takes all the weight that is missing to 1.
+    depths : str
+        How even depths are rounded: ``ends`` is near (1 − t) + far t, ``near`` is
+        near + t (far − near).
+    last : str
+        The last interval by the left rule: ``infinite``, or ``nothing``, of no length.
     """
 
     samples: int
@@ -96,6 +101,8 @@ class Quadrature:
     search: Literal["left", "right"] = "right"
     even: Literal["ends", "centres"] = "ends"
     last_back: bool = False
+    depths: Literal["ends", "near"] = "ends"
+    last: Literal["infinite", "nothing"] = "infinite"
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +179,9 @@ class Scene:
     place : callable or None
         Points, shape = (n, samples, k), of rays and depths (n, samples), where a volume's
         `density` wants others than ``origin + z·direction`` (k = 3 in world units).
+    march : callable or None
+        A fast march of the family's own: of rays, radiance, (n, channels), where it is asked for
+        and else no channels, opacity and depth, (n,), equal to the exact integrator's to rounding.
     draws : callable or None
         Random numbers of the picture of a camera.
     raster : callable or None
@@ -192,6 +202,7 @@ class Scene:
     empty_below: float | None = 0.0
     warp: Callable[[Rays, Camera], Rays] | None = None
     place: Callable[[Rays, Tensor], Tensor] | None = None
+    march: Callable[[Rays, bool], tuple[Tensor, Tensor, Tensor]] | None = None
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None

@@ -7,7 +7,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-FAMILIES = ("eg3d", "pigan")  # modules beside this one
+FAMILIES = ("eg3d", "giraffe", "pigan")  # modules beside this one
 
 
 def main() -> int:

@@ -34,13 +34,12 @@ class Row(NamedTuple):
         return self.largest <= self.bound and self.mean <= self.mean_bound
 
 
-def compare(
+def compare(  # noqa: PLR0917 - a row, as it is printed
     case: str,
     output: str,
     ours: ArrayLike,
     theirs: ArrayLike,
     bound: float,
-    *,
     mean_bound: float = math.inf,
 ) -> Row:
     """A row of two arrays of one shape; NaN counts as equal where both have it.
@@ -50,7 +49,7 @@ def compare(
     ValueError
         When the shapes differ, so that nothing is broadcast unseen.
     """
-    a, b = np.array(ours, dtype=np.float64), np.array(theirs, dtype=np.float64)
+    a, b = np.asarray(ours).astype(np.float64), np.asarray(theirs).astype(np.float64)
     if a.shape != b.shape:
         raise ValueError(f"{case}: {output} has shape {a.shape} instead of {b.shape}")
     off = np.atleast_1d(np.abs(a - b))

@@ -1,0 +1,226 @@
+"""What the family has to know of one model, and what it offers; no tensors are needed for it."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from graf_cli.scene.features import MARCHED, Block, Control, Features
+
+Width = Annotated[int, Meta(ge=1, le=4096)]
+Count = Annotated[int, Meta(ge=1, le=4096)]
+Octaves = Annotated[int, Meta(ge=0, le=32)]
+Number = Annotated[float, Meta(ge=-1e6, le=1e6)]
+Positive = Annotated[float, Meta(gt=0, le=1e6)]
+Triple = tuple[Number, Number, Number]
+Upsampling = Literal["nearest", "bilinear"]
+
+TEMPERATURE = 0.65  # what the release multiplies its codes with wherever it renders
+MAX_OBJECTS = 64  # in one scene; the release's largest has 12
+
+
+class FieldSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sizes of one generative neural feature field (GIRAFFE, section 3.1 and supplement)."""
+
+    width: Width = 128
+    layers: Annotated[int, Meta(ge=1, le=64)] = 8  # of the trunk, the first one included
+    skips: tuple[Annotated[int, Meta(ge=0, le=64)], ...] = (
+        4,
+    )  # layers behind which input is added
+    octaves: Octaves = 10  # of a point
+    octaves_views: Octaves = 4  # of a direction
+    divisor: Positive = 2.0  # of points and of directions, before they are encoded
+    features: Width = 128
+    views: bool = True  # whether features depend on the viewing direction
+    sigmoid: bool = False  # of the features
+    gauss: Annotated[float, Meta(ge=0, le=1e6)] | None = None  # deviation of random frequencies
+    gauss_points: Count = 10  # a third of how many there are for a point
+    gauss_views: Count = 4
+
+    @property
+    def inputs(self) -> int:
+        """Numbers that a point is encoded by."""
+        return 6 * (self.octaves if self.gauss is None else self.gauss_points)
+
+    @property
+    def inputs_views(self) -> int:
+        """Numbers that a direction is encoded by."""
+        return 6 * (self.octaves_views if self.gauss is None else self.gauss_views)
+
+    @property
+    def skipped(self) -> tuple[int, ...]:
+        """Layers of the trunk but the first, from 0, whose output gets the input again."""
+        return tuple(k for k in range(self.layers - 2) if k + 1 in self.skips)
+
+
+class BoxSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where objects were in training: settings from 0 to 1 are read in these ranges."""
+
+    count: Annotated[int, Meta(ge=1, le=MAX_OBJECTS)] = 1
+    scale_min: Triple = (0.5, 0.5, 0.5)
+    scale_max: Triple = (0.5, 0.5, 0.5)
+    same_scale: bool = True  # one setting for the scales of all three axes
+    translation_min: Triple = (-0.75, -0.75, 0.0)
+    translation_max: Triple = (0.75, 0.75, 0.0)
+    plane: Number | None = None  # height of all objects, whatever the translation says
+    rotation: tuple[Number, Number] = (0.0, 1.0)  # about z, in turns
+
+
+class RendererSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Sizes of the 2-D network that paints the feature map (GIRAFFE, section 3.3)."""
+
+    ups: Annotated[int, Meta(ge=1, le=8)] = 2  # upsamplings by two
+    width: Annotated[int, Meta(ge=2, le=4096)] = 128
+    least: Width = 32  # channels that no layer has fewer of
+    upsample_features: Upsampling = "nearest"
+    upsample_rgb: Upsampling = "bilinear"
+    skip: bool = True  # whether each resolution adds a picture of its own
+    norm: bool = False
+    sigmoid: bool = True
+
+    def channels(self, layer: int) -> int:
+        """Of the map behind `layer` upsamplings."""
+        if layer == 1:
+            return self.width // 2
+        return max(self.width >> layer, self.least) if layer else self.width
+
+
+class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One GIRAFFE; defaults are the release's for 64² pixels."""
+
+    object: FieldSpec = FieldSpec()
+    background: FieldSpec = FieldSpec(width=64, layers=4, skips=(), divisor=12.0)
+    code: Count = 256  # length of an object's shape code, and of its appearance code
+    code_background: Count = 128
+    boxes: BoxSpec = BoxSpec()
+    background_rotation: tuple[Number, Number] = (0.0, 0.0)  # in turns
+    draws_existence: bool = False  # whether training left some of the objects out
+    densest: bool = False  # the densest field alone is seen, instead of the mean by density
+    renderer: RendererSpec | None = RendererSpec()
+    raster: Annotated[int, Meta(ge=2, le=4096)] = 16  # rays along a side of the feature map
+    samples: Annotated[int, Meta(ge=2, le=4096)] = 64  # along a ray
+
+    def __post_init__(self) -> None:
+        if self.object.features != self.background.features:
+            raise ValueError("objects and background must have equally many features")
+        if self.renderer is None and self.object.features != 3:
+            raise ValueError("without a 2-D network the features are colours: there must be 3")
+        numbers = (
+            *self.boxes.scale_min, *self.boxes.scale_max, *self.boxes.rotation,
+            *self.boxes.translation_min, *self.boxes.translation_max, *self.background_rotation,
+        )  # fmt: skip
+        if not all(math.isfinite(number) for number in numbers):
+            raise ValueError("ranges must be finite")
+
+    @property
+    def ratio(self) -> int:
+        """Pixels of the picture to one of the feature map, along a side."""
+        return 1 << self.renderer.ups if self.renderer else 1
+
+    @property
+    def size(self) -> int:
+        """Pixels along a side of the picture."""
+        return self.raster * self.ratio
+
+    @property
+    def turn(self) -> tuple[float, float]:
+        """Trained range of the objects' azimuth, in degrees."""
+        return 360 * self.boxes.rotation[0], 360 * self.boxes.rotation[1]
+
+
+AXES = ("x", "y", "z")
+
+
+def blocks(spec: Spec, objects: int) -> tuple[Block, ...]:
+    """The codes of a scene, objects first.
+
+    Any model renders any number of objects, whatever it was trained with.
+    """
+    of_objects = (
+        Block(f"object.{number}.{name}", spec.code, part=part)
+        for number in range(objects)
+        for name, part in PARTS
+    )
+    return (
+        *of_objects,
+        Block("background.shape", spec.code_background, part="background"),
+        Block("background.appearance", spec.code_background, part="background"),
+    )
+
+
+PARTS: tuple[tuple[str, Literal["geometry", "colour"]], ...] = (
+    ("shape", "geometry"),
+    ("appearance", "colour"),
+)
+
+
+def controls(spec: Spec) -> tuple[Control, ...]:
+    """What can be set beside codes and camera; ``object.*`` stands for each object.
+
+    Scales and places are the release's settings: 0 and 1 are the ends of the trained range, and
+    numbers outside are allowed. What has no range is no control. Angles are in degrees.
+    """
+    low, high = spec.turn
+    turn = (low + high) / 2
+    found = [
+        Control(
+            "objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"
+        ),
+        Control("turn", low, high, turn, "degrees", "azimuth that all objects are seen from"),
+        Control(
+            "object.*.turn", low - turn, high - turn, 0, "degrees", "added to that of one object"
+        ),
+        Control(
+            "object.*.exists", 0, 1, 1, about="1 draws the object, 0 leaves it out", strict=True
+        ),
+    ]
+    found += _scales(spec.boxes)
+    about = {"x": "place towards the camera", "y": "place to the right", "z": "height"}
+    found += [
+        Control(f"object.*.{axis}", 0, 1, 0.5, about=about[axis])
+        for i, axis in enumerate(AXES)
+        if spec.boxes.translation_min[i] != spec.boxes.translation_max[i]
+        and not (axis == "z" and spec.boxes.plane is not None)
+    ]
+    low, high = (360 * end for end in spec.background_rotation)
+    middle = (low + high) / 2
+    found += [
+        Control(
+            "background", 0, 1, 1, about="1 draws the background, 0 leaves it out", strict=True
+        ),
+        Control("background.turn", low, high, middle, "degrees", "azimuth of the background"),
+    ]
+    return tuple(found)
+
+
+def _scales(boxes: BoxSpec) -> list[Control]:
+    def varies(i: int) -> bool:
+        return boxes.scale_min[i] != boxes.scale_max[i]
+
+    if boxes.same_scale:
+        about = "size of the box"
+        return (
+            [Control("object.*.scale", 0, 1, 0, about=about)] if any(map(varies, range(3))) else []
+        )
+    return [
+        Control(f"object.*.scale.{axis}", 0, 1, 0, about=f"size of the box along {axis}")
+        for i, axis in enumerate(AXES)
+        if varies(i)
+    ]
+
+
+def features(spec: Spec) -> Features:
+    """Codes for as many objects as in training, and what can be set of them."""
+    return Features(
+        blocks=blocks(spec, spec.boxes.count),
+        truncation="scale",
+        truncation_default=TEMPERATURE,
+        controls=controls(spec),
+        azimuth="objects",
+        shows=MARCHED - {"rgba"} | {"alpha"},
+        background="generated",
+        sizes=(spec.size,),
+        fast=True,
+    )
