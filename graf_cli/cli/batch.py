@@ -27,7 +27,8 @@ from graf_cli.cli.words import words_of
 from graf_cli.errors import GrafError, UsageError
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Result
+    from graf_cli.cli.job import Planned
+    from graf_cli.jobs import Result
 
 COMMANDS = ("render", "sample", "grid", "dataset")
 RECIPE = "recipe"
@@ -165,6 +166,7 @@ def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Lin
 
 def _cost(line: Line, defaults: Defaults) -> float:
     """Samples of a job, whatever is on this machine; one not understood costs nothing."""
+    from graf_cli.cli.job import Planned
     from graf_cli.recipe import from_json
 
     try:
@@ -172,15 +174,17 @@ def _cost(line: Line, defaults: Defaults) -> float:
         if "plan" in job:
             recipe = from_json(_recipe_of(job))
             return float(len(recipe) * recipe.width * recipe.height * recipe.samples)
-        result = _invoke(job, defaults.dry())
+        planned = _invoke(job, defaults.dry())
     except (GrafError, click.ClickException):
         return 0.0
-    assert result.cost is not None
-    return float(result.cost["samples"])
+    assert isinstance(planned, Planned)
+    return float(planned.cost.samples)
 
 
 def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
     """How many jobs failed."""
+    from graf_cli.jobs import Result
+
     failed = 0
     taken: set[str] = set()
     for line in lines:
@@ -190,7 +194,9 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
             job = _parsed(line)
             told["out"] = job["out"]
             _take(job["out"], taken)
-            told |= _told(_invoke(job, defaults))
+            result = _invoke(job, defaults)
+            assert isinstance(result, Result)
+            told |= _told(result)
         except Exception as error:
             failed += 1
             told |= {"status": "failed", "error": _reason(error)}
@@ -259,14 +265,14 @@ def _parsed(line: Line) -> dict[str, Any]:
     return job
 
 
-def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result:
+def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result | Planned:
     """Run one job as its command would.
 
     Raises
     ------
     GrafError, click.ClickException
     """
-    results: list[Result] = []
+    results: list[Result | Planned] = []
     with _reported_to(results):
         if "plan" in job:
             _replay(job, defaults)
@@ -277,7 +283,7 @@ def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result:
 
 
 @contextmanager
-def _reported_to(results: list[Result]) -> Iterator[None]:
+def _reported_to(results: list[Result | Planned]) -> Iterator[None]:
     common = console.common()
     common.on_result = results.append
     try:

@@ -71,4 +71,4 @@ def grid(
     rows, columns = range(seed, seed + shapes), range(seed, seed + appearances)
     asked: GridOptions = {**picture.asked(), **view.asked()}
     recipe = grid_recipe(opened.ref, opened.spec, rows, columns, **asked)
-    job.Job(opened, recipe, target, engine, output, columns=appearances).run()
+    job.draw(opened, recipe, target, engine, output)

@@ -30,7 +30,7 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Opened
+    from graf_cli.opening import Opened
     from graf_cli.recipe import Recipe
     from graf_cli.request import SweepOptions
 
@@ -98,6 +98,7 @@ def render(
     graf render --azimuth 0:360 --out - --format y4m | ffmpeg -i - spin.mkv
     """
     from graf_cli.cli import inputs, job
+    from graf_cli.jobs import Job, default_target
     from graf_cli.output.formats import target_of
 
     inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
@@ -110,10 +111,10 @@ def render(
         **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
     made = _recipe(opened, base, asked)
-    target = target or job.default_target(made.model.name, made, output)
+    target = target or default_target(made.model.name, made, output.form)
     if save_cameras:
         _save(save_cameras, made, opened, output)
-    job.Job(opened, made, target, engine, output).run()
+    job.run(Job(opened, made, target, engine.options(), output.options()), engine, output)
 
 
 def _asked(
