@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Unpack
+from typing import Any
 
 from graf_cli.engine.contract import Engine, Progress
 from graf_cli.engine.local import LocalEngine
@@ -31,7 +31,6 @@ from graf_cli.output.formats import Encoding
 from graf_cli.output.provenance import reading
 from graf_cli.recipe import Recipe, check_model
 from graf_cli.rendering.renderer import Frame, RenderOptions
-from graf_cli.request import CameraOptions, DatasetOptions, PictureOptions, SweepOptions
 from graf_cli.request import dataset as dataset_recipe
 from graf_cli.request import grid as grid_recipe
 from graf_cli.request import sample as sample_recipe
@@ -44,7 +43,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def sweep(generator: Generator, **view: Unpack[SweepOptions]) -> Recipe:
+def sweep(generator: Generator, **view: Any) -> Recipe:
     """The recipe of a picture, or of a video as soon as something sweeps.
 
     Parameters
@@ -70,9 +69,7 @@ def sweep(generator: Generator, **view: Unpack[SweepOptions]) -> Recipe:
     return sweep_recipe(reference(generator), generator.spec, **view)
 
 
-def sample(
-    generator: Generator, n: int = 16, seed: int = 0, **picture: Unpack[PictureOptions]
-) -> Recipe:
+def sample(generator: Generator, n: int = 16, seed: int = 0, **picture: Any) -> Recipe:
     """The recipe of `n` random objects seen by random cameras.
 
     Parameters
@@ -105,7 +102,7 @@ def grid(
     shapes: int | Sequence[int] = 5,
     appearances: int | Sequence[int] = 5,
     seed: int = 0,
-    **view: Unpack[CameraOptions],
+    **view: Any,
 ) -> Recipe:
     """The recipe of every shape in every appearance: rows share a shape, columns an appearance.
 
@@ -142,7 +139,7 @@ def dataset(
     n: int = 16,
     views: int | None = None,
     seed: int = 0,
-    **options: Unpack[DatasetOptions],
+    **options: Any,
 ) -> Recipe:
     """The recipe of a posed data set: `n` random objects, each seen by several known cameras.
 
@@ -220,7 +217,7 @@ def frames(
     generator: Generator,
     *,
     options: RenderOptions | None = None,
-    **view: Unpack[SweepOptions],
+    **view: Any,
 ) -> Iterator[Frame]:
     """The frames of a sweep: ``graf.frames(generator, azimuth=(0, 360), frames=120)``.
 
@@ -238,7 +235,7 @@ def render(
     generator: Generator,
     *,
     options: RenderOptions | None = None,
-    **view: Unpack[SweepOptions],
+    **view: Any,
 ) -> Frame:
     """One picture.
 

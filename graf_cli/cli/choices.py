@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from graf_cli.opening import Opened
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
     from graf_cli.rendering.renderer import RenderOptions
-    from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
     from graf_cli.scene.features import Features
     from graf_cli.syntax import Precision
 
@@ -121,9 +120,9 @@ class PictureChoice:
     depth_range: tuple[float, float] | None = None
     normals: NormalFrame | None = None
 
-    def asked(self) -> PictureOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("PictureOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -135,9 +134,9 @@ class ViewChoice:
     radius: tuple[float, ...] | None
     fov: tuple[float, ...] | None
 
-    def asked(self) -> CameraOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("CameraOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class ObjectChoice:
     appearance: tuple[int, ...] | None
     latent: Path | None
 
-    def asked(self, features: Features) -> SweepOptions:
+    def asked(self, features: Features) -> dict[str, Any]:
         """For `graf_cli.request`.
 
         Raises
@@ -157,7 +156,7 @@ class ObjectChoice:
         UsageError
             When the file does not hold codes of such a model.
         """
-        asked: SweepOptions = {
+        asked: dict[str, Any] = {
             "seed": self.seed,
             "shape": self.shape,
             "appearance": self.appearance,
@@ -180,9 +179,9 @@ class MotionChoice:
     ease: Ease | None
     boomerang: bool | None
 
-    def asked(self) -> SweepOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("SweepOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)

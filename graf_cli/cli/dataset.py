@@ -25,7 +25,6 @@ from graf_cli.cli.types import SPLIT, SWEEP
 from graf_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from graf_cli.request import DatasetOptions
     from graf_cli.scene.spec import ModelSpec
 
 DEFAULT_TAR_SIZE = 256  # MB
@@ -144,9 +143,7 @@ def dataset(
     if packing == "webdataset":
         asked["tar_size"] = tar_size or DEFAULT_TAR_SIZE
     opened = job.open_model(source, output)
-    wishes = cast(
-        "DatasetOptions", {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
-    )
+    wishes = {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
     recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)
     job.draw(opened, recipe, target_of(f"{out}/"), engine, output)
 
