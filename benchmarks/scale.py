@@ -91,7 +91,7 @@ def _rendered(n: int) -> float:
     """Processor seconds of a picture that goes nowhere."""
     generator = load(checkpoint=CHECKPOINT, config=CONFIG, device="cpu")
     options = {"size": SIZE, "samples": SAMPLES}
-    recipe = sample(reference(generator), generator.spec, n, **options)  # type: ignore[arg-type]
+    recipe = sample(reference(generator), generator.spec, n, **options)
     drawing = LocalEngine().draw(Work(generator, Shots(recipe, generator.spec), range(n)))
     next(drawing)
     begin = time.process_time()

@@ -1,197 +1,175 @@
-"""The library: what `import graf_cli as graf` offers, and all that the command line uses."""
+"""The library: what `import graf_cli as graf` offers.
+
+A recipe says what pictures show: `sweep`, `sample`, `grid` and `dataset` make one. `draw` gives
+its frames, `write` puts them into files, with the recipe inside, and `replay` makes a file again.
+"""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Unpack
+from typing import Any
 
-from msgspec.structs import replace
-
-from graf_cli.engine.contract import Engine, Progress, Work
+from graf_cli.engine.contract import Engine, Progress
 from graf_cli.engine.local import LocalEngine
-from graf_cli.errors import RecipeError, UsageError
-from graf_cli.model.device import pick_device
-from graf_cli.model.generator import Generator, digest, load_checkpoint, load_spec
-from graf_cli.model.manifest import load_manifest
-from graf_cli.recipe import ModelRef, Recipe, check_model, model_ref
+from graf_cli.errors import UsageError
+from graf_cli.jobs import (
+    Events,
+    OutputOptions,
+    Result,
+    drawn_as,
+    job_of,
+    options_of,
+    replay_name,
+    target_for,
+    work_of,
+)
+from graf_cli.model.generator import Generator
+from graf_cli.opening import Opened, load, load_for, outline, reference
+from graf_cli.output.formats import Encoding
+from graf_cli.output.provenance import reading
+from graf_cli.recipe import Recipe, check_model
 from graf_cli.rendering.renderer import Frame, RenderOptions
-from graf_cli.request import SweepOptions, sweep
-from graf_cli.scene.spec import ModelSpec
-from graf_cli.shots import Shots
-from graf_cli.syntax import DEFAULT_MODEL
-from graf_cli.weights import download
+from graf_cli.request import dataset as dataset_recipe
+from graf_cli.request import grid as grid_recipe
+from graf_cli.request import sample as sample_recipe
+from graf_cli.request import sweep as sweep_recipe
+from graf_cli.sharding import Shard, parse_shard
+
+__all__ = [
+    "dataset", "draw", "drawn_as", "frames", "grid", "load", "load_for", "options_of", "outline",
+    "reference", "render", "replay", "sample", "sweep", "write",
+]  # fmt: skip
 
 
-def load(
-    model: str = DEFAULT_MODEL,
-    *,
-    checkpoint: str | Path | None = None,
-    config: str | Path | None = None,
-    device: str = "auto",
-    manifest: str | Path | None = None,
-    offline: bool | None = None,
-    progress: Callable[[int, int | None], None] | None = None,
-    notify: Callable[[str], None] | None = None,
-) -> Generator:
-    """Make a model real: fetch its weights if need be, verify them, put them on a device.
+def sweep(generator: Generator, **view: Any) -> Recipe:
+    """The recipe of a picture, or of a video as soon as something sweeps.
 
     Parameters
     ----------
-    model : str
-        ``NAME`` or ``NAME:SIZE`` of the manifest.
-    checkpoint : path, optional
-        A file of your own training instead, with its `config` (the `config.yaml` beside it), or
-        one that ``graf convert`` made, which needs none.
-    config : path, optional
-    device : str
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
-    manifest : path, optional
-        Further models; by default what GRAF_MANIFEST names.
-    offline : bool, optional
-        Open no socket; by default what GRAF_OFFLINE says.
-    progress : callable, optional
-        Called with the bytes fetched so far and their total, if known.
-    notify : callable, optional
-        Called with a sentence when there is something to know, such as a pinned digest.
-
-    Returns
-    -------
-    Generator
+    generator : Generator
+    **view
+        What `render` takes; a pair or more numbers are keyframes to sweep along. `frames` says
+        how many pictures, `fps` how many of them a second, ``ease="smooth"`` starts and ends
+        slowly, ``boomerang=True`` comes back.
 
     Raises
     ------
     UsageError
-        When there is no such model.
-    ManifestError, DownloadError, CheckpointError, DeviceError
-        When its manifest, address, file or device cannot be used.
+        When an option's value cannot be meant, or two do not fit together.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> recipe = graf.sweep(graf.load("toy-cars"), azimuth=(0, 360), frames=48)
+    >>> len(recipe)
+    48
     """
-    place = pick_device(device)
-    if checkpoint is not None:
-        return load_checkpoint(Path(checkpoint), Path(config) if config else None, place)
-    if config is not None:
-        raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
-    spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
-    assert spec.weights is not None
-    path = download.fetch(spec.weights, offline=offline, progress=progress, notify=notify)
-    return load_spec(spec, path, place)
+    return sweep_recipe(reference(generator), generator.spec, **view)
 
 
-def load_for(
-    recipe: Recipe,
-    *,
-    checkpoint: str | Path | None = None,
-    config: str | Path | None = None,
-    device: str = "auto",
-    manifest: str | Path | None = None,
-) -> Generator:
-    """The very model that a recipe names, found by its name and held against its digest.
+def sample(generator: Generator, n: int = 16, seed: int = 0, **picture: Any) -> Recipe:
+    """The recipe of `n` random objects seen by random cameras.
 
-    A recipe may come from a stranger: it opens no address and no path, so the model is one of
-    the manifest's that is on this machine already, or the `checkpoint` given here.
-
-    Raises
-    ------
-    RecipeError
-        When the model is not here, or is another one.
-    ManifestError, DownloadError, CheckpointError, DeviceError
-        As `load`.
-    """
-    name = recipe.model.name
-    if checkpoint is None:
-        _require_cached(name, manifest)
-    generator = load(
-        name,
-        checkpoint=checkpoint,
-        config=config,
-        device=device,
-        manifest=manifest,
-        offline=True,
-    )
-    check_model(recipe, reference(generator))
-    return generator
-
-
-def _require_cached(name: str, manifest: str | Path | None) -> None:
-    try:
-        spec = load_manifest(Path(manifest) if manifest else None).resolve(name)
-    except UsageError as error:
-        raise RecipeError(
-            f"The recipe's model `{name}` is not one of `graf models`; "
-            "name its file with ⟨checkpoint⟩ (and ⟨config⟩)."
-        ) from error
-    assert spec.weights is not None
-    if download.cached(spec.weights) is None:
-        raise RecipeError(
-            f"The recipe's model `{name}` is not on this machine; run `graf download {name}` "
-            "first, or name its file with ⟨checkpoint⟩."
-        )
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A model as far as it is known without making it real.
-
-    Attributes
+    Parameters
     ----------
-    spec : ModelSpec
-    ref : ModelRef
-    here : bool
-        Whether its weights are on this machine.
-    """
-
-    spec: ModelSpec
-    ref: ModelRef
-    here: bool
-
-
-def outline(
-    model: str = DEFAULT_MODEL,
-    *,
-    checkpoint: str | Path | None = None,
-    config: str | Path | None = None,
-    manifest: str | Path | None = None,
-) -> Outline:
-    """What `load` would load: nothing is fetched, and no device is asked for.
+    generator : Generator
+    n : int
+        Picture `k` is the same whatever `n` is.
+    seed : int
+        Fixes all of it.
+    **picture
+        `size`, `samples`, `background`, `truncation`, `show`, `depth_range`, `normals`.
 
     Raises
     ------
-    UsageError, ManifestError, CheckpointError
-        As `load`.
+    UsageError
+        When an option's value cannot be meant.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> recipe = graf.sample(graf.load("toy-cars"), 4, size=16, samples=16)
+    >>> graf.write(recipe, "sheet.png").path
+    PosixPath('sheet.png')
     """
-    if checkpoint is not None:
-        generator = load(checkpoint=checkpoint, config=config, device="cpu")
-        return Outline(generator.spec, reference(generator), here=True)
-    if config is not None:
-        raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
-    spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
-    assert spec.weights is not None
-    path = download.cached(spec.weights)
-    sha256 = digest(path) if path else spec.weights.sha256
-    return Outline(spec, model_ref(spec, sha256), here=path is not None)
+    return sample_recipe(reference(generator), generator.spec, n, seed, **picture)
 
 
-def reference(generator: Generator) -> ModelRef:
-    """How a Recipe names this model."""
-    return model_ref(generator.spec, generator.sha256)
+def grid(
+    generator: Generator,
+    shapes: int | Sequence[int] = 5,
+    appearances: int | Sequence[int] = 5,
+    seed: int = 0,
+    **view: Any,
+) -> Recipe:
+    """The recipe of every shape in every appearance: rows share a shape, columns an appearance.
 
+    Parameters
+    ----------
+    generator : Generator
+    shapes, appearances : int or sequence of int
+        How many, seeded from `seed` on; or their seeds.
+    seed : int
+        Of the first row and column, where numbers are given.
+    **view
+        What `sample` takes, and `azimuth`, `elevation`, `radius`, `fov`: one number each.
 
-def drawn_as(recipe: Recipe, options: RenderOptions) -> Recipe:
-    """The recipe with how it is drawn, as far as that is asked for now or was asked for then.
+    Raises
+    ------
+    UsageError
+        When an option's value cannot be meant, or something sweeps.
 
-    The one rule, for the library and the command line: `exact` holds when either asks for it, and
-    a precision that is named now takes the place of the recipe's.
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> len(graf.grid(graf.load("toy-cars"), shapes=2, appearances=[7, 9, 11]))
+    6
     """
-    precision = recipe.precision if options.precision == "auto" else options.precision
-    return replace(recipe, exact=recipe.exact or options.exact, precision=precision)
+    rows, columns = (
+        range(seed, seed + seeds) if isinstance(seeds, int) else seeds
+        for seeds in (shapes, appearances)
+    )
+    return grid_recipe(reference(generator), generator.spec, rows, columns, **view)
 
 
-def options_of(recipe: Recipe, options: RenderOptions) -> RenderOptions:
-    """The options with `exact` and `precision` as `drawn_as` has them in the recipe."""
-    drawn = drawn_as(recipe, options)
-    return dataclasses.replace(options, exact=drawn.exact, precision=drawn.precision)
+def dataset(
+    generator: Generator,
+    n: int = 16,
+    views: int | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> Recipe:
+    """The recipe of a posed data set: `n` random objects, each seen by several known cameras.
+
+    Parameters
+    ----------
+    generator : Generator
+    n : int
+    views : int, optional
+        Of each object; 24, or as many as there are `poses`.
+    seed : int
+        Fixes all of it; an object is the same whatever `n` is.
+    **options
+        `size`, `samples`, `background`, `truncation`; `cameras`: ``"model"``, ``"orbit"``,
+        ``"cap"`` or ``"poses"``; `azimuth`, `elevation`, `radius`, `fov`, `poses`, `intrinsics`;
+        `split`, pairs of names and shares; `tar_size`, MB of a tar at most, in place of a folder
+        an object.
+
+    Raises
+    ------
+    UsageError
+        When an option's value cannot be meant, or the model's rays are parallel.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> recipe = graf.dataset(graf.load("toy-cars"), 2, 3, size=16, samples=16)
+    >>> graf.write(recipe, "cars/").pictures
+    6
+    """
+    return dataset_recipe(reference(generator), generator.spec, n, views, seed, **options)
 
 
 def draw(
@@ -230,14 +208,8 @@ def draw(
         When the device's memory does not hold even the smallest chunk.
     """
     check_model(recipe, reference(generator))
-    shots = Shots(recipe, generator.spec)
-    work = Work(
-        generator,
-        shots,
-        range(len(shots)) if pictures is None else pictures,
-        options_of(recipe, options or RenderOptions()),
-        normals="normal" in recipe.show,
-    )
+    every = range(len(recipe)) if pictures is None else pictures
+    work = work_of(generator, recipe, every, options or RenderOptions())
     return (engine or LocalEngine()).draw(work)
 
 
@@ -245,7 +217,7 @@ def frames(
     generator: Generator,
     *,
     options: RenderOptions | None = None,
-    **view: Unpack[SweepOptions],
+    **view: Any,
 ) -> Iterator[Frame]:
     """The frames of a sweep: ``graf.frames(generator, azimuth=(0, 360), frames=120)``.
 
@@ -256,15 +228,14 @@ def frames(
     UsageError
         When an option's value cannot be meant.
     """
-    recipe = sweep(reference(generator), generator.spec, **view)
-    return draw(generator, recipe, options)
+    return draw(generator, sweep(generator, **view), options)
 
 
 def render(
     generator: Generator,
     *,
     options: RenderOptions | None = None,
-    **view: Unpack[SweepOptions],
+    **view: Any,
 ) -> Frame:
     """One picture.
 
@@ -290,7 +261,148 @@ def render(
     UsageError
         When an option's value cannot be meant, or the view is more than one picture.
     """
-    recipe = sweep(reference(generator), generator.spec, **view)
+    recipe = sweep(generator, **view)
     if len(recipe) != 1:
         raise UsageError(f"This is {len(recipe)} pictures; use `frames` for a sweep.")
     return next(draw(generator, recipe, options))
+
+
+def write(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    generator: Generator | None = None,
+    options: RenderOptions | None = None,
+    engine: Engine | None = None,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    codec: str | None = None,
+    crf: int | None = None,
+    loop: int | None = None,
+    clobber: bool = True,
+    metadata: bool = True,
+    resume: bool = False,
+    shard: str | Shard | None = None,
+    events: Events | None = None,
+) -> Result:
+    """Draw a recipe into files: the very bytes that the command line writes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of `sweep`, `sample`, `grid` or `dataset`, or read from a file.
+    out : path
+        A file, whose suffix decides what is written; a folder as ``NAME/`` or files as
+        ``NAME/%04d.png``; ``-`` is standard output.
+    generator : Generator, optional
+        The recipe's model; by default the one on this machine that the recipe names, on the best
+        device. Nothing is fetched.
+    options : RenderOptions, optional
+        How pictures are drawn, not what they show.
+    engine : Engine, optional
+        Where; this machine by default. It is left open.
+    format : str, optional
+        What `out` holds, whatever its suffix.
+    codec : str, optional
+        Of a video: ``h264``, ``h265``, ``av1``, ``vp9``, ``prores``.
+    crf : int, optional
+        Quality of a video, 0 the best.
+    loop : int, optional
+        How often an animation plays, 0 for ever.
+    clobber : bool
+        Whether files that are there are replaced.
+    metadata : bool
+        Whether files say how they were made, and that they are generated.
+    resume : bool
+        Keep what is finished of this very recipe, also of this run if it is interrupted.
+    shard : str or Shard, optional
+        Make only part ``I/N`` of the pictures, or the one of the job array that this runs in
+        (``auto``); implies `resume`.
+    events : Events, optional
+        Is told what happens on the way.
+
+    Returns
+    -------
+    Result
+        Paths, how many pictures were kept, and how far they are from the exact integrator.
+
+    Raises
+    ------
+    UsageError
+        When the format cannot hold what is asked for.
+    RecipeError
+        When the recipe's model is not here, or is another one than `generator`.
+    OutputError
+        When the place cannot be written, or holds another recipe's pictures.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> generator = graf.load("toy-cars")
+    >>> recipe = graf.sweep(generator, azimuth=(0, 360), frames=2, size=16, samples=16)
+    >>> result = graf.write(recipe, "spin.mp4", generator=generator)
+    >>> result.path, result.pictures
+    (PosixPath('spin.mp4'), 2)
+    >>> graf.write(recipe, "spin.mp4", generator=generator, resume=True).kept
+    2
+    """
+    generator = load_for(recipe) if generator is None else generator
+    check_model(recipe, reference(generator))
+    output = OutputOptions(
+        clobber=clobber,
+        metadata=metadata,
+        resume=resume,
+        shard=parse_shard(shard) if isinstance(shard, str) else shard,
+        encoding=Encoding(codec=codec, crf=crf, loop=loop),
+    )
+    target = target_for(recipe, out, format)
+    job = job_of(Opened.of(generator), recipe, target, options, output)
+    opened = LocalEngine if engine is None else lambda: nullcontext(engine)
+    return job.run(engine=opened, events=events)
+
+
+def replay(
+    path: str | Path,
+    out: str | Path | None = None,
+    *,
+    generator: Generator | None = None,
+    options: RenderOptions | None = None,
+    engine: Engine | None = None,
+    events: Events | None = None,
+) -> Result:
+    """Draw again what a file says that it shows.
+
+    Parameters
+    ----------
+    path : path
+        Anything that graf wrote, or a folder of it.
+    out : path, optional
+        By default ``NAME-replay`` in the current folder, with the suffix of `path`.
+    generator, options, engine, events
+        As for `write`, which takes the file's `recipe` where more is to be said.
+
+    Raises
+    ------
+    RecipeError
+        When the file carries no recipe, or its model is not here.
+    UsageError, OutputError
+        As `write`.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> recipe = graf.sweep(graf.load("toy-cars"), seed=4, size=16, samples=16)
+    >>> graf.write(recipe, "four.png").path
+    PosixPath('four.png')
+    >>> graf.replay("four.png").path
+    PosixPath('four-replay.png')
+    """
+    path = Path(path)
+    recipe = reading.read(path).recipe(str(path))
+    return write(
+        recipe,
+        replay_name(path, recipe) if out is None else out,
+        generator=generator,
+        options=options,
+        engine=engine,
+        events=events,
+    )

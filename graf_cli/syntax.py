@@ -16,6 +16,7 @@ DEFAULT_MODEL = "toy-cars"  # what no name means
 MAX_SEED = 2**63 - 1
 MAX_SIZE = 16384  # pixels along a side
 SLACK = 1e-6  # by which shares may miss 1
+ALIKE = 0.75  # of 1: a letter or two of a word are wrong, and not another word meant
 COLOURS = {"white": "#ffffff", "black": "#000000"}
 
 KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal")
@@ -23,6 +24,14 @@ SIDE_BY_SIDE = ("rgb", "depth", "normal")
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]  # of matrix products
 Rgb = tuple[float, float, float]
+
+
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that one mistyped most likely means, if any is like it."""
+    import difflib  # noqa: PLC0415 - a mistake alone needs it
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=ALIKE)
+    return near[0] if near else None
 
 
 def parse_sweep(text: str) -> tuple[float, ...]:

@@ -22,6 +22,7 @@ PACKAGE = Path(graf_cli.__file__).parent
 LEVELS = {
     "errors": 0,
     "version": 0,
+    "stopping": 0,
     "arrays": 1,
     "syntax": 1,
     "weights": 2,
@@ -31,6 +32,7 @@ LEVELS = {
     "surfaces": 4,
     "model": 5,
     "recipe": 6,
+    "opening": 7,
     "sharding": 7,
     "shots": 7,
     "output": 7,
@@ -154,6 +156,24 @@ def test_a_room_imports_from_below_alone(name: str) -> None:
         assert LEVELS[room(target)] < LEVELS[here], f"{name} imports {imported.name}"
 
 
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The nodes on a way back to themselves, and those from which one leads to it."""
+    left = {name: targets & graph.keys() for name, targets in graph.items()}
+    while ends := {name for name, targets in left.items() if not targets & left.keys()}:
+        left = {name: targets for name, targets in left.items() if name not in ends}
+    return set(left)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Imports inside of functions and for types alone count as well."""
+    graph = {
+        name: {target for imported in imports(name) if (target := own(imported.name)) is not None}
+        - {name}
+        for name in modules()
+    }
+    assert circles(graph) == set()
+
+
 @pytest.mark.parametrize("name", modules())
 def test_a_library_stays_at_home(name: str) -> None:
     for imported in imports(name):
@@ -257,6 +277,8 @@ def test_every_tensor_is_made_somewhere(name: str) -> None:
 
 
 def test_the_rules_bite() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"a", "b", "c"}
+    assert circles({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == set()
     tree = ast.parse(
         "import torch\n"
         "def f():\n    from graf_cli.cli.main import run\n    return torch.zeros(3)\n"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
+from click.core import ParameterSource
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import EngineChoice, ModelChoice
@@ -23,11 +24,12 @@ from graf_cli.cli.options import (
     model_options,
     output_options,
 )
-from graf_cli.cli.words import words_of
+from graf_cli.cli.values import give
 from graf_cli.errors import GrafError, UsageError
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Result
+    from graf_cli.cli.job import Planned
+    from graf_cli.jobs import Result
 
 COMMANDS = ("render", "sample", "grid", "dataset")
 RECIPE = "recipe"
@@ -101,38 +103,34 @@ def batch(
 
 @dataclass(frozen=True)
 class Defaults:
-    """The batch's own options, as each job's command line begins.
+    """The batch's own options, as each job's begin.
 
     Attributes
     ----------
-    model : list of str
+    model : dict
         Which model; a recipe says that itself, and so may a line.
-    weights : list of str
+    weights : dict
         Its file, which a recipe does not name.
-    others : list of str
+    others : dict
     """
 
-    model: list[str]
-    weights: list[str]
-    others: list[str]
+    model: dict[str, Any]
+    weights: dict[str, Any]
+    others: dict[str, Any]
 
     def dry(self) -> Defaults:
         """The same for a job that is only looked at."""
-        return replace(self, others=[*self.others, "--dry-run"])
+        return replace(self, others={**self.others, "dry_run": True})
 
 
 def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Defaults:
-    def spelled(**options: object) -> list[str]:
-        given = ((f"--{key}", str(value)) for key, value in options.items() if value is not None)
-        return [word for pair in given for word in pair]
+    def given(**options: object) -> dict[str, Any]:
+        return {key: value for key, value in options.items() if value is not None}
 
-    flags = [flag for flag, given in (("--exact", engine.exact), ("--resume", resume)) if given]
-    rest = spelled(device=source.device, chunk=engine.chunk, precision=engine.precision)
-    return Defaults(
-        spelled(model=source.model),
-        spelled(checkpoint=source.checkpoint, config=source.config),
-        [*rest, *flags],
-    )
+    flags = {key: True for key, on in (("exact", engine.exact), ("resume", resume)) if on}
+    rest = given(device=source.device, chunk=engine.chunk, precision=engine.precision)
+    weights = given(checkpoint=source.checkpoint, config=source.config)
+    return Defaults(given(model=source.model), weights, {**rest, **flags})
 
 
 def _lines(file: Path) -> Iterator[Line]:
@@ -165,6 +163,7 @@ def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Lin
 
 def _cost(line: Line, defaults: Defaults) -> float:
     """Samples of a job, whatever is on this machine; one not understood costs nothing."""
+    from graf_cli.cli.job import Planned
     from graf_cli.recipe import from_json
 
     try:
@@ -172,15 +171,17 @@ def _cost(line: Line, defaults: Defaults) -> float:
         if "plan" in job:
             recipe = from_json(_recipe_of(job))
             return float(len(recipe) * recipe.width * recipe.height * recipe.samples)
-        result = _invoke(job, defaults.dry())
+        planned = _invoke(job, defaults.dry())
     except (GrafError, click.ClickException):
         return 0.0
-    assert result.cost is not None
-    return float(result.cost["samples"])
+    assert isinstance(planned, Planned)
+    return float(planned.cost.samples)
 
 
 def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
     """How many jobs failed."""
+    from graf_cli.jobs import Result
+
     failed = 0
     taken: set[str] = set()
     for line in lines:
@@ -190,7 +191,9 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
             job = _parsed(line)
             told["out"] = job["out"]
             _take(job["out"], taken)
-            told |= _told(_invoke(job, defaults))
+            result = _invoke(job, defaults)
+            assert isinstance(result, Result)
+            told |= _told(result)
         except Exception as error:
             failed += 1
             told |= {"status": "failed", "error": _reason(error)}
@@ -259,14 +262,14 @@ def _parsed(line: Line) -> dict[str, Any]:
     return job
 
 
-def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result:
+def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result | Planned:
     """Run one job as its command would.
 
     Raises
     ------
     GrafError, click.ClickException
     """
-    results: list[Result] = []
+    results: list[Result | Planned] = []
     with _reported_to(results):
         if "plan" in job:
             _replay(job, defaults)
@@ -277,7 +280,7 @@ def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result:
 
 
 @contextmanager
-def _reported_to(results: list[Result]) -> Iterator[None]:
+def _reported_to(results: list[Result | Planned]) -> Iterator[None]:
     common = console.common()
     common.on_result = results.append
     try:
@@ -293,8 +296,8 @@ def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
     command = _find(name)
     given = {key: value for key, value in job.items() if key != "command"}
     own = given.keys() & {"model", "checkpoint"}
-    model = [] if own else [*defaults.model, *defaults.weights]
-    _start(command, name, [*model, *defaults.others, *words_of(command, given)])
+    model = {} if own else {**defaults.model, **defaults.weights}
+    _start(command, name, {**model, **defaults.others}, given)
 
 
 def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
@@ -311,7 +314,7 @@ def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
     def draw(**choices: Any) -> None:
         replay_recipe(recipe, job["out"], **choices)
 
-    _start(draw, RECIPE, [*defaults.weights, *defaults.others])
+    _start(draw, RECIPE, {**defaults.weights, **defaults.others}, {})
 
 
 def _recipe_of(job: Mapping[str, Any]) -> bytes:
@@ -329,7 +332,14 @@ def _find(name: str) -> click.Command:
     return command
 
 
-def _start(command: click.Command, name: str, words: list[str]) -> None:
+def _start(
+    command: click.Command, name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """Run a command with the batch's defaults, whose values are typed, and a line's options."""
     root = click.get_current_context().find_root()  # so that GRAF_RENDER_… mean what they do there
-    with command.make_context(name, words, parent=root) as context:
+    with command.make_context(name, [], parent=root) as context:
+        for key, value in defaults.items():
+            context.params[key] = value
+            context.set_parameter_source(key, ParameterSource.COMMANDLINE)
+        give(context, given)
         command.invoke(context)

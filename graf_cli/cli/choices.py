@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -17,15 +17,13 @@ from graf_cli.errors import UsageError
 from graf_cli.syntax import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from graf_cli.api import Outline
     from graf_cli.engine.contract import Engine
+    from graf_cli.jobs import OutputOptions
     from graf_cli.model.generator import Generator
-    from graf_cli.output.formats import Encoding
+    from graf_cli.opening import Opened
     from graf_cli.recipe import Ease, Kind, NormalFrame, Recipe
     from graf_cli.rendering.renderer import RenderOptions
-    from graf_cli.request import CameraOptions, PictureOptions, SweepOptions
     from graf_cli.scene.features import Features
-    from graf_cli.sharding import Shard
     from graf_cli.syntax import Precision
 
 
@@ -57,11 +55,11 @@ class ModelChoice:
         return common.models[key]
 
     def _load(self, common: Common) -> Generator:
-        from graf_cli import api
+        from graf_cli import opening
 
         name = self.model or DEFAULT_MODEL
         with console.transfer(name) as progress:
-            return api.load(
+            return opening.load(
                 name,
                 checkpoint=self.checkpoint,
                 config=self.config,
@@ -79,12 +77,12 @@ class ModelChoice:
         ------
         GrafError
         """
-        from graf_cli import api
+        from graf_cli import opening
 
         common = console.common()
         key = (recipe.model, self.checkpoint, self.config, self.device)
         if key not in common.models:
-            common.models[key] = api.load_for(
+            common.models[key] = opening.load_for(
                 recipe,
                 checkpoint=self.checkpoint,
                 config=self.config,
@@ -93,16 +91,16 @@ class ModelChoice:
             )
         return common.models[key]
 
-    def outline(self) -> Outline:
+    def outline(self) -> Opened:
         """What is known of the model without fetching it.
 
         Raises
         ------
         GrafError
         """
-        from graf_cli import api
+        from graf_cli import opening
 
-        return api.outline(
+        return opening.outline(
             self.model or DEFAULT_MODEL,
             checkpoint=self.checkpoint,
             config=self.config,
@@ -122,9 +120,9 @@ class PictureChoice:
     depth_range: tuple[float, float] | None = None
     normals: NormalFrame | None = None
 
-    def asked(self) -> PictureOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("PictureOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -136,9 +134,9 @@ class ViewChoice:
     radius: tuple[float, ...] | None
     fov: tuple[float, ...] | None
 
-    def asked(self) -> CameraOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("CameraOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -150,7 +148,7 @@ class ObjectChoice:
     appearance: tuple[int, ...] | None
     latent: Path | None
 
-    def asked(self, features: Features) -> SweepOptions:
+    def asked(self, features: Features) -> dict[str, Any]:
         """For `graf_cli.request`.
 
         Raises
@@ -158,7 +156,7 @@ class ObjectChoice:
         UsageError
             When the file does not hold codes of such a model.
         """
-        asked: SweepOptions = {
+        asked: dict[str, Any] = {
             "seed": self.seed,
             "shape": self.shape,
             "appearance": self.appearance,
@@ -181,9 +179,9 @@ class MotionChoice:
     ease: Ease | None
     boomerang: bool | None
 
-    def asked(self) -> SweepOptions:
+    def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`."""
-        return cast("SweepOptions", asdict(self))
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,7 @@ class EngineChoice:
         return LocalEngine()
 
     def options(self) -> RenderOptions:
-        """As they were given; what a recipe makes of them, `graf_cli.api.options_of` knows."""
+        """As they were given; what a recipe makes of them, `graf_cli.jobs.options_of` knows."""
         from graf_cli.rendering.renderer import RenderOptions
 
         return RenderOptions(exact=self.exact, chunk=self.chunk, precision=self.precision)
@@ -249,27 +247,25 @@ class OutputChoice:
     crf: int | None = None
     loop: int | None = None
 
-    @property
-    def keeps(self) -> bool:
-        """Whether what is finished is kept; shards do so too, since they share a place."""
-        return self.resume or self.shard is not None
-
-    def part(self) -> Shard:
-        """Which part of the job is this process's.
+    def options(self) -> OutputOptions:
+        """For `graf_cli.jobs`.
 
         Raises
         ------
         UsageError
+            When there is no such shard.
         """
-        from graf_cli.sharding import Shard, parse_shard
-
-        return Shard() if self.shard is None else parse_shard(self.shard)
-
-    def encoding(self) -> Encoding:
-        """For the sinks."""
+        from graf_cli.jobs import OutputOptions
         from graf_cli.output.formats import Encoding
+        from graf_cli.sharding import parse_shard
 
-        return Encoding(codec=self.codec, crf=self.crf, loop=self.loop)
+        return OutputOptions(
+            clobber=self.clobber,
+            metadata=self.metadata,
+            resume=self.resume,
+            shard=None if self.shard is None else parse_shard(self.shard),
+            encoding=Encoding(codec=self.codec, crf=self.crf, loop=self.loop),
+        )
 
 
 def from_command_line(name: str) -> bool:

@@ -16,8 +16,6 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from graf_cli.cli.choices import OutputChoice
-    from graf_cli.cli.job import Result
     from graf_cli.engine.contract import Engine
     from graf_cli.model.generator import Generator
 
@@ -36,7 +34,7 @@ class Common:
     engine : Engine or None
         That jobs before this one have opened.
     on_result : callable or None
-        Takes a job's result in place of standard output.
+        Takes a job's result, or what a dry run finds, in place of standard output.
     """
 
     manifest: Path | None = None
@@ -45,16 +43,7 @@ class Common:
     debug: bool = False
     models: dict[object, Generator] = field(default_factory=dict)
     engine: Engine | None = None
-    on_result: Callable[[Result], None] | None = None
-
-    def report(self, result: Result, output: OutputChoice) -> None:
-        """Say what came of a job."""
-        from graf_cli.cli.job import report
-
-        if self.on_result is not None:
-            self.on_result(result)
-        else:
-            report(result, output)
+    on_result: Callable[[Any], None] | None = None
 
 
 def common() -> Common:

@@ -25,10 +25,6 @@ from graf_cli.cli.types import SPLIT, SWEEP
 from graf_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Job, Opened
-    from graf_cli.output.store.sink import Sink
-    from graf_cli.recipe import Recipe
-    from graf_cli.request import DatasetOptions
     from graf_cli.scene.spec import ModelSpec
 
 DEFAULT_TAR_SIZE = 256  # MB
@@ -136,7 +132,8 @@ def dataset(
     graf dataset --n 100 --views 24 --split train=0.9,val=0.1
     graf dataset --n 1000 --cameras cap --background transparent --format webdataset
     """
-    from graf_cli.cli import job as jobs
+    from graf_cli.cli import job
+    from graf_cli.output.formats import target_of
     from graf_cli.request import dataset as dataset_recipe
 
     if str(out) == "-" or out.suffix in (".tar", ".mp4", ".zip"):
@@ -145,30 +142,10 @@ def dataset(
         raise UsageError("--tar-size goes with --format webdataset.")
     if packing == "webdataset":
         asked["tar_size"] = tar_size or DEFAULT_TAR_SIZE
-    opened = jobs.open_model(source, output)
-    wishes = cast(
-        "DatasetOptions", {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
-    )
+    opened = job.open_model(source, output)
+    wishes = {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
     recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)
-    dataset_job(opened, recipe, out, engine, output).run()
-
-
-def dataset_job(
-    opened: Opened, recipe: Recipe, out: Path, engine: EngineChoice, output: OutputChoice
-) -> Job:
-    """The recipe of a data set on its way into a folder."""
-    from graf_cli.cli.job import Job
-    from graf_cli.output.dataset import open_dataset
-    from graf_cli.output.formats import FORMATS, Target
-    from graf_cli.shots import Shots
-
-    def sink(recipe: Recipe, resume: bool) -> Sink:
-        return open_dataset(
-            out, recipe, Shots(recipe, opened.spec), opened.spec,
-            clobber=output.clobber, metadata=output.metadata, resume=resume,
-        )  # fmt: skip
-
-    return Job(opened, recipe, Target(out, FORMATS["png"]), engine, output, sink=sink)
+    job.draw(opened, recipe, target_of(f"{out}/"), engine, output)
 
 
 def _with_poses(

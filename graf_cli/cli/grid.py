@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from graf_cli.cli.choices import (
@@ -21,9 +19,6 @@ from graf_cli.cli.options import (
     output_options,
     picture_options,
 )
-
-if TYPE_CHECKING:
-    from graf_cli.request import GridOptions
 
 COUNT = click.IntRange(1, 256)
 
@@ -69,6 +64,6 @@ def grid(
     target = target_of(out, output.form)
     opened = job.open_model(source, output)
     rows, columns = range(seed, seed + shapes), range(seed, seed + appearances)
-    asked: GridOptions = {**picture.asked(), **view.asked()}
+    asked = {**picture.asked(), **view.asked()}
     recipe = grid_recipe(opened.ref, opened.spec, rows, columns, **asked)
-    job.Job(opened, recipe, target, engine, output, columns=appearances).run()
+    job.draw(opened, recipe, target, engine, output)

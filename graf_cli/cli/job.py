@@ -1,48 +1,57 @@
-"""What the drawing commands share: a model, a Recipe, a sink, and what is said at the end."""
+"""What the drawing commands share: opening a model, running a job, saying what came of it."""
 
 from __future__ import annotations
 
-import logging
 import sys
-import time
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 import msgspec
 
-from graf_cli import api
 from graf_cli.cli import console
 from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
-from graf_cli.cli.ending import Ending, Terminated, after_the_picture_in_hand
-from graf_cli.engine.contract import Engine, Put, Work
-from graf_cli.errors import GrafError, RecipeError, UsageError
-from graf_cli.model.generator import Generator
-from graf_cli.model.spec import features_of
-from graf_cli.output.formats import Target, target_of
-from graf_cli.output.open import open_sink
-from graf_cli.output.store.atomic import beside
-from graf_cli.output.store.overlap import Overlapped
-from graf_cli.output.store.sink import Sink
-from graf_cli.recipe import MAX_BYTES, ModelRef, Recipe, from_json
-from graf_cli.rendering.fast.proof import PROMISE, Outcome
-from graf_cli.scene.spec import ModelSpec
-from graf_cli.shots import Shots, outside_training
+from graf_cli.errors import RecipeError, UsageError
+from graf_cli.jobs import Cost, Events, Job, Result, job_of
+from graf_cli.opening import Opened
+from graf_cli.output.formats import Target
+from graf_cli.recipe import MAX_BYTES, Recipe, from_json
+from graf_cli.stopping import Ending, after_the_picture_in_hand
 
-log = logging.getLogger("graf")
+T = TypeVar("T")
+
+
+class Told(Events):
+    """What happens on the way, told on standard error."""
+
+    def progress(self, pictures: Iterable[T], total: int) -> Iterator[T]:
+        """A bar on a terminal."""
+        return console.progress(pictures, total, "frame")
+
+    def ended_early(self, *, kept: bool) -> None:
+        """How to go on."""
+        if kept:
+            console.notify("What is finished is kept; give the command again with --resume.")
+        else:
+            console.notify("Nothing is kept; with --resume what is finished would be.")
+
+    def waiting(self, target: Target, missing: int, total: int) -> None:
+        """Why there is no file yet."""
+        console.notify(
+            f"{total - missing:,} of {total:,} frames are there; "
+            f"{target} is made by the shard that finishes last."
+        )
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A model as far as the job needs it: a dry run does without the generator."""
+class Planned:
+    """What a dry run finds: the recipe, and what it would cost."""
 
-    spec: ModelSpec
-    ref: ModelRef
-    generator: Generator | None
-    here: bool
+    recipe: Recipe
+    cost: Cost
 
 
 def open_model(source: ModelChoice, output: OutputChoice, base: Recipe | None = None) -> Opened:
@@ -51,15 +60,11 @@ def open_model(source: ModelChoice, output: OutputChoice, base: Recipe | None = 
     Raises
     ------
     GrafError
+        When it cannot be had.
     """
     if base is not None and not source.named:
-        generator = source.load_for(base)
-    elif output.dry_run:
-        known = source.outline()
-        return Opened(known.spec, known.ref, None, known.here)
-    else:
-        generator = source.load()
-    return Opened(generator.spec, api.reference(generator), generator, here=True)
+        return Opened.of(source.load_for(base))
+    return source.outline() if output.dry_run else Opened.of(source.load())
 
 
 def read_recipe(path: Path | None) -> Recipe:
@@ -68,6 +73,7 @@ def read_recipe(path: Path | None) -> Recipe:
     Raises
     ------
     RecipeError
+        When there is none.
     """
     from graf_cli.output.provenance import reading
 
@@ -79,267 +85,55 @@ def read_recipe(path: Path | None) -> Recipe:
     return from_json(text)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of a job.
-
-    Attributes
-    ----------
-    recipe : Recipe
-    path : Path or None
-        The file, or the folder of a sequence; None when other shards have yet to finish it.
-    paths : list of Path
-        All files, those included that were finished before.
-    records : Path or None
-        The file about a sequence.
-    pictures : int
-        That this process was to see to.
-    kept, waiting : int
-        Of these, how many were finished before; and how many of the whole file others still make.
-    seconds : float
-    outcome : Outcome
-    cost : dict or None
-        Of a dry run, which has nothing else.
-    """
-
-    recipe: Recipe
-    path: Path | None = None
-    paths: list[Path] = field(default_factory=list)
-    records: Path | None = None
-    pictures: int = 0
-    kept: int = 0
-    waiting: int = 0
-    seconds: float = 0.0
-    outcome: Outcome = field(default_factory=Outcome)
-    cost: dict[str, Any] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain data, for scripts."""
-        result: dict[str, Any] = {
-            "path": None if self.path is None else str(self.path),
-            "frames": self.pictures,
-            "kept": self.kept,
-            "waiting": self.waiting,
-            "seconds": round(self.seconds, 3),
-        }
-        if self.kept < self.pictures:
-            result |= {
-                "method": self.outcome.path,
-                "precision": self.outcome.precision,
-                "difference": self.outcome.difference,
-                "promise_kept": self.outcome.difference <= PROMISE,
-            }
-        return result if self.records is None else {**result, "records": str(self.records)}
+def draw(
+    opened: Opened, recipe: Recipe, target: Target, engine: EngineChoice, output: OutputChoice
+) -> None:
+    """Run the job that suits the kind of recipe. Raises as `run`."""
+    run(job_of(opened, recipe, target, engine.options(), output.options()), engine, output)
 
 
-@dataclass(frozen=True)
-class Records:
-    """A file that tells of a sequence's pictures, those of all shards.
-
-    Attributes
-    ----------
-    name : str
-    lines : callable
-        Makes what is in it.
-    """
-
-    name: str
-    lines: Callable[[], Iterable[bytes]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A Recipe on its way into a target.
-
-    Attributes
-    ----------
-    columns : int or None
-        Of a contact sheet.
-    records : Records or None
-        A file that tells of a sequence's pictures.
-    sink : callable or None
-        Opens something else than the target's sink, given whether to resume.
-    """
-
-    opened: Opened
-    recipe: Recipe
-    target: Target
-    engine: EngineChoice
-    output: OutputChoice
-    columns: int | None = None
-    records: Records | None = None
-    sink: Callable[[Recipe, bool], Sink] | None = None
-
-    def run(self) -> None:
-        """Draw every frame and say what came out, or only what would.
-
-        Raises
-        ------
-        GrafError
-        """
-        job = replace(self, recipe=api.drawn_as(self.recipe, self.engine.options()))
-        console.common().report(job._result(), self.output)
-
-    def _result(self) -> Result:
-        if self.output.dry_run:
-            return Result(self.recipe, cost=cost_of(self.recipe, self.opened))
-        if self.output.as_json and self.target.path is None:
-            raise UsageError("--json and --out - both want standard output; name a file.")
-        return self._draw()
-
-    def _draw(self) -> Result:
-        """The sink is opened before the first frame."""
-        generator = self.opened.generator
-        assert generator is not None
-        warning = outside_training(self.recipe, generator.spec)
-        if warning:
-            log.warning(warning)
-        start = time.perf_counter()
-        part = self.output.part()
-        with self._open() as sink:
-            pictures = part.pictures(self.recipe)
-            missing = sink.missing(pictures)
-            work = Work(
-                generator,
-                Shots(self.recipe, generator.spec),
-                missing,
-                api.options_of(self.recipe, self.engine.options()),
-                normals="normal" in self.recipe.show,
-            )
-            outcome = self._fill(sink, work)
-            records = self._write_records()
-        if sink.waiting:
-            notify_waiting(self.target, sink.waiting, len(self.recipe))
-        whole = self.target.path if self.target.pattern else next(iter(sink.paths), None)
-        return Result(
-            self.recipe, whole, sink.paths, records, len(pictures), len(pictures) - len(missing),
-            sink.waiting, time.perf_counter() - start, outcome,
-        )  # fmt: skip
-
-    def _write_records(self) -> Path | None:
-        """It is the same whoever writes it, and kept like the pictures."""
-        if self.records is None:
-            return None
-        assert self.target.path is not None
-        path = self.target.path / self.records.name
-        if not (self.output.keeps and path.exists()):
-            with beside(path) as temporary, temporary.open("wb") as stream:
-                stream.writelines(self.records.lines())
-        return path
-
-    def _open(self) -> Sink:
-        resume = self.output.keeps
-        if self.sink is not None:
-            return self.sink(self.recipe, resume)
-        return open_sink(
-            self.target, self.recipe, columns=self.columns, clobber=self.output.clobber,
-            metadata=self.output.metadata, encoding=self.output.encoding(), resume=resume,
-            about=(self.records.name,) if self.records else (),
-        )  # fmt: skip
-
-    def _fill(self, sink: Sink, work: Work) -> Outcome:
-        """Have the pictures made and put; what ends it early tells how to go on."""
-        if not work.pictures:
-            return Outcome()
-        try:
-            with self.engine.open() as engine:
-                return fill(sink, work, engine)
-        except (KeyboardInterrupt, Terminated, GrafError, OSError):
-            if sink.keeps:
-                console.notify("What is finished is kept; give the command again with --resume.")
-            elif len(work.pictures) > 1 and self.target.path is not None:
-                console.notify("Nothing is kept; with --resume what is finished would be.")
-            raise
-
-
-def fill(sink: Sink, work: Work, engine: Engine) -> Outcome:
-    """Draw pictures into a sink; when told to end, the picture in hand is finished first.
+def run(job: Job, engine: EngineChoice, output: OutputChoice) -> None:
+    """Draw every frame and say what came out, or only what would.
 
     Raises
     ------
     GrafError
-    KeyboardInterrupt, Terminated
+        When the job fails.
     """
-    patience = after_the_picture_in_hand() if sink.keeps else nullcontext(Ending())
-    with patience as ending:
-        if engine.elsewhere and sink.putter is not None:
-            outcome = _deliver(sink, sink.putter, work, engine, ending)
-        else:
-            outcome = _write(sink, work, engine, ending)
-        ending.check()
-    return outcome
-
-
-def _write(sink: Sink, work: Work, engine: Engine, ending: Ending) -> Outcome:
-    with engine.draw(work) as drawing, Overlapped(sink) as writer:
-        frames = console.progress(drawing, len(work.pictures), "frame")
-        for k, frame in zip(work.pictures, frames, strict=True):
-            writer.put(k, frame)
-            if ending.asked:
-                break
-        return drawing.outcome
-
-
-def _deliver(sink: Sink, put: Put, work: Work, engine: Engine, ending: Ending) -> Outcome:
-    with engine.deliver(work, put) as delivery:
-        for k in console.progress(delivery, len(work.pictures), "frame"):
-            sink.put_elsewhere(k)
-            if ending.asked:
-                break
-        return delivery.outcome
-
-
-def report(result: Result, output: OutputChoice) -> None:
-    """Say what came of a job on standard output."""
-    if result.cost is not None:
-        _report_cost(result.recipe, result.cost, output)
-    elif output.as_json:
-        console.print_json(result.as_json())
-    else:
-        print_paths([*result.paths, *([result.records] if result.records else [])])
-
-
-def _report_cost(recipe: Recipe, cost: dict[str, Any], output: OutputChoice) -> None:
-    if output.as_json:
-        console.print_json({"recipe": msgspec.to_builtins(recipe), "cost": cost})
+    if output.dry_run:
+        report(Planned(job.asked, job.cost()), output)
         return
-    click.echo(recipe.to_json())
-    sent = "nothing" if cost["download"] is None else f"`{cost['download']}`, size not known"
-    frames = f"{cost['frames']:,} frame" + "s" * (cost["frames"] != 1)
-    console.notify(f"{frames}, {cost['samples']:,} samples, to download: {sent}.")
+    if output.as_json and job.target.path is None:
+        raise UsageError("--json and --out - both want standard output; name a file.")
+    report(job.run(engine=engine.open, events=Told(), patience=_patience), output)
 
 
-def notify_waiting(target: Target, waiting: int, pictures: int) -> None:
-    """Why there is no file yet."""
-    console.notify(
-        f"{pictures - waiting:,} of {pictures:,} frames are there; "
-        f"{target} is made by the shard that finishes last."
+def _patience() -> AbstractContextManager[Ending]:
+    return after_the_picture_in_hand(
+        lambda: console.notify("Finishing the picture in hand; once more ends at once.")
     )
 
 
-def cost_of(recipe: Recipe, opened: Opened) -> dict[str, Any]:
-    """What drawing a recipe takes.
-
-    The size of a download is known when there is none; for the rest one has to ask its server,
-    which a dry run does not.
-    """
-    along = recipe.samples + features_of(opened.spec).further
-    return {
-        "frames": len(recipe),
-        "samples": len(recipe) * recipe.width * recipe.height * along,
-        "download": None if opened.here else recipe.model.name,
-        "download_bytes": 0 if opened.here else None,
-    }
-
-
-def default_target(name: str, recipe: Recipe, output: OutputChoice) -> Target:
-    """Where results go when nothing is said: the model's name, and a suffix that suits."""
-    several = len(recipe) > 1
-    suffix = output.form or ("mp4" if several else "png")
-    return target_of(f"{Path(name).name.partition(':')[0]}.{suffix}", output.form)
+def report(result: Result | Planned, output: OutputChoice) -> None:
+    """Say what came of a job: on standard output, or to the batch that it is a line of."""
+    on_result = console.common().on_result
+    if on_result is not None:
+        on_result(result)
+    elif isinstance(result, Planned):
+        _report_plan(result, output)
+    elif output.as_json:
+        console.print_json(result.as_json())
+    else:
+        for path in [*result.paths, *([result.records] if result.records else [])]:
+            click.echo(path)
 
 
-def print_paths(paths: list[Path]) -> None:
-    """Results on standard output, one a line."""
-    for path in paths:
-        click.echo(path)
+def _report_plan(planned: Planned, output: OutputChoice) -> None:
+    recipe, cost = planned.recipe, planned.cost
+    if output.as_json:
+        console.print_json({"recipe": msgspec.to_builtins(recipe), "cost": asdict(cost)})
+        return
+    click.echo(recipe.to_json())
+    sent = "nothing" if cost.download is None else f"`{cost.download}`, size not known"
+    frames = f"{cost.frames:,} frame" + "s" * (cost.frames != 1)
+    console.notify(f"{frames}, {cost.samples:,} samples, to download: {sent}.")

@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 import click
 
 from graf_cli.cli.console import Common, drop_stdout, say
-from graf_cli.cli.ending import Terminated, terminate
 from graf_cli.cli.options import common_options
 from graf_cli.errors import GrafError
+from graf_cli.stopping import Terminated, terminate
 from graf_cli.version import __version__
 
 INTERRUPTED = 130

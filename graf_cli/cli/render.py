@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,9 +31,8 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Opened
+    from graf_cli.opening import Opened
     from graf_cli.recipe import Recipe
-    from graf_cli.request import SweepOptions
 
 INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
 
@@ -98,22 +98,23 @@ def render(
     graf render --azimuth 0:360 --out - --format y4m | ffmpeg -i - spin.mkv
     """
     from graf_cli.cli import inputs, job
+    from graf_cli.jobs import Job, default_target
     from graf_cli.output.formats import target_of
 
     inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
     target = target_of(out, output.form) if out else None
     base = job.read_recipe(None if recipe == inputs.STDIN else recipe) if recipe else None
     opened = job.open_model(source, output, base)
-    asked: SweepOptions = {
+    asked: dict[str, Any] = {
         **picture.asked(),
         **motion.asked(),
         **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
     made = _recipe(opened, base, asked)
-    target = target or job.default_target(made.model.name, made, output)
+    target = target or default_target(made.model.name, made, output.form)
     if save_cameras:
         _save(save_cameras, made, opened, output)
-    job.Job(opened, made, target, engine, output).run()
+    job.run(Job(opened, made, target, engine.options(), output.options()), engine, output)
 
 
 def _asked(
@@ -122,12 +123,12 @@ def _asked(
     view: ViewChoice,
     poses: Path | None,
     given: tuple[tuple[int, int] | None, float | None],
-) -> SweepOptions:
+) -> dict[str, Any]:
     """Which object, seen from where; files are read now."""
     from graf_cli.cli.inputs import cameras_from
     from graf_cli.model.spec import features_of
 
-    asked: SweepOptions = {**thing.asked(features_of(opened.spec)), **view.asked()}
+    asked: dict[str, Any] = {**thing.asked(features_of(opened.spec)), **view.asked()}
     size, fps = given
     if poses:
         cameras = cameras_from(poses, size, opened.spec, view.fov)
@@ -147,7 +148,7 @@ def _save(path: Path, recipe: Recipe, opened: Opened, output: OutputChoice) -> N
     save_cameras(path, recipe, Shots(recipe, opened.spec), clobber=output.clobber)
 
 
-def _recipe(opened: Opened, base: Recipe | None, asked: SweepOptions) -> Recipe:
+def _recipe(opened: Opened, base: Recipe | None, asked: Mapping[str, Any]) -> Recipe:
     from graf_cli.request import override, sweep
 
     if base is None:
@@ -157,9 +158,9 @@ def _recipe(opened: Opened, base: Recipe | None, asked: SweepOptions) -> Recipe:
     return override(base, opened.ref, opened.spec, **_on_the_command_line(asked))
 
 
-def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
+def _on_the_command_line(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Less what comes from GRAF_RENDER_… variables, which set defaults and not this job."""
-    given: SweepOptions = {**asked}
+    given = {**asked}
     for key in asked:
         sources = {
             "latents": ("latent",),
@@ -169,5 +170,5 @@ def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
             "fps": ("fps", "poses"),
         }.get(key, (key,))
         if not any(map(from_command_line, sources)):
-            given.pop(key)  # type: ignore[misc]
+            given.pop(key)
     return given

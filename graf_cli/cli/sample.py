@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
-
 import click
 
 from graf_cli.cli.choices import (
@@ -20,14 +17,6 @@ from graf_cli.cli.options import (
     output_options,
     picture_options,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from graf_cli.cli.job import Records
-    from graf_cli.output.formats import Target
-    from graf_cli.recipe import Recipe
-    from graf_cli.scene.spec import ModelSpec
 
 
 @click.command(short_help="Random objects seen by random cameras.")
@@ -76,33 +65,4 @@ def sample(
     target = target_of(out, output.form, folders=True)
     opened = job.open_model(source, output)
     recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
-
-    columns = math.ceil(math.sqrt(n))
-    records = records_of(target, recipe, opened.spec)
-    job.Job(opened, recipe, target, engine, output, columns, records).run()
-
-
-def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | None:
-    """The file that tells of the pictures of a sample, where they go into a folder."""
-    from graf_cli.cli.job import Records
-    from graf_cli.output.provenance.stamp import RECORDS
-    from graf_cli.recipe import Samples
-
-    if target.pattern is None or recipe.frame is not None or not isinstance(recipe.plan, Samples):
-        return None
-    return Records(RECORDS, lambda: _records(target, recipe, spec))
-
-
-def _records(target: Target, recipe: Recipe, spec: ModelSpec) -> Iterator[bytes]:
-    """One line a picture: what `render` needs to show it again."""
-    import msgspec
-
-    from graf_cli.recipe import Samples
-    from graf_cli.shots import sample_draw
-
-    assert isinstance(recipe.plan, Samples)
-    assert target.pattern is not None
-    for k in range(recipe.plan.n):
-        drawn = sample_draw(recipe.plan, spec.camera, k)
-        record = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
-        yield msgspec.json.encode(record) + b"\n"
+    job.draw(opened, recipe, target, engine, output)

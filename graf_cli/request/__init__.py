@@ -6,8 +6,8 @@ point that they override.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -34,14 +34,17 @@ from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
 
 
-def sweep(ref: ModelRef, spec: ModelSpec, **options: Unpack[SweepOptions]) -> Recipe:
+def sweep(ref: ModelRef, spec: ModelSpec, **asked: Any) -> Recipe:
     """A picture, or the frames of a video as soon as something sweeps.
+
+    Takes the fields of `SweepOptions`.
 
     Raises
     ------
     UsageError
         When an option's value cannot be meant, or two do not fit together.
     """
+    options = SweepOptions.of(asked)
     thing = object_of(spec, options)
     camera = view_of(spec, options)
     boomerang = bool(options.get("boomerang"))
@@ -58,15 +61,16 @@ def sweep(ref: ModelRef, spec: ModelSpec, **options: Unpack[SweepOptions]) -> Re
     return recipe_of(ref, spec, plan, options)
 
 
-def sample(
-    ref: ModelRef, spec: ModelSpec, n: int, seed: int = 0, **options: Unpack[SampleOptions]
-) -> Recipe:
+def sample(ref: ModelRef, spec: ModelSpec, n: int, seed: int = 0, **asked: Any) -> Recipe:
     """Random objects and cameras; picture `k` is the same whatever `n` is.
+
+    Takes the fields of `SampleOptions`.
 
     Raises
     ------
     UsageError
     """
+    options = SampleOptions.of(asked)
     plan = Samples(n=n, seed=check_seeds([seed])[0], truncation=truncation_of(options))
     return recipe_of(ref, spec, plan, options)
 
@@ -76,14 +80,17 @@ def grid(
     spec: ModelSpec,
     shapes: Sequence[int],
     appearances: Sequence[int],
-    **options: Unpack[GridOptions],
+    **asked: Any,
 ) -> Recipe:
     """Every shape in every appearance, from one view; the arguments are seeds.
+
+    Takes the fields of `GridOptions`.
 
     Raises
     ------
     UsageError
     """
+    options = GridOptions.of(asked)
     plan = Grid(
         shapes=check_seeds(shapes),
         appearances=check_seeds(appearances),
@@ -95,38 +102,36 @@ def grid(
     return recipe_of(ref, spec, plan, options)
 
 
-def override(
-    recipe: Recipe, ref: ModelRef, spec: ModelSpec, **options: Unpack[SweepOptions]
-) -> Recipe:
+def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Recipe:
     """A recipe with some of it asked for anew; what is None stays as it is.
+
+    Takes the fields of `SweepOptions`.
 
     Raises
     ------
     UsageError
         When an option does not fit the kind of recipe, or the rest of it.
     """
-    given: SweepOptions = {**options}
-    for key in [key for key, value in options.items() if value is None]:
-        given.pop(key)  # type: ignore[misc]
+    given = SweepOptions.of(asked).said()
     if not given and ref == recipe.model:
         return recipe
     if isinstance(recipe.plan, Sweep):
-        merged: SweepOptions = {
+        merged = {
             **_picture(recipe), **_sweep(recipe.plan, given), **_pinholes(recipe, given), **given
         }  # fmt: skip
         whole = sweep(ref, spec, **merged)
         picked = recipe.frame is not None and recipe.frame < whole.planned
         return replace(whole, frame=recipe.frame if picked else None)
-    strange = sorted(given.keys() - PictureOptions.__annotations__.keys())
+    strange = sorted(given.keys() - set(PictureOptions.__struct_fields__))
     if strange:
         raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
     plan = replace(recipe.plan, truncation=given.get("truncation", recipe.plan.truncation))
-    picture: SweepOptions = {**_picture(recipe), **given}
+    picture = PictureOptions.of({**_picture(recipe), **given})
     whole = recipe_of(ref, spec, plan, picture)
     return replace(whole, frame=recipe.frame)
 
 
-def _picture(recipe: Recipe) -> PictureOptions:
+def _picture(recipe: Recipe) -> dict[str, Any]:
     return {
         "size": (recipe.width, recipe.height),
         "samples": recipe.samples,
@@ -137,7 +142,7 @@ def _picture(recipe: Recipe) -> PictureOptions:
     }
 
 
-def _pinholes(recipe: Recipe, given: SweepOptions) -> SweepOptions:
+def _pinholes(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     """The recipe's intrinsics, in the size that is asked for, unless the options replace them."""
     assert isinstance(recipe.plan, Sweep)
     rows = recipe.plan.view.intrinsics
@@ -158,13 +163,13 @@ def _pinholes(recipe: Recipe, given: SweepOptions) -> SweepOptions:
     return {"intrinsics": [Intrinsics(*row).scaled(size, to) for row in rows]}
 
 
-def _sweep(plan: Sweep, given: SweepOptions) -> SweepOptions:
+def _sweep(plan: Sweep, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a recipe asks for, less what the options given replace by other means."""
     thing, view = plan.object, plan.view
     seeded = given.keys() & {"seed", "shape", "appearance"}
     posed = given.keys() & {"azimuth", "elevation", "radius"}
     counted = given.keys() & {"latents", "poses"}
-    asked: SweepOptions = {
+    asked: dict[str, Any] = {
         "truncation": thing.truncation,
         "fov": None if view.intrinsics else view.fov,
         "fps": plan.fps,

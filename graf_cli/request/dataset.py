@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Unpack
+from typing import Any
 
 from graf_cli.errors import UsageError
 from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
@@ -24,14 +24,17 @@ def dataset(
     n: int,
     views: int | None = None,
     seed: int = 0,
-    **options: Unpack[DatasetOptions],
+    **asked: Any,
 ) -> Recipe:
     """A posed data set: `n` random objects, each from `views` cameras.
+
+    Takes the fields of `DatasetOptions`.
 
     Raises
     ------
     UsageError
     """
+    options = DatasetOptions.of(asked)
     if spec.camera.orthographic:
         raise UsageError(
             f"`{spec.name}` has parallel rays, which transforms.json cannot tell; "
@@ -70,7 +73,7 @@ def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> Vie
     poses, camera = options.get("poses"), spec.camera
     if (cameras == "poses") != (poses is not None):
         raise UsageError("⟨poses⟩ and ⟨cameras⟩ poses go together; give both, or the file alone.")
-    asked: CameraOptions = {
+    asked: dict[str, Any] = {
         "azimuth": options.get("azimuth"),
         "elevation": options.get("elevation"),
         "radius": options.get("radius"),
@@ -84,7 +87,7 @@ def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> Vie
         asked["elevation"] = _or(asked["elevation"], camera.elevation)
     if cameras == "model":
         asked["radius"] = _or(asked["radius"], camera.radius)
-    view = view_of(spec, asked)
+    view = view_of(spec, CameraOptions.of(asked))
     _check(cameras, view)
     return view
 

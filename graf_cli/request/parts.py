@@ -50,7 +50,7 @@ def or_else(value: T | None, default: T) -> T:
 
 def truncation_of(options: PictureOptions) -> float:
     """What codes are scaled by."""
-    return or_else(options.get("truncation"), 1.0)
+    return float(or_else(options.get("truncation"), 1.0))
 
 
 def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:

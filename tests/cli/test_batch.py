@@ -208,6 +208,34 @@ def test_flags_by_either_name(run: Run, tmp_path: Path) -> None:
     assert told(result)[0]["error"] == "`exact` cannot be 'yes'; it is true or false."
 
 
+def test_lists_and_text_are_read_alike(run: Run, tmp_path: Path) -> None:
+    alike: list[tuple[dict[str, Any], ...]] = [
+        ({"azimuth": [0, 90], "frames": 2}, {"azimuth": "0:90", "frames": "2"},
+         {"azimuth": ["0", "90"], "frames": 2}),
+        ({"seed": [1, 2], "size": [8, 6], "frames": 2}, {"seed": "1:2", "size": "8x6", "frames": 2},
+         {"seed": ["1", "2"], "size": ["8", "6"], "frames": 2}),
+    ]  # fmt: skip
+    for k, jobs in enumerate(alike):
+        batch(run, *({**job, "out": f"{k}{i}.gif"} for i, job in enumerate(jobs)))
+        assert len({(tmp_path / f"{k}{i}.gif").read_bytes() for i in range(3)}) == 1
+
+
+def test_a_line_overrides_the_batch(run: Run) -> None:
+    jobs = ({"out": "a.png"}, {"out": "b.png", "resume": False})
+    batch(run, *jobs)
+    again = told(batch(run, *jobs, words=("--resume",)))
+    assert [job["status"] for job in again] == ["kept", "done"]
+
+
+def test_a_mistyped_option_is_told_with_the_nearest(run: Run) -> None:
+    jobs: list[dict[str, Any]] = [{"azimut": 3}, {"depth-rnge": "1:2"}, {"frames": 0}]
+    lines = [{**job, "out": f"{k}.png"} for k, job in enumerate(jobs)]
+    said = [job["error"] for job in told(batch(run, *lines, code=1))]
+    assert said[0] == "`render` has no option `azimut`; do you mean `azimuth`?"
+    assert said[1] == "`render` has no option `depth-rnge`; do you mean `depth_range`?"
+    assert "0 is not in the range" in said[2]
+
+
 def test_a_mark_of_unicode_is_no_part_of_the_first_line(run: Run) -> None:
     assert told(batch(run, "\ufeff" + json.dumps({**SMALL, "out": "a.png"})))[0]["line"] == 1
 

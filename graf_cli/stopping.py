@@ -1,15 +1,13 @@
-"""How the program ends when it is told to: at once, or after the picture in hand."""
+"""How a job ends when it is told to: at once, or after the picture in hand."""
 
 from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
-
-from graf_cli.cli.console import notify
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,25 +48,37 @@ class Ending:
 
 
 @contextmanager
-def after_the_picture_in_hand() -> Iterator[Ending]:
-    """While the block runs, a first ^C or SIGTERM is only noted; a second one ends at once."""
+def at_once() -> Iterator[Ending]:
+    """While the block runs, signals do what they did before: ^C interrupts wherever it is."""
+    yield Ending()
+
+
+@contextmanager
+def after_the_picture_in_hand(noted: Callable[[], None]) -> Iterator[Ending]:
+    """While the block runs, a first ^C or SIGTERM is only noted; a second one ends at once.
+
+    Parameters
+    ----------
+    noted : callable
+        Called when the first one comes, from within the handler.
+    """
     ending = Ending()
     if threading.current_thread() is not threading.main_thread():
         yield ending
         return
-    kept = {number: signal.getsignal(number) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in SIGNALS}
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - Python calls it
         ending.signal = number
-        for one, handler in kept.items():
+        for one, handler in before.items():
             signal.signal(one, handler)
-        notify("Finishing the picture in hand; once more ends at once.")
+        noted()
 
-    for number, handler in kept.items():
+    for number, handler in before.items():
         if handler is not signal.SIG_IGN:
             signal.signal(number, note)
     try:
         yield ending
     finally:
-        for number, handler in kept.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
