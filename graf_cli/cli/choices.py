@@ -37,6 +37,7 @@ class ModelChoice:
     checkpoint: Path | None
     config: Path | None
     device: str
+    family: str | None = None
 
     @property
     def named(self) -> bool:
@@ -51,7 +52,7 @@ class ModelChoice:
         GrafError
         """
         common = console.common()
-        key = (self.model, self.checkpoint, self.config, self.device)
+        key = (self.model, self.checkpoint, self.config, self.device, self.family)
         if key not in common.models:
             common.models[key] = self._load(common)
         return common.models[key]
@@ -65,6 +66,7 @@ class ModelChoice:
                 name,
                 checkpoint=self.checkpoint,
                 config=self.config,
+                family=self.family,
                 device=self.device,
                 manifest=common.manifest,
                 offline=common.offline,
@@ -82,12 +84,13 @@ class ModelChoice:
         from graf_cli import api
 
         common = console.common()
-        key = (recipe.model, self.checkpoint, self.config, self.device)
+        key = (recipe.model, self.checkpoint, self.config, self.device, self.family)
         if key not in common.models:
             common.models[key] = api.load_for(
                 recipe,
                 checkpoint=self.checkpoint,
                 config=self.config,
+                family=self.family,
                 device=self.device,
                 manifest=common.manifest,
             )
@@ -106,6 +109,7 @@ class ModelChoice:
             self.model or DEFAULT_MODEL,
             checkpoint=self.checkpoint,
             config=self.config,
+            family=self.family,
             manifest=console.common().manifest,
         )
 
