@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.families.graf.field import RadianceField, encode
+from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import as_network, codes_of
 from graf_cli.families.graf.spec import SKIP_LAYER
 from graf_cli.model.generator import Generator
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Rays, rays
+from graf_cli.scene.mlp import encode
 
 POINTS_A_CALL = 65536
 RAYS_A_BATCH = 32768

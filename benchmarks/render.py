@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from benchmarks import naive
+from graf_cli.families.graf.checkpoint import Weights
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.measure import matrix_floor, seconds, turntable_shot
-from graf_cli.model.checkpoint import Weights
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.spec import ModelSpec

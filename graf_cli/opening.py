@@ -21,6 +21,7 @@ def load(
     *,
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
+    family: str | None = None,
     device: str = "auto",
     manifest: str | Path | None = None,
     offline: bool | None = None,
@@ -34,9 +35,11 @@ def load(
     model : str
         ``NAME`` or ``NAME:SIZE`` of the manifest.
     checkpoint : path, optional
-        A file of your own training instead, with its `config` (the `config.yaml` beside it), or
-        one that ``graf convert`` made, which needs none.
+        A file of your own training instead, with its `config` (the `config.yaml` or `config.txt`
+        beside it), or one that ``graf convert`` made, which needs none.
     config : path, optional
+    family : str, optional
+        Kind of generator of the checkpoint, such as ``nerf``; by default what the file says.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     manifest : path, optional
@@ -61,7 +64,7 @@ def load(
     """
     place = pick_device(device)
     if checkpoint is not None:
-        return load_checkpoint(Path(checkpoint), Path(config) if config else None, place)
+        return load_checkpoint(Path(checkpoint), Path(config) if config else None, place, family)
     if config is not None:
         raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
     spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
@@ -75,6 +78,7 @@ def load_for(
     *,
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
+    family: str | None = None,
     device: str = "auto",
     manifest: str | Path | None = None,
 ) -> Generator:
@@ -97,6 +101,7 @@ def load_for(
         name,
         checkpoint=checkpoint,
         config=config,
+        family=family,
         device=device,
         manifest=manifest,
         offline=True,
@@ -151,6 +156,7 @@ def outline(
     *,
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
+    family: str | None = None,
     manifest: str | Path | None = None,
 ) -> Opened:
     """What `load` would load: nothing is fetched, and no device is asked for.
@@ -161,7 +167,7 @@ def outline(
         As `load`.
     """
     if checkpoint is not None:
-        generator = load(checkpoint=checkpoint, config=config, device="cpu")
+        generator = load(checkpoint=checkpoint, config=config, family=family, device="cpu")
         return replace(Opened.of(generator), generator=None)
     if config is not None:
         raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")

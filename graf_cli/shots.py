@@ -43,7 +43,7 @@ TURN = 360.0
 NOTHING = (0.0, 0.0, 0.0)  # behind a transparent picture: colours come multiplied by opacity
 CHECKED_VIEWS = 1000  # of a long sweep, evenly spread
 SLACK = 1e-5  # relative (degrees: of a turn's radian); what rounding, as of single precision or of
-# seven digits in a file, may take a camera off a training range (`camera.SAME_RADIUS` likewise)
+# seven digits in a file, may take a camera off a training range (`spec.SAME_RADIUS` likewise)
 
 
 @dataclass(frozen=True)
@@ -299,7 +299,7 @@ def _lens(view: View, k: int) -> Sequence[float] | None:
 
 def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     """One sentence when some views lie outside the range that the model was trained on."""
-    if isinstance(recipe.plan, Samples):
+    if isinstance(recipe.plan, Samples) or spec.camera.steady >= 1:  # or no sphere is meant
         return None
     eyes = np.array(list(_eyes(recipe, recipe.plan)))
     radius = np.maximum(np.linalg.norm(eyes, axis=1), SLACK)
@@ -308,7 +308,7 @@ def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     checks = (
         ("azimuth", _azimuth_within(azimuth, spec.camera.azimuth), spec.camera.azimuth, "°"),
         ("elevation", _within(elevation, spec.camera.elevation), spec.camera.elevation, "°"),
-        ("radius", _within(radius, spec.camera.radius), spec.camera.radius, ""),
+        ("radius", _near_radius(radius, spec.camera), spec.camera.radius, ""),
     )
     values = {"azimuth": azimuth % TURN, "elevation": elevation, "radius": radius}
     ranges = [
@@ -366,6 +366,11 @@ def _told(values: Array, bounds: tuple[float, float], unit: str) -> str:
 def _within(values: Array, bounds: tuple[float, float]) -> bool:
     slack = SLACK * max(1.0, abs(bounds[1]))
     return bool((values >= bounds[0] - slack).all() and (values <= bounds[1] + slack).all())
+
+
+def _near_radius(values: Array, camera: CameraSpec) -> bool:
+    low, high = camera.radius
+    return _within(values, (low * (1 - camera.steady), high * (1 + camera.steady)))
 
 
 def _azimuth_within(values: Array, bounds: tuple[float, float]) -> bool:

@@ -15,10 +15,10 @@ import torch
 from hypothesis import settings
 
 from graf_cli.arrays import Array
+from graf_cli.families.graf.checkpoint import Weights
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import Codes
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
-from graf_cli.model.checkpoint import Weights
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 from tests.disks import mounted

@@ -35,6 +35,7 @@ class ModelChoice:
     checkpoint: Path | None
     config: Path | None
     device: str
+    family: str | None = None
 
     @property
     def named(self) -> bool:
@@ -49,7 +50,7 @@ class ModelChoice:
         GrafError
         """
         common = console.common()
-        key = (self.model, self.checkpoint, self.config, self.device)
+        key = (self.model, self.checkpoint, self.config, self.device, self.family)
         if key not in common.models:
             common.models[key] = self._load(common)
         return common.models[key]
@@ -63,6 +64,7 @@ class ModelChoice:
                 name,
                 checkpoint=self.checkpoint,
                 config=self.config,
+                family=self.family,
                 device=self.device,
                 manifest=common.manifest,
                 offline=common.offline,
@@ -80,12 +82,13 @@ class ModelChoice:
         from graf_cli import opening
 
         common = console.common()
-        key = (recipe.model, self.checkpoint, self.config, self.device)
+        key = (recipe.model, self.checkpoint, self.config, self.device, self.family)
         if key not in common.models:
             common.models[key] = opening.load_for(
                 recipe,
                 checkpoint=self.checkpoint,
                 config=self.config,
+                family=self.family,
                 device=self.device,
                 manifest=common.manifest,
             )
@@ -104,6 +107,7 @@ class ModelChoice:
             self.model or DEFAULT_MODEL,
             checkpoint=self.checkpoint,
             config=self.config,
+            family=self.family,
             manifest=console.common().manifest,
         )
 

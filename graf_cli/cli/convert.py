@@ -12,7 +12,10 @@ from graf_cli.cli.options import FILE, common_options
 
 @click.command(short_help="A training checkpoint becomes one small file.")
 @click.argument("file", type=FILE)
-@click.option("--config", type=FILE, help="The config.yaml of its training.")
+@click.option("--config", type=FILE, help="The config.yaml or config.txt of its training.")
+@click.option(
+    "--family", help="Kind of generator, where the file is not to be asked; see `graf models`."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="NAME.safetensors")
 @click.option("--half", is_flag=True, help="Store numbers in half precision.")
 @click.option(
@@ -24,9 +27,15 @@ from graf_cli.cli.options import FILE, common_options
 @click.option("--json", "as_json", is_flag=True, help="Print the result as a JSON object.")
 @common_options
 def convert(  # noqa: PLR0917 - click calls it by name
-    file: Path, config: Path | None, out: Path, half: bool, clobber: bool, as_json: bool
+    file: Path,
+    config: Path | None,
+    family: str | None,
+    out: Path,
+    half: bool,
+    clobber: bool,
+    as_json: bool,
 ) -> None:
-    """Keep the averaged generator of FILE and its specification, which --checkpoint takes alone.
+    """Keep the generator of FILE and its specification in a file that --checkpoint takes alone.
 
     \b
     graf convert chkpts/model_best.pt --config config.yaml --out model.safetensors
@@ -35,13 +44,13 @@ def convert(  # noqa: PLR0917 - click calls it by name
         raise click.BadParameter(f"`{out}` must end in .safetensors.", param_hint="--out")
     import torch
 
-    from graf_cli.model.checkpoint import write_weights
-    from graf_cli.model.generator import digest, open_checkpoint
+    from graf_cli.model.checkpoint import open_checkpoint, write_checkpoint
+    from graf_cli.model.generator import digest
     from graf_cli.output.store.atomic import placed
 
-    spec, weights = open_checkpoint(file, config)
+    spec, networks = open_checkpoint(file, config, family)
     with placed(out, clobber=clobber) as temporary:
-        write_weights(temporary, spec, weights, torch.float16 if half else torch.float32)
+        write_checkpoint(temporary, spec, networks, torch.float16 if half else torch.float32)
     if as_json:
         print_json({"path": str(out), "bytes": out.stat().st_size, "sha256": digest(out)})
     else:

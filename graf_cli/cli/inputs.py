@@ -62,11 +62,13 @@ def cameras_from(
     ------
     UsageError
     """
+    from graf_cli.model.spec import features_of
     from graf_cli.scene.poses import read_poses
 
+    llff = features_of(spec).llff
     free = fov is not None or spec.camera.orthographic
     # Their proportions do not matter when their lenses are not used.
-    cameras = read_from(path, lambda file: read_poses(file, None if free else size))
+    cameras = read_from(path, lambda file: read_poses(file, None if free else size, llff))
     if free and (cameras.intrinsics or cameras.fov is not None):
         why = "--fov replaces" if fov is not None else f"{spec.name} has parallel rays, unlike"
         log.warning("%s the lenses of %s, which are not used.", why, path)

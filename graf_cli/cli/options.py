@@ -91,9 +91,12 @@ model_options = _group(
     click.option("--model", type=MODEL, envvar="GRAF_MODEL",
                  help="NAME or NAME:SIZE; see `graf models`.  [default: toy-cars]"),
     click.option("--checkpoint", type=FILE,
-                 help="A checkpoint of your own instead: GRAF's model_best.pt with its --config, "
-                      "or a file of `graf convert`."),
-    click.option("--config", type=FILE, help="The config.yaml of that training."),
+                 help="A checkpoint of your own instead: GRAF's model_best.pt or a NeRF's "
+                      "200000.tar with its --config, or a file of `graf convert`."),
+    click.option("--config", type=FILE,
+                 help="The config.yaml or config.txt of that training."),
+    click.option("--family",
+                 help="Kind of generator of --checkpoint.  [default: what the file says]"),
     click.option("--device", default="auto", envvar="GRAF_DEVICE", show_default=True,
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
+from graf_cli.weights.reading import Stored
 
 Tensors = dict[str, Tensor]
 S = TypeVar("S", bound=Struct)
@@ -37,6 +39,36 @@ class Family(Protocol[S]):
     def features(self, spec: S) -> Features:
         """What the model offers, without reading a weight."""
 
+    def read(self, path: Path) -> Stored:
+        """A file of the authors' or of `graf convert`, without trust.
+
+        Raises
+        ------
+        CheckpointError
+            When it cannot be read, or names what this family's files do not.
+        """
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        """Whether what a file holds is of this family, by its keys."""
+
+    def described(self, path: Path, content: Mapping[str, Any], config: Path | None) -> ModelSpec:
+        """The model of a file that does not describe itself.
+
+        Parameters
+        ----------
+        path : Path
+            Of the file, after which the model is called.
+        content : mapping
+            What the file holds.
+        config : Path or None
+            What its training was configured by.
+
+        Raises
+        ------
+        ManifestError
+            When the configuration is missing or cannot be meant.
+        """
+
     def adopt(self, path: Path, spec: S, stored: Mapping[str, Any]) -> dict[str, Tensors]:
         """The authors' names become ours, every tensor checked against the specification.
 
@@ -46,7 +78,8 @@ class Family(Protocol[S]):
             Of the file, for messages.
         spec : Struct
         stored : mapping
-            What the file holds: nested dictionaries of tensors and plain data.
+            What the file holds: nested dictionaries of tensors and plain data, or the flat names
+            ``NETWORK.NAME`` that `graf convert` wrote.
 
         Returns
         -------

@@ -14,7 +14,7 @@ from graf_cli.scene.features import Features
 if TYPE_CHECKING:
     from graf_cli.families.contract import Family
 
-FAMILIES = ("graf",)
+FAMILIES = ("graf", "nerf")
 
 
 class FamilySpec(Protocol):

@@ -10,9 +10,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from graf_cli.errors import ManifestError
-from graf_cli.families.graf.config import read_config
-from graf_cli.model.checkpoint import Tensors, Weights, check_weights, read_weights
+from graf_cli.families.contract import Tensors
+from graf_cli.model.checkpoint import open_checkpoint, read_checkpoint
 from graf_cli.model.families import family_of
 from graf_cli.model.spec import features_of
 from graf_cli.scene.camera import Camera
@@ -66,31 +65,17 @@ def build(
     return Generator(spec=spec, sha256=sha256, network=network, device=device)
 
 
-def open_checkpoint(path: Path, config: Path | None = None) -> tuple[ModelSpec, Weights]:
-    """A user's own checkpoint and the configuration beside it; graf's own files need none.
+def load_checkpoint(
+    path: Path, config: Path | None, device: torch.device, family: str | None = None
+) -> Generator:
+    """What a user trained, on a device; see `graf_cli.model.checkpoint.open_checkpoint`.
 
     Raises
     ------
     CheckpointError, ManifestError
     """
-    weights = read_weights(path)
-    if config is not None:
-        spec = read_config(config, path.stem)
-    elif weights.spec is not None:
-        spec = weights.spec
-    else:
-        raise ManifestError(
-            f"{path} does not say how its network is built; "
-            "give the config.yaml of its training with --config."
-        )
-    check_weights(path, spec, weights)
-    return spec, weights
-
-
-def load_checkpoint(path: Path, config: Path | None, device: torch.device) -> Generator:
-    """What a user trained, on a device. Raises as `open_checkpoint`."""
-    spec, weights = open_checkpoint(path, config)
-    return build(spec, weights.networks, digest(path), device)
+    spec, networks = open_checkpoint(path, config, family)
+    return build(spec, networks, digest(path), device)
 
 
 def load_spec(spec: ModelSpec, path: Path, device: torch.device) -> Generator:
@@ -101,9 +86,7 @@ def load_spec(spec: ModelSpec, path: Path, device: torch.device) -> Generator:
     CheckpointError
         When the file does not hold the network that the manifest describes.
     """
-    weights = read_weights(path)
-    check_weights(path, spec, weights)
-    return build(spec, weights.networks, digest(path), device)
+    return build(spec, read_checkpoint(path, spec), digest(path), device)
 
 
 def digest(path: Path) -> str:

@@ -8,7 +8,7 @@ import msgspec
 
 from graf_cli.model.families import spec_of
 from graf_cli.scene.features import Features
-from graf_cli.scene.spec import ModelSpec
+from graf_cli.scene.spec import SAME_RADIUS, ModelSpec
 
 COMMON = frozenset(ModelSpec.__struct_fields__) - {"settings"}
 DEFAULT_FAMILY = "graf"
@@ -24,7 +24,11 @@ def to_plain(spec: ModelSpec) -> dict[str, Any]:
     common = {key: getattr(spec, key) for key in ModelSpec.__struct_fields__ if key != "settings"}
     if spec.family == DEFAULT_FAMILY:
         del common["family"]  # so that versions without families read it too
+    if spec.height is None:
+        del common["height"]
     plain: dict[str, Any] = msgspec.to_builtins(common)
+    if spec.camera.steady == SAME_RADIUS:
+        del plain["camera"]["steady"]
     own: dict[str, Any] = msgspec.to_builtins(spec.settings)
     return plain | own
 

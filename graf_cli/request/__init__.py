@@ -12,6 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import DEFAULT_FPS, Grid, ModelRef, Recipe, Samples, Sweep
 from graf_cli.request.dataset import dataset as dataset
 from graf_cli.request.options import CameraOptions as CameraOptions
@@ -21,6 +22,7 @@ from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
 from graf_cli.request.parts import (
+    check_sphere,
     frames_of,
     moves,
     object_of,
@@ -71,6 +73,7 @@ def sample(ref: ModelRef, spec: ModelSpec, n: int, seed: int = 0, **asked: Any) 
     UsageError
     """
     options = SampleOptions.of(asked)
+    check_sphere(spec)
     plan = Samples(n=n, seed=check_seeds([seed])[0], truncation=truncation_of(options))
     return recipe_of(ref, spec, plan, options)
 
@@ -91,6 +94,8 @@ def grid(
     UsageError
     """
     options = GridOptions.of(asked)
+    if features_of(spec).length == 0:
+        raise UsageError(f"`{spec.name}` is one scene, without codes to make a grid of.")
     plan = Grid(
         shapes=check_seeds(shapes),
         appearances=check_seeds(appearances),

@@ -18,6 +18,7 @@ from graf_cli.syntax import check_seeds, check_size, parse_colour
 from graf_cli.version import __version__
 
 DEFAULT_FRAMES = 120
+AHEAD: Row = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the average camera
 T = TypeVar("T")
 
 
@@ -28,6 +29,7 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
     ------
     UsageError
     """
+    _check_blocks(spec, options)
     seed = options.get("seed")
     codes = _rows(options.get("latents"))
     if codes and any(options.get(key) is not None for key in ("seed", "shape", "appearance")):
@@ -41,6 +43,16 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
         truncation=truncation_of(options),
         codes=codes,
     )
+
+
+def _check_blocks(spec: ModelSpec, options: SweepOptions) -> None:
+    """Refuse to choose among the objects of a model that has one."""
+    if features_of(spec).blocks:
+        return
+    for key in ("seed", "shape", "appearance", "latents"):
+        # A recipe has seeds whether its model has codes or not.
+        if options.get(key) not in (None, 0, (0,)):
+            raise UsageError(f"`{spec.name}` is one scene, without codes; leave out ⟨{key}⟩.")
 
 
 def or_else(value: T | None, default: T) -> T:
@@ -61,7 +73,7 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
     UsageError
     """
     asked = options.get("size")
-    size = spec.size if asked is None else asked
+    size = (spec.size, spec.height or spec.size) if asked is None else asked
     width, height = check_size((size, size) if isinstance(size, int) else size)
     show = tuple(or_else(options.get("show"), ("rgb",)))
     depth_range = options.get("depth_range")
@@ -116,6 +128,9 @@ def view_of(spec: ModelSpec, options: CameraOptions) -> View:
             "⟨poses⟩ says where the cameras are; leave out ⟨azimuth⟩, ⟨elevation⟩, ⟨radius⟩."
         )
     lenses = _pinholes(spec, options)
+    if features_of(spec).cameras == "front" and not poses:
+        _check_front(spec, options)
+        poses = (AHEAD,)
     return View(
         azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
         elevation=_keyframes(options.get("elevation"), _middle(camera.elevation)),
@@ -124,6 +139,29 @@ def view_of(spec: ModelSpec, options: CameraOptions) -> View:
         poses=poses,
         intrinsics=lenses,
     )
+
+
+def _check_front(spec: ModelSpec, options: CameraOptions) -> None:
+    for key in ("azimuth", "elevation", "radius"):
+        if options.get(key) is not None:
+            raise UsageError(
+                f"`{spec.name}` is a scene that cameras stand in front of; ⟨{key}⟩ has no meaning "
+                "there: give ⟨poses⟩, such as the poses_bounds.npy of its data, or --path spiral."
+            )
+
+
+def check_sphere(spec: ModelSpec) -> None:
+    """Refuse to draw cameras of a model that has no sphere of them.
+
+    Raises
+    ------
+    UsageError
+    """
+    if features_of(spec).cameras == "front":
+        raise UsageError(
+            f"`{spec.name}` is a scene that cameras stand in front of, and has no range to draw "
+            "them from; use `graf render` with --poses or --path."
+        )
 
 
 def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:

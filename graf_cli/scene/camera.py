@@ -23,7 +23,6 @@ from graf_cli.scene.intrinsics import HALF, Intrinsics, focal
 from graf_cli.scene.spec import CameraSpec, PixelCentres
 
 PARALLEL = 1e-9  # sine of the angle to "up" below which a camera looks along it
-SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +180,8 @@ def camera_for(
 
     A model trained at one radius expects the object between its near and its far; when a camera
     stands nearer or farther than in training, both move along with it. Nothing is seen behind a
-    camera, unless its rays are parallel and start anywhere.
+    camera, unless its rays are parallel and start anywhere. `CameraSpec.steady` says what counts
+    as nearer or farther.
 
     Intrinsics (fx, fy, cx, cy) stand in for `fov`. Those that a field of view says to the last
     bit become one, so that the same view is the same camera however it was told.
@@ -192,7 +192,7 @@ def camera_for(
         fov, lens = (lens.fov(width), lens) if plain is None else (plain, None)
     distance = float(np.linalg.norm(pose[:, 3]))
     high = spec.radius[1]
-    off_radius = not spec.radius_varies and abs(distance - high) > SAME_RADIUS * high
+    off_radius = not spec.radius_varies and abs(distance - high) > spec.steady * high
     shift = distance - high if off_radius else 0.0
     near, behind = spec.near + shift, spec.radius_varies or spec.orthographic
     return Camera(

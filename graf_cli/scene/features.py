@@ -88,6 +88,13 @@ class Features(Struct, frozen=True):
         Along a ray by default: of the first pass, and of a second one.
     fast : bool
         Whether there is a fast path.
+    cameras : str
+        Where they stand: on a ``sphere`` around the origin, by azimuth, elevation and radius, or
+        in ``front`` of a scene, where only poses say where; the average one is then at the origin
+        and looks along −z.
+    llff : str
+        Frame that the cameras of an LLFF file are taken into: ``as stored``, ``recentred`` or
+        ``spherified``; see `graf_cli.scene.llff`.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -103,6 +110,8 @@ class Features(Struct, frozen=True):
     samples: int = 64
     further: int = 0
     fast: bool = False
+    cameras: Literal["sphere", "front"] = "sphere"
+    llff: Literal["as stored", "recentred", "spherified"] = "as stored"
 
     @property
     def length(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from graf_cli.errors import UsageError
 from graf_cli.scene.camera_path import from_camera_path
 from graf_cli.scene.files import Poses, Size, check_rows, fitted, read_json
 from graf_cli.scene.intrinsics import Intrinsics
+from graf_cli.scene.llff import placed
 from graf_cli.scene.transforms import from_transforms
 
 __all__ = ["Poses", "read_poses"]
@@ -19,9 +21,10 @@ __all__ = ["Poses", "read_poses"]
 log = logging.getLogger("graf")
 
 LLFF_NUMBERS = 17  # of a row: 3 × 5, and the bounds
+LlffFrame = Literal["as stored", "recentred", "spherified"]
 
 
-def read_poses(path: Path, size: Size | None = None) -> Poses:
+def read_poses(path: Path, size: Size | None = None, llff: LlffFrame = "as stored") -> Poses:
     """Read cameras.
 
     Parameters
@@ -31,6 +34,9 @@ def read_poses(path: Path, size: Size | None = None) -> Poses:
         LLFF writes it, n × 17; or a ``.json``: nerfstudio's transforms.json or camera_path.json.
     size : (int, int), optional
         Width and height that are wanted; intrinsics are scaled to it.
+    llff : str
+        Frame of the model that the cameras of an LLFF file are taken into; see
+        `graf_cli.scene.llff`.
 
     Raises
     ------
@@ -47,11 +53,11 @@ def read_poses(path: Path, size: Size | None = None) -> Poses:
         raise UsageError(f"{path} holds the arrays {sorted(arrays)}; name the cameras `poses`.")
     matrices = arrays["poses"] if "poses" in arrays else next(iter(arrays.values()))
     if matrices.ndim == 2 and matrices.shape[1] == LLFF_NUMBERS:
-        return _from_llff(path, matrices, size)
+        return _from_llff(path, matrices, size, llff)
     return Poses(check_rows(path, matrices))
 
 
-def _from_llff(path: Path, table: Array, asked: Size | None) -> Poses:
+def _from_llff(path: Path, table: Array, asked: Size | None, frame: LlffFrame) -> Poses:
     """Rows of 3 × 5, ``[R | eye | (h, w, f)]``, and two bounds.
 
     The columns of R are down, right and backwards. Rays pass through integer coordinates and the
@@ -69,6 +75,11 @@ def _from_llff(path: Path, table: Array, asked: Size | None) -> Poses:
             )
         lenses.append(Intrinsics(f, f, w / 2, h / 2))
         sizes.append((int(w), int(h)))
+    if frame != "as stored":
+        if not table[:, 15].min() > 0:
+            raise UsageError(f"{path} has a near bound of 0 or less; depths are above 0.")
+        rows = placed(table, frame).poses
+        return fitted(path, check_rows(path, rows), lenses, sizes, asked, middle=True)
     log.warning(
         "%s: its near and far bounds (%.4g to %.4g) are not used; a model samples its own depths.",
         path, table[:, 15].min(), table[:, 16].max(),

@@ -25,6 +25,7 @@ Depth = Annotated[int, Meta(ge=1, le=64)]
 Octaves = Annotated[int, Meta(ge=0, le=32)]
 Distance = Annotated[float, Meta(ge=0, le=1e6)]
 FieldOfView = Annotated[Degrees, Meta(gt=0, lt=180)]
+SAME_RADIUS = 1e-5  # relative; what rounding of a pose may take a camera off its radius
 
 MAX_SIZE = 16384  # pixels along one side
 Pixels = Annotated[int, Meta(ge=1, le=MAX_SIZE)]
@@ -58,6 +59,9 @@ class CameraSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pixels: PixelCentres = "integer"  # where the ray of a pixel goes; see `Camera`
     depths: Literal["axis", "ray"] = "axis"  # near and far are depths along either
     pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)  # what the cameras look at
+    # How far a camera may stand off the radius, relative to it, before near and far move along;
+    # by default what rounding of a pose may take it off.
+    steady: Distance = SAME_RADIUS
 
     def __post_init__(self) -> None:
         for key in ("near", "far", "radius", "fov", "u", "v"):
@@ -101,6 +105,7 @@ class ModelSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     name: str
     size: Pixels  # pixels along a side of its training images
+    height: Pixels | None = None  # of these images, where they are not square
     camera: CameraSpec
     background: Literal["white", "black"] = "white"
     family: str = "graf"  # what the files of versions without families mean

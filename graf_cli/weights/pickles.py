@@ -2,15 +2,16 @@
 
 A pickle is a program. `inspect_pickle` runs it on a machine that has only the few instructions
 that a checkpoint needs, and that knows numbers, strings and tuples but holds a mere kind in place
-of all else. What a checkpoint of GRAF has no use for is refused, so that the reader that follows
-meets only calls, keys and sizes that are known to be harmless.
+of all else. What a checkpoint has no use for is refused, so that the reader that follows meets
+only calls, keys and sizes that are known to be harmless. Beside tensors a file may name what its
+family allows: see `Allowed`.
 """
 
 from __future__ import annotations
 
 import math
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import BinaryIO
@@ -22,7 +23,7 @@ class UnsafePickleError(ValueError):
     """A pickle does what no checkpoint needs to; the message goes on from "it"."""
 
 
-class _Kind(Enum):
+class Kind(Enum):
     """What is held in place of an object."""
 
     DICT = auto()
@@ -36,8 +37,15 @@ class _Kind(Enum):
 
 
 @dataclass(frozen=True)
-class _Function:
-    makes: _Kind
+class Function:
+    """What a file may call.
+
+    Attributes
+    ----------
+    makes : Kind
+    """
+
+    makes: Kind
 
 
 @dataclass(frozen=True)
@@ -50,16 +58,13 @@ class _Storage:
     items: int
 
 
-_GLOBALS = {
-    "collections OrderedDict": _Function(_Kind.ORDERED_DICT),
-    "torch._utils _rebuild_tensor": _Function(_Kind.TENSOR),
-    "torch._utils _rebuild_tensor_v2": _Function(_Kind.TENSOR),
-    "torch._utils _rebuild_parameter": _Function(_Kind.PARAMETER),
-    # `fid_best` and `kid_best` are NumPy's scalars
-    "numpy.core.multiarray scalar": _Function(_Kind.SCALAR),
-    "numpy._core.multiarray scalar": _Function(_Kind.SCALAR),
-    "numpy dtype": _Function(_Kind.DTYPE),
-    "_codecs encode": _Function(_Kind.BYTES),
+Allowed = Mapping[str, Function]  # by module and name, as a pickle has them: "numpy dtype"
+
+_TENSORS: Mapping[str, Function | _StorageType] = {
+    "collections OrderedDict": Function(Kind.ORDERED_DICT),
+    "torch._utils _rebuild_tensor": Function(Kind.TENSOR),
+    "torch._utils _rebuild_tensor_v2": Function(Kind.TENSOR),
+    "torch._utils _rebuild_parameter": Function(Kind.PARAMETER),
     "torch DoubleStorage": _StorageType(8),
     "torch FloatStorage": _StorageType(4),
     "torch HalfStorage": _StorageType(2),
@@ -72,8 +77,16 @@ _GLOBALS = {
     "torch BoolStorage": _StorageType(1),
 }
 
+# What a NumPy scalar is pickled as, by version 1 and by later ones.
+NUMPY_SCALARS: Allowed = {
+    "numpy.core.multiarray scalar": Function(Kind.SCALAR),
+    "numpy._core.multiarray scalar": Function(Kind.SCALAR),
+    "numpy dtype": Function(Kind.DTYPE),
+    "_codecs encode": Function(Kind.BYTES),
+}
 
-def inspect_pickle(stream: BinaryIO, announced: dict[str, int]) -> None:
+
+def inspect_pickle(stream: BinaryIO, announced: dict[str, int], allowed: Allowed) -> None:
     """Run the pickle that begins here, and stop behind it.
 
     Parameters
@@ -81,6 +94,8 @@ def inspect_pickle(stream: BinaryIO, announced: dict[str, int]) -> None:
     stream : BinaryIO
     announced : dict of int
         Is given the bytes of each storage that the pickle refers to.
+    allowed : mapping of str to Function
+        What it may call beside what tensors are made with.
 
     Raises
     ------
@@ -90,7 +105,7 @@ def inspect_pickle(stream: BinaryIO, announced: dict[str, int]) -> None:
         When it is no pickle.
     """
     start = stream.tell()
-    machine = _Machine(announced)
+    machine = _Machine(announced, {**_TENSORS, **allowed})
     for opcode, argument, position in pickletools.genops(stream):
         if (position or 0) - start > MAX_PICKLE:
             raise UnsafePickleError("describes more than a checkpoint has")
@@ -102,6 +117,7 @@ def inspect_pickle(stream: BinaryIO, announced: dict[str, int]) -> None:
 @dataclass
 class _Machine:
     announced: dict[str, int]
+    globals: Mapping[str, Function | _StorageType]
     _stack: list[object] = field(default_factory=list)
     _outer: list[list[object]] = field(default_factory=list)  # stacks set aside at each mark
     _memo: dict[object, object] = field(default_factory=dict)
@@ -127,9 +143,9 @@ class _Machine:
         self._stack.append(self._memo[index])
 
     def look_up(self, name: object) -> None:
-        if name not in _GLOBALS:
+        if name not in self.globals:
             raise UnsafePickleError(f"asks for `{str(name).replace(' ', '.')}`")
-        self._stack.append(_GLOBALS[str(name)])
+        self._stack.append(self.globals[str(name)])
 
     def refer(self, _: object) -> None:
         match self._stack.pop():
@@ -147,19 +163,19 @@ class _Machine:
     def call(self, _: object) -> None:
         function, arguments = self.last(2)
         match function, arguments:
-            case _Function(_Kind.TENSOR), (_Storage(items), int(), tuple(size), *_) if (
+            case Function(Kind.TENSOR), (_Storage(items), int(), tuple(size), *_) if (
                 _numel(size) <= items
             ):
                 pass
-            case _Function(_Kind.ORDERED_DICT), ():
+            case Function(Kind.ORDERED_DICT), ():
                 pass
-            case _Function(_Kind.PARAMETER), (_Kind.TENSOR, bool(), _Kind.ORDERED_DICT):
+            case Function(Kind.PARAMETER), (Kind.TENSOR, bool(), Kind.ORDERED_DICT):
                 pass
-            case _Function(_Kind.BYTES), (str(), "latin1"):
+            case Function(Kind.BYTES), (str(), "latin1"):
                 pass
-            case _Function(_Kind.DTYPE), ("f8", int(), int()):
+            case Function(Kind.DTYPE), ("f8", int(), int()):
                 pass
-            case _Function(_Kind.SCALAR), (_Kind.DTYPE, _Kind.BYTES):
+            case Function(Kind.SCALAR), (Kind.DTYPE, Kind.BYTES):
                 pass
             case _:
                 raise UnsafePickleError("makes an object in a way of its own")
@@ -168,22 +184,22 @@ class _Machine:
     def build(self, _: object) -> None:
         state = self._stack.pop()
         match self._stack[-1], state:
-            case _Kind.ORDERED_DICT, _Kind.DICT:
+            case Kind.ORDERED_DICT, Kind.DICT:
                 pass
-            case _Kind.DTYPE, (3, "<", None, None, None, -1, -1, 0):
+            case Kind.DTYPE, (3, "<", None, None, None, -1, -1, 0):
                 pass
             case _:
                 raise UnsafePickleError("gives an object a state of its own")
 
     def append(self, _: list[object]) -> None:
-        if self._stack[-1] is not _Kind.LIST:
+        if self._stack[-1] is not Kind.LIST:
             raise UnsafePickleError("appends to what is not a list")
 
     def set_items(self, items: list[object]) -> None:
         # A key is hashed, which can take for ever when it is a tuple of tuples of tuples.
         if not all(isinstance(key, str | int) for key in items[::2]):
             raise UnsafePickleError("has a key that is neither a name nor a number")
-        if self._stack[-1] not in (_Kind.DICT, _Kind.ORDERED_DICT):
+        if self._stack[-1] not in (Kind.DICT, Kind.ORDERED_DICT):
             raise UnsafePickleError("sets an item of what is not a dictionary")
 
 
@@ -205,8 +221,8 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, object], None]] = {
     "LONG1": _Machine.push,
     "BINFLOAT": _Machine.push,
     "BINUNICODE": _Machine.push,
-    "EMPTY_DICT": lambda machine, _: machine.push(_Kind.DICT),
-    "EMPTY_LIST": lambda machine, _: machine.push(_Kind.LIST),
+    "EMPTY_DICT": lambda machine, _: machine.push(Kind.DICT),
+    "EMPTY_LIST": lambda machine, _: machine.push(Kind.LIST),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
     "TUPLE1": lambda machine, _: machine.push(tuple(machine.last(1))),
     "TUPLE2": lambda machine, _: machine.push(tuple(machine.last(2))),

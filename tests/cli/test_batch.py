@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from graf_cli.cli.main import cli
 from graf_cli.engine import local
-from graf_cli.model import generator
+from graf_cli.model import checkpoint
 from graf_cli.rendering.renderer import Frame, Renderer, Series, Shot
 from tests.cli.conftest import CARS, Run
 from tests.cli.process import Server
@@ -102,13 +102,13 @@ def test_models_are_loaded_once_and_shapes_looked_into_once(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loads, jobs = [], []
-    load, draw = generator.open_checkpoint, local.LocalEngine.draw
+    load, draw = checkpoint.open_checkpoint, local.LocalEngine.draw
 
     def loaded(*asked: Any) -> Any:
         loads.append(asked)
         return load(*asked)
 
-    monkeypatch.setattr(generator, "open_checkpoint", loaded)
+    monkeypatch.setattr("graf_cli.model.generator.open_checkpoint", loaded)
 
     def drawn(self: local.LocalEngine, work: Any) -> Any:
         jobs.append((id(self), id(work.generator)))

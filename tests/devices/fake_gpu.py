@@ -16,8 +16,8 @@ from torch.utils.backend_registration import (
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import Codes, as_network
 from graf_cli.families.graf.scene import draw_codes as draw
-from graf_cli.model.checkpoint import Weights
-from graf_cli.model.generator import Generator, build, open_checkpoint
+from graf_cli.model.checkpoint import open_checkpoint
+from graf_cli.model.generator import Generator, build
 from graf_cli.rendering.integrator import Seen, disparity
 from graf_cli.scene.camera import camera_for, pose_on_sphere, rays
 from tests.conftest import CASES, REFERENCE
@@ -36,10 +36,9 @@ def place(name: str, mode: FakeTensorMode) -> tuple[Generator, Codes]:
     spec, weights = open_checkpoint(REFERENCE / f"{name}.pt", REFERENCE / f"{name}.json")
     latent = draw(spec.settings.latent, 0)
     latent = Codes(mode.from_tensor(latent.shape), mode.from_tensor(latent.appearance))
-    fine = None if weights.fine is None else without_numbers(weights.fine)
     with mode:
-        fake = Weights(without_numbers(weights.coarse), fine)
-        return build(spec, fake.networks, "0" * 64, torch.device(FAKE)), latent
+        fake = {name: without_numbers(tensors) for name, tensors in weights.items()}
+        return build(spec, fake, "0" * 64, torch.device(FAKE)), latent
 
 
 def picture(generator: Generator, latent: Codes) -> Seen:

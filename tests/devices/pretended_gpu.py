@@ -19,8 +19,8 @@ from torch.utils.backend_registration import (
 )
 
 from graf_cli.families.graf.scene import draw_codes as draw
-from graf_cli.model.checkpoint import Weights
-from graf_cli.model.generator import Generator, build, open_checkpoint
+from graf_cli.model.checkpoint import open_checkpoint
+from graf_cli.model.generator import Generator, build
 from graf_cli.rendering.fast.proof import PROMISE
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.camera import camera_for, pose_on_sphere
@@ -102,10 +102,8 @@ def place(name: str, device: str) -> Generator:
     def placed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return {key: tensor.to(device=device) for key, tensor in tensors.items()}
 
-    fine = None if weights.fine is None else placed(weights.fine)
-    return build(
-        spec, Weights(placed(weights.coarse), fine).networks, "0" * 64, torch.device(device)
-    )
+    there = {key: placed(tensors) for key, tensors in weights.items()}
+    return build(spec, there, "0" * 64, torch.device(device))
 
 
 def shots(generator: Generator) -> list[Shot]:

@@ -12,8 +12,8 @@ from graf_cli.errors import CheckpointError, ManifestError
 from graf_cli.families.graf.scene import as_network
 from graf_cli.families.graf.scene import draw_codes as draw
 from graf_cli.families.graf.spec import NetworkSpec
-from graf_cli.model.checkpoint import read_weights, write_weights
-from graf_cli.model.generator import digest, load_checkpoint, load_spec, open_checkpoint
+from graf_cli.model.checkpoint import open_checkpoint, write_checkpoint
+from graf_cli.model.generator import digest, load_checkpoint, load_spec
 from tests.conftest import CPU, REFERENCE, Case, random_weights, small_generator, small_spec
 from tests.rendering.fields import conditioned
 
@@ -21,21 +21,24 @@ from tests.rendering.fields import conditioned
 def test_a_checkpoint_needs_the_configuration_beside_it(case: Case) -> None:
     spec, weights = open_checkpoint(case.checkpoint, case.config)
     assert spec == case.generator.spec
-    assert weights.coarse.keys() == as_network(case.generator.network).coarse.state_dict().keys()
+    assert (
+        weights["generator"].keys() == as_network(case.generator.network).coarse.state_dict().keys()
+    )
     with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* with --config\.$"):
         open_checkpoint(case.checkpoint)
 
 
 def test_our_own_file_needs_none(tmp_path: Path) -> None:
     path, spec = tmp_path / "small.safetensors", small_spec()
-    write_weights(path, spec, random_weights(spec), torch.float32)
+    write_checkpoint(path, spec, random_weights(spec).networks, torch.float32)
     found, _ = open_checkpoint(path)
     assert found == spec
 
 
 def test_a_configuration_wins_over_the_file_s_own_words(tmp_path: Path, case: Case) -> None:
     path = tmp_path / "model.safetensors"
-    write_weights(path, small_spec(), read_weights(case.checkpoint), torch.float32)
+    _, weights = open_checkpoint(case.checkpoint, case.config)
+    write_checkpoint(path, small_spec(), weights, torch.float32)
     with pytest.raises(CheckpointError, match="configuration belong together"):
         open_checkpoint(path)
     spec, _ = open_checkpoint(path, case.config)

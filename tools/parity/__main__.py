@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
-FAMILIES = ("eg3d", "giraffe", "pigan")  # modules beside this one
+import tools.parity
+from tools.parity.rows import Row
 
 
-def main() -> int:
-    """Print a row for each output of each case."""
-    parser = argparse.ArgumentParser(prog="python -m tools.parity", description=__doc__)
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    count = failed = 0
-    print(f"{'case':32} {'output':22} {'largest':>9} {'mean':>9} {'bound':>9}")
-    for name in FAMILIES:
+def families() -> Iterator[str]:
+    """The modules beside this one that know the cases of a family."""
+    for module in iter_modules(tools.parity.__path__):
+        if not module.name.startswith("_"):
+            found = import_module(f"tools.parity.{module.name}")
+            if hasattr(found, "cases") and hasattr(found, "run"):
+                yield module.name
+
+
+def rows(folder: Path) -> Iterator[Row]:
+    """Every comparison that a folder has."""
+    for name in families():
         module = import_module(f"tools.parity.{name}")
         for case in module.cases(folder):
-            for row in module.run(case):
-                count += 1
-                failed += not row.good
-                print(
-                    f"{row.case:32} {row.output:22} {row.largest:9.1e} {row.mean:9.1e} "
-                    f"{row.bound:9.1e}{'' if row.good else '  OFF'}",
-                    flush=True,
-                )
+            yield from module.run(case)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print a row for each output of each case; 0 when all are within their bounds."""
+    parser = argparse.ArgumentParser(prog="python -m tools.parity", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder: Path = parser.parse_args(arguments).folder
+    count = failed = 0
+    print(f"{'case':32} {'output':22} {'largest':>9} {'mean':>9} {'bound':>9}")
+    for row in rows(folder):
+        count += 1
+        failed += not row.good
+        print(
+            f"{row.case:32} {row.output:22} {row.largest:9.1e} {row.mean:9.1e} "
+            f"{row.bound:9.1e}{'' if row.good else '  OFF'}",
+            flush=True,
+        )
     print(f"{count} rows, {failed} off")
     return 0 if count and not failed else 1
 

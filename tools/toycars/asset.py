@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from graf_cli.families.graf.checkpoint import COARSE
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.spec import Spec
-from graf_cli.model.checkpoint import Weights, write_weights
+from graf_cli.model.checkpoint import write_checkpoint
 from graf_cli.scene.spec import About, CameraSpec, ModelSpec
 from tools.toycars.truth import FAR, FIELD_OF_VIEW, NEAR, RADIUS, V_RANGE
 
@@ -43,5 +44,5 @@ def write_asset(path: Path, field: RadianceField) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     weights = {name: tensor.detach().cpu() for name, tensor in field.state_dict().items()}
-    write_weights(unfinished, model_spec(field), Weights(weights), torch.float16)
+    write_checkpoint(unfinished, model_spec(field), {COARSE: weights}, torch.float16)
     unfinished.replace(path)

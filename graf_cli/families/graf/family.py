@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from graf_cli.errors import ManifestError
 from graf_cli.families.contract import Tensors
+from graf_cli.families.graf import checkpoint
 from graf_cli.families.graf import spec as specs
+from graf_cli.families.graf.checkpoint import COARSE, FINE
+from graf_cli.families.graf.config import read_config
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import Network, as_network, scene
 from graf_cli.families.graf.spec import features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
-
-COARSE, FINE = "generator", "generator_fine"
+from graf_cli.weights.reading import Stored, read
 
 
 class Graf:
@@ -29,6 +35,32 @@ class Graf:
     def features(self, spec: specs.Spec) -> Features:
         """A shape code and an appearance code."""
         return features(spec)
+
+    def read(self, path: Path) -> Stored:
+        """An archive or a stream of `torch.save`, or a safetensors file."""
+        return read(path, checkpoint.ALLOWED)
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        """By `generator_test` and its kin, or the layers of a network."""
+        return checkpoint.recognises(content)
+
+    def described(
+        self,
+        path: Path,
+        content: Mapping[str, Any],  # noqa: ARG002 the seam has it
+        config: Path | None,
+    ) -> ModelSpec:
+        """As its config.yaml says."""
+        if config is None:
+            raise ManifestError(
+                f"{path} does not say how its network is built; "
+                "give the config.yaml of its training with --config."
+            )
+        return read_config(config, path.stem)
+
+    def adopt(self, path: Path, spec: specs.Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
+        """The averaged weights, where there are some."""
+        return checkpoint.adopt(path, spec, stored)
 
     def network(
         self, spec: specs.Spec, weights: Mapping[str, Tensors], *, device: torch.device

@@ -1,6 +1,6 @@
 """The conditional radiance field: a point, a direction and two codes give density and colour.
 
-GRAF, section 3.2; the encoding is equation 3 without its factor π, as the released code has it.
+GRAF, section 3.2.
 """
 
 from __future__ import annotations
@@ -8,49 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from graf_cli.families.graf.spec import SKIP_LAYER, LatentSpec, NetworkSpec
 from graf_cli.scene.kernels import Linear
+from graf_cli.scene.mlp import encode, encoded_length, join, trunk, trunk_inputs
 
 Density: TypeAlias = Tensor  # (...,) raw, before the rectifier
 Colour: TypeAlias = Tensor  # (..., 3) raw, before the sigmoid
 Field: TypeAlias = Callable[[Tensor, Tensor | None], tuple[Density, Colour]]
-
-
-def encoded_length(octaves: int, *, encode: bool) -> int:
-    """Numbers that `encode` makes of a 3-vector."""
-    return 3 + 6 * octaves if encode else 3
-
-
-def encode(p: Tensor, octaves: int) -> Tensor:
-    """Positional encoding ``[p, sin(2^0 p), cos(2^0 p), …, sin(2^(L-1) p), cos(2^(L-1) p)]``.
-
-    Parameters
-    ----------
-    p : Tensor, shape = (..., 3)
-        Points in world units, or unit directions.
-    octaves : int
-        L; with none the result is `p` alone.
-
-    Returns
-    -------
-    Tensor, shape = (..., 3 + 6 L)
-    """
-    octave = torch.arange(octaves, device=p.device, dtype=torch.int64)
-    powers = (1 << octave).to(p.dtype)  # exact, which a floating power need not be
-    angles = p[..., None, :] * powers[:, None]
-    waves = torch.stack((angles.sin(), angles.cos()), dim=-2)
-    return torch.cat((p, waves.flatten(-3)), dim=-1)
-
-
-def _join(parts: list[Tensor]) -> Tensor:
-    """Concatenate along the last axis, the leading ones broadcast."""
-    # NumPy's: PyTorch's own imports a compiler, a third of a second for a picture of a tenth.
-    lead = np.broadcast_shapes(*(tuple(part.shape[:-1]) for part in parts))
-    return torch.cat([part.expand(*lead, part.shape[-1]) for part in parts], dim=-1)
 
 
 class RadianceField(nn.Module):
@@ -85,7 +52,7 @@ class RadianceField(nn.Module):
             return Linear(inputs, outputs, device=device, dtype=dtype)
 
         self.pts_linears = nn.ModuleList(
-            linear(self._trunk_inputs(layer, entry, width), width) for layer in range(depth)
+            linear(trunk_inputs(layer, entry, width, SKIP_LAYER), width) for layer in range(depth)
         )
         view = self._view_length() + latent.dim_appearance
         self.has_view_branch = view > 0
@@ -96,12 +63,6 @@ class RadianceField(nn.Module):
             self.rgb_linear = linear(width // 2, 3)
         else:
             self.output_linear = linear(width, 5 if network.importance else 4)
-
-    @staticmethod
-    def _trunk_inputs(layer: int, entry: int, width: int) -> int:
-        if layer == 0:
-            return entry
-        return entry + width if layer == SKIP_LAYER + 1 else width
 
     def _view_length(self) -> int:
         if not self.network.use_viewdirs:
@@ -119,13 +80,8 @@ class RadianceField(nn.Module):
 
     def trunk(self, points: Tensor, shape: Tensor) -> Tensor:
         """Features that density and colour are read from, shape = (..., width)."""
-        entry = _join([self.encode_points(points), shape])
-        h = entry
-        for layer, linear in enumerate(self.pts_linears):
-            h = linear(h).relu()
-            if layer == SKIP_LAYER:
-                h = torch.cat((entry, h), dim=-1)
-        return h
+        entry = join([self.encode_points(points), shape])
+        return trunk(entry, self.pts_linears, SKIP_LAYER)
 
     def forward(
         self, points: Tensor, directions: Tensor | None, shape: Tensor, appearance: Tensor
@@ -170,6 +126,6 @@ class RadianceField(nn.Module):
             if directions is None:
                 raise ValueError("this field was trained with view directions; pass them")
             parts.append(self.encode_directions(directions))
-        view = self.views_linears[0](_join([*parts, appearance])).relu()
+        view = self.views_linears[0](join([*parts, appearance])).relu()
         raw: Tensor = self.rgb_linear(view)
         return raw

@@ -1,22 +1,16 @@
-"""A conditioned field with everything constant folded away.
-
-Within one object the codes are constants, so their products with the weights are biases. The
-feature layer has no activation, so it folds into the view layer. A direction belongs to a ray, so
-its product is made once a ray. What is left is the part that depends on the point.
-"""
+"""A conditioned field with everything constant folded away; see `graf_cli.scene.mlp`."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.spec import SKIP_LAYER
-from graf_cli.scene.kernels import ALIGN, Affine, in_tiles, tile_of
+from graf_cli.scene.mlp import FoldedBranch, FoldedTrunk, View, encoded_length, numbers_of
 
 
-class FoldedDensity:
+class FoldedDensity(FoldedTrunk):
     """The density trunk of one shape.
 
     Parameters
@@ -28,63 +22,20 @@ class FoldedDensity:
     """
 
     def __init__(self, field: RadianceField, shape: Tensor, dtype: torch.dtype) -> None:
-        self.device, self.dtype = next(field.parameters()).device, dtype
         network = field.network
-        octaves = network.multires if network.encode else 0
-        self.scale = (1 << torch.arange(octaves, device=self.device, dtype=torch.int64)).to(
-            torch.float32
-        )[:, None]
-        self.encoded = 3 + 6 * octaves
-        self.padding = -self.encoded % ALIGN
-        code = shape.to(device=self.device, dtype=torch.float64)
-        self.layers = [
-            self._folded(layer, *_exact(linear), code)
-            for layer, linear in enumerate(field.pts_linears)
-        ]
         head = field.alpha_linear if field.has_view_branch else field.output_linear
         row = 0 if field.has_view_branch else 3
-        only = slice(row, row + 1)
-        self.head = Affine(head.weight[only], head.bias[only], torch.float32)
-        self.tile = tile_of(self.device, dtype)
-
-    def _folded(self, layer: int, weight: Tensor, bias: Tensor, code: Tensor) -> Affine:
-        """One layer; the first and the one after the skip see the encoded point and the code."""
-        if layer in (0, SKIP_LAYER + 1):
-            entry, rest = weight[:, : self.encoded], weight[:, self.encoded :]
-            bias = bias + rest[:, : len(code)] @ code
-            weight = torch.cat((rest[:, len(code) :], self._reordered(entry)), dim=-1)
-        return Affine(weight, bias, self.dtype)
-
-    def _reordered(self, entry: Tensor) -> Tensor:
-        """Columns in the order of `encode`: all sines, all cosines, the point, zeros."""
-        waves = entry[:, 3:].reshape(len(entry), -1, 2, 3)
-        parts = (waves[:, :, 0].flatten(1), waves[:, :, 1].flatten(1), entry[:, :3])
-        return functional.pad(torch.cat(parts, dim=-1), (0, self.padding))
-
-    def encode(self, points: Tensor) -> Tensor:
-        """Points, shape = (n, 3), as the first layer takes them."""
-        angles = (points[:, None, :] * self.scale).flatten(1)
-        pad = points.new_zeros((len(points), self.padding))
-        return torch.cat((angles.sin(), angles.cos(), points, pad), dim=-1).to(self.dtype)
-
-    def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """What colour is read from, shape = (n, width), and raw density, shape = (n,), float32."""
-        features, density = in_tiles(self._run, self.tile, points)
-        return features, density[:, 0]
-
-    def at(self, points: Tensor) -> Tensor:
-        """Raw density alone."""
-        return self(points)[1]
-
-    def _run(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        entry = self.encode(points)
-        h = self.layers[0].rectified(entry)
-        for layer, affine in enumerate(self.layers[1:], 1):
-            h = affine.rectified(torch.cat((h, entry), -1) if layer == SKIP_LAYER + 1 else h)
-        return h, self.head(h.to(torch.float32))
+        super().__init__(
+            [numbers_of(layer) for layer in field.pts_linears],
+            numbers_of(head).rows(row, row + 1),
+            octaves=network.multires if network.encode else 0,
+            skip=SKIP_LAYER,
+            code=shape,
+            dtype=dtype,
+        )
 
 
-class FoldedColour:
+class FoldedColour(FoldedBranch):
     """The colour branch of one object.
 
     Parameters
@@ -96,65 +47,16 @@ class FoldedColour:
     """
 
     def __init__(self, field: RadianceField, appearance: Tensor, dtype: torch.dtype) -> None:
-        self.field, self.dtype = field, dtype
-        self.view = _folded_view(field, appearance, dtype) if field.has_view_branch else None
-        self.tile = tile_of(next(field.parameters()).device, dtype)
-        self.directions = _of_directions(field)
         out = field.rgb_linear if field.has_view_branch else field.output_linear
-        self.out = Affine(out.weight[:3], out.bias[:3], dtype)
-
-    @property
-    def products(self) -> tuple[torch.Size, ...]:
-        """Shapes, outputs × inputs, of the matrices that a sample goes through."""
-        parts = [self.out] if self.view is None else [self.view, self.out]
-        return tuple(part.weight.shape for part in parts)
-
-    def per_ray(self, directions: Tensor) -> Tensor | None:
-        """What a ray's unit direction, shape = (n, 3), adds to each of its samples' view layer."""
-        linear = self.directions
-        if linear is None:
-            return None
-        encoded = self.field.encode_directions(directions)
-        [added] = in_tiles(lambda rows: (linear(rows),), self.tile, encoded)
-        return added.to(self.dtype)
-
-    def __call__(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
-        """Raw colour, shape = (n, 3), float32, of features and their rays' `per_ray`."""
-        given = (features,) if per_ray is None else (features, per_ray)
-        [raw] = in_tiles(self._run, self.tile, *given)
-        return raw.to(torch.float32)
-
-    def _run(self, features: Tensor, per_ray: Tensor | None = None) -> tuple[Tensor]:
-        if self.view is None:
-            return (self.out(features),)
-        if per_ray is None:
-            return (self.out(self.view.rectified(features)),)
-        return (self.out(self.view(features).add_(per_ray).relu_()),)
+        view = _view(field) if field.has_view_branch else None
+        super().__init__(view, numbers_of(out).rows(0, 3), appearance, dtype)
 
 
-def _exact(linear: nn.Module) -> tuple[Tensor, Tensor]:
-    """Weight and bias in double precision, so that folding does not round."""
-    if not isinstance(linear, nn.Linear):
-        raise TypeError(linear)
-    return linear.weight.double(), linear.bias.double()
-
-
-def _of_directions(field: RadianceField) -> Affine | None:
-    """Columns of the view layer that the encoded direction goes through."""
-    if not field.network.use_viewdirs:
-        return None
-    width = field.feature_linear.out_features
-    octaves = field.network.multires_views if field.network.encode else 0
-    weight, _ = _exact(field.views_linears[0])
-    weight = weight[:, width : width + 3 + 6 * octaves]
-    return Affine(weight, torch.zeros_like(weight[:, 0]), torch.float32)
-
-
-def _folded_view(field: RadianceField, appearance: Tensor, dtype: torch.dtype) -> Affine:
-    weight, bias = _exact(field.views_linears[0])
-    feature_weight, feature_bias = _exact(field.feature_linear)
-    width, codes = len(feature_bias), len(appearance)
-    code = appearance.to(device=weight.device, dtype=torch.float64)
-    bias = bias + weight[:, :width] @ feature_bias + weight[:, weight.shape[1] - codes :] @ code
-    folded = weight[:, :width] @ feature_weight
-    return Affine(folded, bias, dtype)
+def _view(field: RadianceField) -> View:
+    network = field.network
+    return View(
+        feature=numbers_of(field.feature_linear),
+        layer=numbers_of(field.views_linears[0]),
+        encode=field.encode_directions if network.use_viewdirs else None,
+        directions=encoded_length(network.multires_views, encode=network.encode),
+    )

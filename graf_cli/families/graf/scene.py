@@ -120,7 +120,7 @@ class FoldedVolume:
         self.channels = 3
         self.device, self.tile = self._density.device, self._density.tile
         self.per_ray = self._colour.per_ray
-        self.density_products = tuple(layer.weight.shape for layer in self._density.layers)
+        self.density_products = self._density.products
         self.radiance_products = self._colour.products
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.arrays import Array
-from graf_cli.families.graf.field import RadianceField, encode, encoded_length
+from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import as_network
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
+from graf_cli.scene.mlp import encode, encoded_length
 from tests.conftest import Case, read_case, small_generator, small_spec
 from tests.rendering.fields import conditioned
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from graf_cli.families.graf.checkpoint import Weights
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
-from graf_cli.model.checkpoint import Weights
 from graf_cli.model.generator import Generator, build
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 from tests.conftest import CPU

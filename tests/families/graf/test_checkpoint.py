@@ -8,6 +8,7 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -20,19 +21,38 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
+from graf_cli.families.graf import checkpoint
+from graf_cli.families.graf.checkpoint import Weights
 from graf_cli.families.graf.spec import NetworkSpec
-from graf_cli.model.checkpoint import (
-    SPEC_KEY,
-    Weights,
-    check_weights,
-    read_weights,
-    write_weights,
-)
+from graf_cli.model.checkpoint import SPEC_KEY, described, write_checkpoint
 from graf_cli.model.spec import to_plain
 from graf_cli.scene.spec import ModelSpec
+from graf_cli.weights.reading import read
 from tests.conftest import REFERENCE, Case, random_weights, small_spec
 
 ZIP, STREAM = True, False
+
+
+@dataclass(frozen=True)
+class Found(Weights):
+    """The generator of a file, and what the file says of itself."""
+
+    spec: ModelSpec | None = None
+
+
+def read_weights(path: Path) -> Found:
+    stored = read(path, checkpoint.ALLOWED)
+    spec = described(path, stored)
+    weights = checkpoint.weights_of(path, stored.content)
+    return Found(weights.coarse, weights.fine, spec)
+
+
+def check_weights(path: Path, spec: ModelSpec, weights: Weights) -> None:
+    checkpoint.check(path, spec.settings, weights)
+
+
+def write_weights(path: Path, spec: ModelSpec, weights: Weights, dtype: torch.dtype) -> None:
+    write_checkpoint(path, spec, weights.networks, dtype)
 
 
 def refused(path: Path, message: str | None = None) -> str:
@@ -306,7 +326,7 @@ def test_a_state_dict_holds_tensors_of_numbers(path: Path, state: object, messag
 def test_a_network_beyond_all_measure_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graf_cli.model.checkpoint.MAX_PARAMETERS", 5)
+    monkeypatch.setattr("graf_cli.weights.reading.MAX_PARAMETERS", 5)
     tensor = torch.zeros(6, device="cpu", dtype=torch.float16)
     refused(saved(path, {"generator_test": {"a": tensor}}), "more than 5 parameters")
 
@@ -441,7 +461,7 @@ def test_hostile_pickles_are_refused(path: Path, hostile: bytes) -> None:
 def test_a_pickle_without_end_is_left_alone(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("graf_cli.weights.pickles.MAX_PICKLE", 1000)
     refused(streamed(path, pickled(b"N" * 2000)), "describes more than a checkpoint has")
-    monkeypatch.setattr("graf_cli.model.checkpoint.MAX_PICKLE", 1000)
+    monkeypatch.setattr("graf_cli.weights.reading.MAX_PICKLE", 1000)
     refused(zipped(path, pickled(b"N" * 2000)), "not one of `torch.save`")
 
 
