@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from graf_cli import api
 from graf_cli.cli import console
@@ -197,7 +196,7 @@ class Job:
         start = time.perf_counter()
         part = self.output.part()
         with self._open() as sink:
-            pictures = part.pictures(self.recipe)
+            pictures = part.pictures(self.recipe, generator.features)
             missing = sink.missing(pictures)
             work = Work(
                 generator,
@@ -301,7 +300,7 @@ def report(result: Result, output: OutputChoice) -> None:
 
 def _report_cost(recipe: Recipe, cost: dict[str, Any], output: OutputChoice) -> None:
     if output.as_json:
-        console.print_json({"recipe": msgspec.to_builtins(recipe), "cost": cost})
+        console.print_json({"recipe": recipe.to_plain(), "cost": cost})
         return
     click.echo(recipe.to_json())
     sent = "nothing" if cost["download"] is None else f"`{cost['download']}`, size not known"

@@ -109,7 +109,7 @@ def _columns(recipe: Recipe) -> int | None:
 
     match recipe.plan:
         case Grid() if recipe.frame is None:
-            return len(recipe.plan.appearances)
+            return len(recipe.plan.columns)
         case Dataset() if recipe.frame is None:
             return recipe.plan.views
         case Samples() if recipe.frame is None:

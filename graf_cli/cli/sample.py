@@ -97,12 +97,18 @@ def _records(target: Target, recipe: Recipe, spec: ModelSpec) -> Iterator[bytes]
     """One line a picture: what `render` needs to show it again."""
     import msgspec
 
+    from graf_cli.model.spec import features_of
     from graf_cli.recipe import Samples
     from graf_cli.shots import sample_draw
 
     assert isinstance(recipe.plan, Samples)
     assert target.pattern is not None
+    codes = features_of(spec).blocks
     for k in range(recipe.plan.n):
         drawn = sample_draw(recipe.plan, spec.camera, k)
-        record = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
+        record: dict[str, object] = {"file": target.pattern % k, **msgspec.to_builtins(drawn)}
+        if not codes:
+            del record["seed"]  # of nothing
+        if recipe.plan.controls:
+            record["controls"] = recipe.plan.controls
         yield msgspec.json.encode(record) + b"\n"

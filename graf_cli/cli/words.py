@@ -42,6 +42,8 @@ def _option(option: str, param: click.Option, key: str, value: Any) -> Iterator[
             off = param.secondary_opts
             if value or off:
                 yield option if value else off[0]
+        case dict() if value and param.multiple:
+            yield from _named(option, key, value)
         case str() | int() | float() if not param.is_flag and not isinstance(value, bool):
             if value == "-":
                 raise UsageError(f"`{key}` cannot be standard input in a batch; name a file.")
@@ -52,3 +54,12 @@ def _option(option: str, param: click.Option, key: str, value: Any) -> Iterator[
             raise RecipeError(f"`{key}` cannot be {value!r}; it is true or false.")
         case _:
             raise RecipeError(f"`{key}` cannot be {value!r}; write it as on the command line.")
+
+
+def _named(option: str, key: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """``{"shape": 3, "appearance": [1, 2]}``, one word a name."""
+    for name, value in values.items():
+        parts = value if isinstance(value, list) else [value]
+        if not parts or not all(isinstance(part, str | int | float) for part in parts):
+            raise RecipeError(f"`{key}` cannot give `{name}` {value!r}; write a number or a list.")
+        yield from (option, f"{name}={':'.join(map(str, parts))}")

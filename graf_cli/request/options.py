@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypedDict
 
 from graf_cli.recipe import Ease, Kind, NormalFrame
+from graf_cli.syntax import AxisValues
 
 CameraChoice = Literal["model", "orbit", "cap", "poses"]
 
@@ -20,6 +21,8 @@ class PictureOptions(TypedDict, total=False):
     show: Sequence[Kind] | None  # one or several, side by side
     depth_range: tuple[float, float] | None  # ends of the scale of depths, world units
     normals: NormalFrame | None  # whose axes normals are told in
+    controls: Mapping[str, float | Sequence[float]] | None  # by name; those of the family
+    jitter: int | None  # seed of the random numbers of the authors' program; None draws none
 
 
 class CameraOptions(PictureOptions, total=False):
@@ -36,10 +39,12 @@ class CameraOptions(PictureOptions, total=False):
 class SweepOptions(CameraOptions, total=False):
     """What `render` takes."""
 
-    seed: int | Sequence[int] | None  # of shape and appearance; keyframes to sweep along
-    shape: int | Sequence[int] | None
+    seed: int | Sequence[int] | None  # of all blocks; keyframes to sweep along
+    codes: Mapping[str, int | Sequence[int]] | None  # seeds by block
+    shape: int | Sequence[int] | None  # of the block of that name, as in `codes`
     appearance: int | Sequence[int] | None
     latents: Sequence[Sequence[float]] | None  # n rows of a code, in place of seeds
+    space: str | None  # what these are: z, or another space of the family
     frames: int | None
     fps: float | None
     ease: Ease | None
@@ -51,7 +56,12 @@ class SampleOptions(PictureOptions, total=False):
 
 
 class GridOptions(CameraOptions, total=False):
-    """What `grid` takes."""
+    """What `grid` takes; an axis is a name and its values."""
+
+    rows: Mapping[str, Sequence[float] | AxisValues | str] | None
+    columns: Mapping[str, Sequence[float] | AxisValues | str] | None
+    seed: int | None  # of the blocks that no axis sets
+    codes: Mapping[str, int | Sequence[int]] | None  # likewise, by block
 
 
 class DatasetOptions(CameraOptions, total=False):
