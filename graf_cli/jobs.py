@@ -301,7 +301,7 @@ class _Run:
             self.events.warn(warning)
         start = time.perf_counter()
         with self._open(generator.spec) as sink:
-            pictures = (output.shard or Shard()).pictures(self.recipe)
+            pictures = (output.shard or Shard()).pictures(self.recipe, generator.features)
             missing = sink.missing(pictures)
             work = work_of(generator, self.recipe, missing, self.job.render)
             outcome = self._fill(sink, work)
@@ -431,7 +431,7 @@ def _columns(recipe: Recipe) -> int | None:
     """As many as the contact sheet of that kind has; a sweep makes none."""
     match recipe.plan:
         case Grid() if recipe.frame is None:
-            return len(recipe.plan.appearances)
+            return len(recipe.plan.columns)
         case Dataset() if recipe.frame is None:
             return recipe.plan.views
         case Samples() if recipe.frame is None:
@@ -450,9 +450,14 @@ def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | Non
 
 def _lines(pattern: str, plan: Samples, spec: ModelSpec) -> Iterator[bytes]:
     """One line a picture: what `render` needs to show it again."""
+    codes = features_of(spec).blocks
     for k in range(plan.n):
         drawn = sample_draw(plan, spec.camera, k)
-        record = {"file": pattern % k, **msgspec.to_builtins(drawn)}
+        record: dict[str, Any] = {"file": pattern % k, **msgspec.to_builtins(drawn)}
+        if not codes:
+            del record["seed"]  # of nothing
+        if plan.controls:
+            record["controls"] = plan.controls
         yield msgspec.json.encode(record) + b"\n"
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from graf_cli.errors import UsageError
 from graf_cli.recipe import Recipe
+from graf_cli.scene.features import Features
 
 NEW_SHAPE = 3.0  # pictures that beginning with a shape costs
 SNAP = 0.1  # of a shard's pictures by which it may differ to keep a shape in one place
@@ -41,14 +42,16 @@ class Shard:
         """As people write it."""
         return f"{self.index}/{self.count}"
 
-    def pictures(self, recipe: Recipe) -> range:
+    def pictures(self, recipe: Recipe, features: Features) -> range:
         """Its pictures: neighbours, of as few shapes as fairness allows.
+
+        The features are of the recipe's model, and tell which pictures share a shape.
 
         The shards of a recipe together are all of its pictures, each once.
         """
         if recipe.frame is not None:
             return range(1) if self.index == 1 else range(0)
-        together, total = recipe.per_shape, recipe.planned
+        together, total = recipe.together(features), recipe.planned
         return range(
             _cut(self.index - 1, self.count, together, total),
             _cut(self.index, self.count, together, total),

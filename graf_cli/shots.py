@@ -10,20 +10,28 @@ from typing import overload
 
 import numpy as np
 import torch
+from msgspec.structs import replace
 from torch import Tensor
 
 from graf_cli.arrays import Array
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import (
     TRANSPARENT,
+    Axis,
+    ControlAxis,
     Dataset,
     Ease,
     Grid,
+    Plan,
     Recipe,
+    Rows,
     Samples,
+    SeedAxis,
+    SubjectPath,
     Sweep,
     View,
-    check_codes,
+    ViewAxis,
+    check_subject,
 )
 from graf_cli.rendering.renderer import Series, Shot
 from graf_cli.scene.camera import (
@@ -78,11 +86,11 @@ class Shots(Sequence[Shot]):
     Raises
     ------
     RecipeError
-        When the recipe's codes are not of this model.
+        When the recipe's codes or controls are not of this model.
     """
 
     def __init__(self, recipe: Recipe, spec: ModelSpec) -> None:
-        check_codes(recipe, spec)
+        check_subject(recipe, spec)
         self.recipe = recipe
         self.spec = spec
         self.features = features_of(spec)
@@ -103,6 +111,11 @@ class Shots(Sequence[Shot]):
         k = range(len(self))[k]
         return self._shot(k if self.recipe.frame is None else self.recipe.frame)
 
+    @property
+    def together(self) -> int:
+        """How many pictures, one after another, share each geometry."""
+        return self.recipe.together(self.features)
+
     def _shot(self, picture: int) -> Shot:
         background = self.recipe.background
         return Shot(
@@ -113,7 +126,7 @@ class Shots(Sequence[Shot]):
         )
 
     def series(self, k: int) -> Series:
-        """What picture `k` is drawn alike with: the pictures of its shape.
+        """What picture `k` is drawn alike with: the pictures of its geometry.
 
         A recipe of one picture of a plan draws it as a series of its own, unless it is of a data
         set, which may be taken apart and still be drawn again to the last bit.
@@ -121,25 +134,34 @@ class Shots(Sequence[Shot]):
         frame = self.recipe.frame
         picture = range(len(self))[k] if frame is None else frame
         alone = frame is not None and not isinstance(self.recipe.plan, Dataset)
-        together = 1 if alone else self.recipe.per_shape
+        together = 1 if alone else self.together
         return Series(self._shot(picture - picture % together), together)
 
     def _subject(self, k: int) -> Subject:
         plan, features = self.recipe.plan, self.features
         match plan:
             case Sweep():
-                codes, truncation = sweep_codes(plan, features, k), plan.object.truncation
-            case Samples():
-                seed = sample_draw(plan, self.spec.camera, k).seed
-                codes, truncation = _codes(draw(features, seed)), plan.truncation
+                path, pace, at_frame = plan.subject, Pace.of(plan), k
             case Grid():
-                row, column = divmod(k, len(plan.appearances))
-                seeds = {"shape": plan.shapes[row], "appearance": plan.appearances[column]}
-                codes, truncation = _codes(_by_block(features, seeds)), plan.truncation
-            case Dataset():
-                seed = drawn_seed(plan.seed, k // plan.views)
-                codes, truncation = _codes(draw(features, seed)), plan.truncation
-        return Subject(codes, truncation=truncation)
+                path, pace, at_frame = grid_subject(plan, k), Pace(1), 0
+            case Samples() | Dataset():
+                codes = _codes(draw(features, self._seed(plan, k)))
+                controls = _set(features, plan.controls)
+                return Subject(
+                    codes, truncation=plan.truncation, controls=controls, jitter=self.recipe.jitter
+                )
+        return Subject(
+            path_codes(path, features, at_frame, pace),
+            space="z" if path.rows is None else path.rows.space,
+            truncation=path.truncation,
+            controls=path_controls(path, features, at_frame, pace),
+            jitter=self.recipe.jitter,
+        )
+
+    def _seed(self, plan: Samples | Dataset, k: int) -> int:
+        if isinstance(plan, Samples):
+            return sample_draw(plan, self.spec.camera, k).seed
+        return drawn_seed(plan.seed, k // plan.views)
 
     def _camera(self, k: int) -> Camera:
         plan = self.recipe.plan
@@ -153,7 +175,7 @@ class Shots(Sequence[Shot]):
                 pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius)
                 fov = self.spec.camera.fov
             case Grid():
-                pose, fov = _view_at(plan.view, 0, Pace(1))
+                pose, fov = _view_at(grid_view(plan, k), 0, Pace(1))
                 lens = _lens(plan.view, 0)
             case Dataset():
                 pose, fov = posed(plan, *divmod(k, plan.views)), plan.view.fov[0]
@@ -216,27 +238,91 @@ def _closes(keyframes: Sequence[float]) -> bool:
     return travel > 0 and math.isclose(travel % TURN, 0, abs_tol=1e-9)
 
 
-def sweep_codes(plan: Sweep, features: Features, k: int) -> dict[str, Code]:
-    """The object at frame `k`, before truncation."""
-    if plan.object.codes:
-        row = plan.object.codes[k if len(plan.object.codes) > 1 else 0]
-        return _codes(split(features, torch.tensor(row, device="cpu", dtype=torch.float32)))
-    keyframes = {"shape": plan.object.shape, "appearance": plan.object.appearance}
+def path_codes(path: SubjectPath, features: Features, k: int, pace: Pace) -> dict[str, Code]:
+    """The codes at frame `k`, before truncation."""
+    if path.rows is not None:
+        return _row_codes(path.rows, features, k)
+    drawn = _Drawn(features)
     return {
-        block.name: _code_between(block.name, keyframes[block.name], features, k, Pace.of(plan))
+        block.name: _code_between(block.name, path.seeds[block.name], drawn, k, pace)
         for block in features.blocks
     }
 
 
-def _code_between(block: str, seeds: Sequence[int], features: Features, k: int, pace: Pace) -> Code:
+class _Drawn(dict[int, dict[str, Tensor]]):
+    """The codes of seeds, each seed drawn once for all of its blocks."""
+
+    def __init__(self, features: Features) -> None:
+        super().__init__()
+        self.features = features
+
+    def __missing__(self, seed: int) -> dict[str, Tensor]:
+        self[seed] = draw(self.features, seed)
+        return self[seed]
+
+
+def _code_between(block: str, seeds: Sequence[int], drawn: _Drawn, k: int, pace: Pace) -> Code:
     segment, t = pace.segment(len(seeds), k)
     following = seeds[min(segment + 1, len(seeds) - 1)]
-    start = draw(features, seeds[segment])[block]
-    return Code(start, draw(features, following)[block], t) if t > 0 else Code(start)
+    start = drawn[seeds[segment]][block]
+    return Code(start, drawn[following][block], t) if t > 0 else Code(start)
 
 
-def _by_block(features: Features, seeds: Mapping[str, int]) -> dict[str, Tensor]:
-    return {block.name: draw(features, seeds[block.name])[block.name] for block in features.blocks}
+def _row_codes(rows: Rows, features: Features, k: int) -> dict[str, Code]:
+    """Rows of z hold all blocks, those of other spaces stand for the first one."""
+    numbers = rows.values[k if len(rows.values) > 1 else 0]
+    row = torch.tensor(numbers, device="cpu", dtype=torch.float32)
+    if rows.space == "z":
+        return _codes(split(features, row))
+    return {features.blocks[0].name: Code(row.reshape(rows.shape or (-1,)))}
+
+
+def path_controls(path: SubjectPath, features: Features, k: int, pace: Pace) -> dict[str, float]:
+    """The controls at frame `k`; a whole turn of degrees never repeats its first frame."""
+    values = {}
+    for name, keyframes in path.controls.items():
+        control = features.control(name)
+        turns = control is not None and control.unit == "degrees"
+        values[name] = at(keyframes, k, pace, turns=turns)
+    return _set(features, values)
+
+
+def _set(features: Features, values: Mapping[str, float]) -> dict[str, float]:
+    """Those that are not at their default."""
+    found = {}
+    for name, value in values.items():
+        control = features.control(name)
+        if control is None or value != control.default:
+            found[name] = float(value)
+    return found
+
+
+def _cells(plan: Grid, k: int) -> tuple[tuple[Axis, int], tuple[Axis, int]]:
+    """Each axis, and where picture `k` stands along it."""
+    row, column = divmod(k, len(plan.columns))
+    return (plan.rows, row), (plan.columns, column)
+
+
+def grid_subject(plan: Grid, k: int) -> SubjectPath:
+    """What picture `k` of a grid shows."""
+    path = plan.subject
+    for axis, cell in _cells(plan, k):
+        if isinstance(axis, SeedAxis):
+            seeds = dict.fromkeys(axis.blocks, axis.seeds[cell : cell + 1])
+            path = replace(path, seeds={**path.seeds, **seeds})
+        elif isinstance(axis, ControlAxis):
+            values = {axis.name: axis.values[cell : cell + 1]}
+            path = replace(path, controls={**path.controls, **values})
+    return path
+
+
+def grid_view(plan: Grid, k: int) -> View:
+    """Where picture `k` of a grid is seen from."""
+    view = plan.view
+    for axis, cell in _cells(plan, k):
+        if isinstance(axis, ViewAxis):
+            view = replace(view, **{axis.word: axis.values[cell : cell + 1]})
+    return view
 
 
 def _codes(drawn: Mapping[str, Tensor]) -> dict[str, Code]:
@@ -299,8 +385,15 @@ def _lens(view: View, k: int) -> Sequence[float] | None:
 
 def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
     """One sentence when some views lie outside the range that the model was trained on."""
-    if isinstance(recipe.plan, Samples) or spec.camera.steady >= 1:  # or no sphere is meant
+    ranges = [*_views_outside(recipe, spec), *_controls_outside(recipe, features_of(spec))]
+    if not ranges:
         return None
+    return f"Some views lie outside what {spec.name} was trained on: {', '.join(ranges)}."
+
+
+def _views_outside(recipe: Recipe, spec: ModelSpec) -> list[str]:
+    if isinstance(recipe.plan, Samples) or spec.camera.steady >= 1:  # or no sphere is meant
+        return []
     eyes = np.array(list(_eyes(recipe, recipe.plan)))
     radius = np.maximum(np.linalg.norm(eyes, axis=1), SLACK)
     azimuth = np.degrees(np.arctan2(eyes[:, 1], eyes[:, 0]))
@@ -311,26 +404,55 @@ def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:
         ("radius", _near_radius(radius, spec.camera), spec.camera.radius, ""),
     )
     values = {"azimuth": azimuth % TURN, "elevation": elevation, "radius": radius}
-    ranges = [
+    return [
         f"{name} {_range(bounds, unit)} (here {_told(values[name], bounds, unit)})"
         for name, inside, bounds, unit in checks
         if not inside
     ]
-    if not ranges:
-        return None
-    return f"Some views lie outside what {spec.name} was trained on: {', '.join(ranges)}."
+
+
+def _controls_outside(recipe: Recipe, features: Features) -> list[str]:
+    ranges = []
+    for name, values in _values_of(recipe.plan).items():
+        control, found = features.control(name), np.array(values, dtype=np.float64)
+        if control is None or _within(found, (control.low, control.high)):
+            continue
+        bounds = (control.low, control.high)
+        ranges.append(f"{name} {_range(bounds, '')} (here {_told(found, bounds, '')})")
+    return ranges
+
+
+def _values_of(plan: Plan) -> dict[str, tuple[float, ...]]:
+    """Of each control that is set, all keyframes."""
+    match plan:
+        case Sweep():
+            return plan.subject.controls
+        case Samples() | Dataset():
+            return {name: (value,) for name, value in plan.controls.items()}
+        case Grid():
+            axes = (axis for axis in (plan.rows, plan.columns) if isinstance(axis, ControlAxis))
+            return {**plan.subject.controls, **{axis.name: axis.values for axis in axes}}
 
 
 def _eyes(recipe: Recipe, plan: Sweep | Grid | Dataset) -> Iterator[Array]:
     if isinstance(plan, Dataset):
         yield from (pose[:, 3] for pose in _poses(recipe, plan))
         return
-    pace = Pace.of(plan) if isinstance(plan, Sweep) else Pace(1)
-    picked = isinstance(plan, Sweep) and recipe.frame is not None
+    if isinstance(plan, Grid):
+        yield from _grid_eyes(plan)
+        return
+    pace, picked = Pace.of(plan), recipe.frame is not None
     last = pace.frames - 1
     every = range(0, last, max(1, last // CHECKED_VIEWS))
     for k in (recipe.frame or 0,) if picked else (*every, last):
         yield _view_at(plan.view, k, pace)[0][:, 3]
+
+
+def _grid_eyes(plan: Grid) -> Iterator[Array]:
+    """Of the first row and the first column, which see all that the axes do."""
+    columns = len(plan.columns)
+    for k in (*range(columns), *range(0, len(plan.rows) * columns, columns)):
+        yield _view_at(grid_view(plan, k), 0, Pace(1))[0][:, 3]
 
 
 def _poses(recipe: Recipe, plan: Dataset) -> Iterator[Array]:

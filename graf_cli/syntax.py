@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from graf_cli.errors import UsageError
 
@@ -24,6 +25,7 @@ SIDE_BY_SIDE = ("rgb", "depth", "normal")
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]  # of matrix products
 Rgb = tuple[float, float, float]
+T = TypeVar("T")
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
@@ -61,6 +63,57 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     if not all(re.fullmatch("[0-9]{1,40}", part) for part in parts):
         raise UsageError(f"`{text}` is no seed; write a whole number, `from:to`, or `a:b:c`.")
     return check_seeds([int(part) for part in parts])
+
+
+def parse_named(text: str, parse: Callable[[str], T]) -> tuple[str, T]:
+    """``NAME=VALUE``, whose value another parser reads.
+
+    Raises
+    ------
+    UsageError
+    """
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise UsageError(f"`{text}` names nothing; write NAME=VALUE, such as `shape=3`.")
+    return name.strip(), parse(value.strip())
+
+
+@dataclass(frozen=True)
+class AxisValues:
+    """The values along an axis of a grid, as they were written.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Numbers; of a list all values, else keyframes.
+    spread : bool
+        Whether they are keyframes, ``from:to``.
+    count : int or None
+        Of the values between keyframes, where it is said.
+    """
+
+    words: tuple[str, ...]
+    spread: bool
+    count: int | None = None
+
+
+def parse_values(text: str) -> AxisValues:
+    """``3,5,8`` is a list; ``0:4`` goes from one to the other; ``-30:30/7`` in 7 values.
+
+    Raises
+    ------
+    UsageError
+    """
+    values, slash, count = text.partition("/")
+    if "," in values or ":" not in values:
+        words = tuple(word.strip() for word in values.split(","))
+        if all(words) and not slash:
+            return AxisValues(words, spread=False)
+    else:
+        words = tuple(word.strip() for word in values.split(":"))
+        if all(words) and (not slash or re.fullmatch("[0-9]{1,6}", count.strip())):
+            return AxisValues(words, spread=True, count=int(count) if slash else None)
+    raise UsageError(f"`{text}` are no values; write `a,b,c`, `from:to`, or `from:to/COUNT`.")
 
 
 def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:

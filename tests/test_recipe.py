@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,8 +17,8 @@ from graf_cli.recipe import (
     Recipe,
     Samples,
     Sweep,
-    check_codes,
     check_model,
+    check_subject,
     differences,
     from_json,
     model_ref,
@@ -37,8 +36,7 @@ SEEDS = st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=3)
 
 
 def document(**options: Any) -> dict[str, Any]:
-    built: dict[str, Any] = msgspec.to_builtins(sweep(REF, SPEC, **options))
-    return built
+    return sweep(REF, SPEC, **options).to_plain()
 
 
 def read(changed: dict[str, Any]) -> Recipe:
@@ -73,7 +71,9 @@ def test_other_plans_round_trip() -> None:
         ("width", 10**9),
         ("width", 8.5),
         ("samples", 10**6),
-        ("schema", 2),
+        ("schema", 3),
+        ("schema", 0),
+        ("schema", "2"),
         ("background", "mauve"),
         ("background", "#ffffff\n"),
         ("show", []),
@@ -98,10 +98,16 @@ def test_other_plans_round_trip() -> None:
         ("plan.view.fov", [180]),
         ("plan.view.poses", [[0.0] * 11]),
         ("plan.view.poses", [[0.0] * 12] * 3),
-        ("plan.object.codes", [[0.0] * 6] * 2),
-        ("plan.object.shape", [2**63]),
-        ("plan.object.shape", [-1]),
-        ("plan.object.truncation", -1),
+        ("plan.subject.rows", {"values": [[0.0] * 6] * 2}),
+        ("plan.subject.rows", {"values": [[0.0] * 6]}),  # beside seeds
+        ("plan.subject.seeds", {"shape": [2**63]}),
+        ("plan.subject.seeds", {"shape": [-1]}),
+        ("plan.subject.seeds", {"\x1b[2J": [1]}),
+        ("plan.subject.seeds", {"shape": []}),
+        ("plan.subject.controls", {"y": [1e300]}),
+        ("plan.subject.controls", {"y": []}),
+        ("plan.subject.truncation", -1),
+        ("jitter", -1),
     ],
 )
 def test_what_a_recipe_cannot_hold(path: str, value: Any) -> None:
@@ -118,7 +124,7 @@ def test_what_a_recipe_cannot_hold(path: str, value: Any) -> None:
 
 def test_rows_that_differ_in_length() -> None:
     changed = document(frames=2)
-    changed["plan"]["object"]["codes"] = [[0.0] * 6, [0.0] * 5]
+    changed["plan"]["subject"] = {"rows": {"values": [[0.0] * 6, [0.0] * 5]}}
     with pytest.raises(RecipeError, match="differ in length"):
         read(changed)
 
@@ -149,7 +155,8 @@ def test_one_of_many() -> None:
     assert len(one) == 1
     assert one.frame == 2
     assert isinstance(one.plan, Sweep)
-    assert one.plan.object.codes == ((2.0,) * 6,)
+    assert one.plan.subject.rows is not None
+    assert one.plan.subject.rows.values == ((2.0,) * 6,)
     assert one.only(0) == one
     still = sweep(REF, SPEC, seed=3)
     assert still.only(0) == still
@@ -181,9 +188,9 @@ def test_the_version_makes_no_other_recipe() -> None:
 
 def test_codes_of_another_length() -> None:
     changed = document()
-    changed["plan"]["object"]["codes"] = [[0.0] * 9]
+    changed["plan"]["subject"] = {"rows": {"values": [[0.0] * 9]}}
     with pytest.raises(RecipeError, match="9 numbers"):
-        check_codes(read(changed), SPEC)
+        check_subject(read(changed), SPEC)
 
 
 @given(KEYFRAMES, SEEDS, st.integers(1, 50))
@@ -267,7 +274,7 @@ def test_one_picture_keeps_its_pose_and_the_first() -> None:
     ],
 )
 def test_what_a_data_set_cannot_be(path: str, value: Any, named: str) -> None:
-    changed: dict[str, Any] = msgspec.to_builtins(dataset(REF, SPEC, 2, poses=POSES))
+    changed = dataset(REF, SPEC, 2, poses=POSES).to_plain()
     *parents, key = path.split(".")
     inside = changed["plan"]
     for parent in parents:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.errors import UsageError
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import Recipe
 from graf_cli.request import grid, sample, sweep
 from graf_cli.sharding import SCHEDULERS, Shard, parse_shard
@@ -27,7 +28,8 @@ def rows(shapes: int, appearances: int) -> Recipe:
 
 
 def shares(recipe: Recipe, count: int) -> list[range]:
-    return [Shard(index, count).pictures(recipe) for index in range(1, count + 1)]
+    features = features_of(SPEC)
+    return [Shard(index, count).pictures(recipe, features) for index in range(1, count + 1)]
 
 
 RECIPES = st.one_of(

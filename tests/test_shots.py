@@ -208,7 +208,9 @@ def test_transparent_pictures_stand_on_nothing() -> None:
 
 def test_codes_of_another_model() -> None:
     recipe = sweep(REF, SPEC)
-    text = recipe.to_json().replace('"codes":[]', '"codes":[[1,2]]')
+    seeds = '"seeds":{"shape":[0],"appearance":[0]}'
+    assert seeds in recipe.to_json()
+    text = recipe.to_json().replace(seeds, '"rows":{"values":[[1,2]]}')
     with pytest.raises(RecipeError, match="2 numbers"):
         Shots(from_json(text), SPEC)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from graf_cli.rendering.renderer import RenderOptions
     from graf_cli.scene.features import Features
     from graf_cli.syntax import Precision
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,17 @@ class PictureChoice:
     show: tuple[Kind, ...] | None = None
     depth_range: tuple[float, float] | None = None
     normals: NormalFrame | None = None
+    controls: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    jitter: int | None = None
 
     def asked(self) -> dict[str, Any]:
-        """For `graf_cli.request`."""
-        return asdict(self)
+        """For `graf_cli.request`.
+
+        Raises
+        ------
+        UsageError
+        """
+        return {**asdict(self), "controls": by_name("controls", self.controls)}
 
 
 @dataclass(frozen=True)
@@ -148,9 +157,11 @@ class ObjectChoice:
     """Which object; None leaves it to the recipe, or to seed 0."""
 
     seed: tuple[int, ...] | None
+    codes: tuple[tuple[str, tuple[int, ...]], ...]
     shape: tuple[int, ...] | None
     appearance: tuple[int, ...] | None
     latent: Path | None
+    space: str | None
 
     def asked(self, features: Features) -> dict[str, Any]:
         """For `graf_cli.request`.
@@ -162,6 +173,8 @@ class ObjectChoice:
         """
         asked: dict[str, Any] = {
             "seed": self.seed,
+            "codes": by_name("codes", self.codes),
+            "space": self.space,
             "shape": self.shape,
             "appearance": self.appearance,
         }
@@ -169,9 +182,25 @@ class ObjectChoice:
             from graf_cli.cli.inputs import read_from
             from graf_cli.scene.codes import read_rows
 
-            codes = read_from(self.latent, lambda path: read_rows(path, features))
+            space = self.space or "z"
+            codes = read_from(self.latent, lambda path: read_rows(path, features, space))
             asked["latents"] = codes.tolist()
         return asked
+
+
+def by_name(field: str, given: Iterable[tuple[str, T]]) -> dict[str, T] | None:
+    """Values by their names, each said once; None where there are none.
+
+    Raises
+    ------
+    UsageError
+    """
+    found: dict[str, T] = {}
+    for name, value in given:
+        if name in found:
+            raise UsageError(f"⟨{field}⟩ says `{name}` twice; leave out one.")
+        found[name] = value
+    return found or None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import click
 from graf_cli.cli.options import common_options
 
 if TYPE_CHECKING:
-    from graf_cli.recipe import Recipe
+    from graf_cli.recipe import Axis, Recipe, SubjectPath
 
 
 @click.command(short_help="What a file says of itself.")
@@ -24,8 +24,6 @@ def info(file: Path, as_json: bool) -> None:
     graf info spin.mp4
     graf info --json samples/0003.png
     """
-    import msgspec
-
     from graf_cli.cli.console import print_json
     from graf_cli.output.provenance import reading
 
@@ -33,11 +31,13 @@ def info(file: Path, as_json: bool) -> None:
     recipe = found.recipe(str(file))
     facts = {"file": str(file), "format": found.kind, "generated": found.generated}
     if as_json:
-        print_json({**facts, "recipe": msgspec.to_builtins(recipe)})
+        print_json({**facts, "recipe": recipe.to_plain()})
         return
-    for key, value in {**facts, **_facts(recipe)}.items():
+    facts |= _facts(recipe)
+    width = max(12, *(len(key) + 2 for key in facts))
+    for key, value in facts.items():
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-        click.echo(f"{key:<12}{text}")
+        click.echo(f"{key:<{width}}{text}")
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:
@@ -56,22 +56,43 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
     }
     match plan:
         case Sweep():
-            facts |= _view(plan.view)
-            facts["shape"] = _path(plan.object.shape)
-            facts["appearance"] = _path(plan.object.appearance)
-            if plan.object.codes:
-                facts["codes"] = f"{len(plan.object.codes)} of {len(plan.object.codes[0])} numbers"
+            facts |= _view(plan.view) | _subject(plan.subject)
         case Samples():
-            facts["seed"] = plan.seed
+            facts |= {"seed": plan.seed, **plan.controls}
         case Grid():
             facts |= _view(plan.view)
-            facts["shapes"], facts["appearances"] = len(plan.shapes), len(plan.appearances)
+            facts |= {"rows": _axis(plan.rows), "columns": _axis(plan.columns)}
+            facts |= _subject(plan.subject)
         case Dataset():
             facts |= {"objects": plan.objects, "views": plan.views, "seed": plan.seed}
+            facts |= plan.controls
             facts |= {"cameras": plan.cameras, **_view(plan.view)}
             facts["splits"] = ", ".join(f"{s.name} {s.share:g}" for s in plan.splits)
             facts["packed"] = "folder" if plan.tar_size is None else f"tars of {plan.tar_size} MB"
+    if recipe.jitter is not None:
+        facts["jitter"] = recipe.jitter
     return facts if recipe.frame is None else {**facts, "frame": recipe.frame}
+
+
+def _subject(subject: SubjectPath) -> dict[str, Any]:
+    """Seeds of each code, or what rows there are; controls; truncation where there is some."""
+    facts: dict[str, Any] = {name: _path(seeds) for name, seeds in subject.seeds.items()}
+    if subject.rows is not None:
+        rows, space = subject.rows.values, subject.rows.space
+        told = f"{len(rows)} of {len(rows[0])} numbers"
+        facts["codes"] = told if space == "z" else f"{told} in {space}"
+    facts |= {name: _path(values) for name, values in subject.controls.items()}
+    return facts if subject.truncation == 1 else {**facts, "truncation": f"{subject.truncation:g}"}
+
+
+def _axis(axis: Axis) -> str:
+    """What changes along it, and its values."""
+    from graf_cli.recipe import SeedAxis
+
+    if isinstance(axis, SeedAxis):
+        return f"{', '.join(axis.blocks)}: {', '.join(map(str, axis.seeds))}"
+    [name] = axis.changes
+    return f"{name}: {', '.join(f'{value:g}' for value in axis.values)}"
 
 
 def _view(view: Any) -> dict[str, Any]:
@@ -84,4 +105,4 @@ def _view(view: Any) -> dict[str, Any]:
 
 
 def _path(values: tuple[float, ...]) -> str:
-    return " → ".join(f"{value:g}" for value in values)
+    return " → ".join(str(value) if isinstance(value, int) else f"{value:g}" for value in values)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-import msgspec
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
@@ -131,7 +130,7 @@ def report(result: Result | Planned, output: OutputChoice) -> None:
 def _report_plan(planned: Planned, output: OutputChoice) -> None:
     recipe, cost = planned.recipe, planned.cost
     if output.as_json:
-        console.print_json({"recipe": msgspec.to_builtins(recipe), "cost": asdict(cost)})
+        console.print_json({"recipe": recipe.to_plain(), "cost": asdict(cost)})
         return
     click.echo(recipe.to_json())
     sent = "nothing" if cost.download is None else f"`{cost.download}`, size not known"

@@ -39,7 +39,11 @@ COMMANDS = {
     "bench": "bench",
 }
 
-OPTIONS = {"latents": "latent"}  # whose names are not those of the library's arguments
+OPTIONS = {
+    "latents": "latent",
+    "codes": "code",
+    "controls": "control",
+}  # whose names are not those of the library's arguments
 
 
 class ReaderGone(Exception):  # noqa: N818 - it is none

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from graf_cli.cli.console import Common, print_json
 from graf_cli.cli.options import common_options
 from graf_cli.cli.types import MODEL
 from graf_cli.errors import GrafError
+
+if TYPE_CHECKING:
+    from graf_cli.scene.features import Features
 
 
 @click.group(short_help="What models there are, and all about one.", invoke_without_command=True)
@@ -44,10 +47,52 @@ def show(name: str, as_json: bool) -> None:
     if as_json:
         print_json(facts)
         return
-    width = max(map(len, facts)) + 2
-    for key, value in facts.items():
-        text = "yes" if value is True else "no" if value is False else _text(value)
-        click.echo(f"{key.replace('_', ' '):<{width}}{text}")
+    lines = {key: text for name, value in facts.items() for key, text in _lines(name, value)}
+    width = max(map(len, lines)) + 2
+    for key, text in lines.items():
+        click.echo(f"{key:<{width}}{text}")
+
+
+def _lines(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A fact as keys and words; what a family offers is several."""
+    if name == "features":
+        for key, item in value.items():
+            yield from _offers(key, item)
+        return
+    yield (
+        name.replace("_", " "),
+        "yes" if value is True else "no" if value is False else _text(value),
+    )
+
+
+def _offers(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    match name:
+        case "blocks":
+            for block in value:
+                told = f"{block['length']} numbers, {block['prior']}, moves {block['part']}"
+                yield f"code {block['name']}", told
+            if not value:
+                yield "codes", "none: one scene"
+        case "controls":
+            for control in value:
+                unit = f" {control['unit']}" if control["unit"] else ""
+                usual = f"{control['default']:g} if not said"
+                told = f"{control['low']:g} to {control['high']:g}{unit}, {usual}"
+                yield (
+                    f"control {control['name']}",
+                    "; ".join(filter(None, (told, control["about"]))),
+                )
+        case _:
+            text = (
+                "any"
+                if value is None
+                else "yes"
+                if value is True
+                else "no"
+                if value is False
+                else _text(value)
+            )
+            yield name.replace("_", " "), text
 
 
 def _manifest() -> Any:
@@ -106,6 +151,8 @@ def _text(value: Any) -> str:
 def _facts(name: str) -> dict[str, Any]:
     import msgspec
 
+    from graf_cli.model.spec import features_of
+
     manifest = _manifest()
     spec = manifest.resolve(name)
     _, entry = manifest.find(name.partition(":")[0])
@@ -126,10 +173,31 @@ def _facts(name: str) -> dict[str, Any]:
         "background": spec.background,
         "family": spec.family,
         **msgspec.to_builtins(spec.settings),
+        "features": _features(features_of(spec)),
         "address": spec.weights.url,
         "sha256": spec.weights.sha256 or "never published; pinned by the first download",
         "cached": _path(spec.weights) or "no",
         "source": spec.about.source,
         "licence": spec.about.licence,
         "citation": spec.about.citation,
+    }
+
+
+def _features(features: Features) -> dict[str, Any]:
+    """What a model of its family can be asked, by words of the command line."""
+    import msgspec
+
+    return {
+        "blocks": msgspec.to_builtins(features.blocks),
+        "spaces": list(features.spaces) if features.blocks else [],
+        "truncation": features.truncation,
+        "usual_truncation": features.truncation_default,
+        "controls": msgspec.to_builtins(features.controls),
+        "can_show": sorted(features.shows),
+        "background_from": "the user" if features.background == "colour" else "the network",
+        "fixed_sizes": None if features.sizes is None else list(features.sizes),
+        "azimuth_turns": f"the {features.azimuth}",
+        "ray_samples": features.samples + features.further,
+        "jitter": features.jitter,
+        "fast_path": features.fast,
     }

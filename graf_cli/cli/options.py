@@ -21,7 +21,7 @@ from graf_cli.cli.choices import (
     ViewChoice,
 )
 from graf_cli.cli.console import Common
-from graf_cli.cli.types import COLOUR, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
+from graf_cli.cli.types import CODE, COLOUR, CONTROL, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -108,7 +108,13 @@ _LOOK = (
     click.option("--background", type=COLOUR,
                  help="white, black, #rrggbb, transparent, or model.  [default: model]"),
     click.option("--truncation", type=click.FloatRange(0, 100),
-                 help="Scales the codes: below 1 nearer to the average object.  [default: 1]"),
+                 help="Below 1 nearer to the average object: scales codes, or draws them to the "
+                      "mean.  [default: the model's]"),
+    click.option("--control", "controls", type=CONTROL, multiple=True, metavar="NAME=SWEEP",
+                 help="What this family alone has; see `graf models show`. May be repeated."),
+    click.option("--jitter", type=click.IntRange(0, 2**63 - 1), metavar="SEED",
+                 help="Draw the authors' random samples.  [default: none, so that pictures "
+                      "repeat]"),
 )  # fmt: skip
 look_options = _group("picture", PictureChoice, *_LOOK)
 
@@ -132,14 +138,21 @@ camera_options = _group(
     click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
 )  # fmt: skip
 
+code_option = click.option(
+    "--code", "codes", type=CODE, multiple=True, metavar="NAME=SEEDS",
+    help="Seed of one code alone; see `graf models show`. May be repeated.  [default: --seed]",
+)  # fmt: skip
+
 object_options = _group(
     "thing", ObjectChoice,
-    click.option("--seed", type=SEEDS, help="Of shape and appearance.  [default: 0]"),
-    click.option("--shape", type=SEEDS, help="Seed of the shape alone.  [default: --seed]"),
-    click.option("--appearance", type=SEEDS,
-                 help="Seed of the appearance alone.  [default: --seed]"),
+    click.option("--seed", type=SEEDS, help="Of all codes.  [default: 0]"),
+    code_option,
+    click.option("--shape", type=SEEDS, help="Short for --code shape=SEEDS."),
+    click.option("--appearance", type=SEEDS, help="Short for --code appearance=SEEDS."),
     click.option("--latent", type=click.Path(exists=True, path_type=Path, allow_dash=True),
-                 help="Codes from a .npz (shape, appearance) or .npy (n × dim); - is stdin."),
+                 help="Codes from a .npz (an array a code) or .npy (n × numbers); - is stdin."),
+    click.option("--space", help="What these are: z, or w, w+, film where the model has them.  "
+                                 "[default: z]"),
 )  # fmt: skip
 
 motion_options = _group(

@@ -95,6 +95,7 @@ def render(
     graf render --seed 3 --azimuth 30 --out car.png
     graf render --azimuth 0:360 --elevation 5:40:5 --out spin.mp4
     graf render --shape 1 --appearance 1:2:1 --frames 60 --out paint.gif
+    graf render --code shape=1:2 --truncation 0.7 --out near.mp4
     graf render --azimuth 0:360 --out - --format y4m | ffmpeg -i - spin.mkv
     """
     from graf_cli.cli import inputs, job

@@ -64,6 +64,11 @@ def _value(context: click.Context, param: click.Option, key: str, value: Any) ->
             raise UsageError(f"`{key}` cannot be standard input in a batch; name a file.")
         case str() | int() | float() if not isinstance(value, bool):
             return param.type.convert(str(value), param, context)
+        case dict() if value and param.multiple:
+            return tuple(
+                param.type.convert(f"{name}={_joined(key, name, given)}", param, context)
+                for name, given in value.items()
+            )
         case list() if value and isinstance(param.type, Parsed) and _numbers(value):
             return tuple(value)
         case list() if value and all(isinstance(item, str | int | float) for item in value):
@@ -71,6 +76,14 @@ def _value(context: click.Context, param: click.Option, key: str, value: Any) ->
             return param.type.convert(text, param, context)
         case _:
             raise RecipeError(f"`{key}` cannot be {value!r}; write it as on the command line.")
+
+
+def _joined(key: str, name: str, given: object) -> str:
+    """The values of one of several names, as the command line has them."""
+    parts = given if isinstance(given, list) else [given]
+    if not parts or not all(isinstance(part, str | int | float) for part in parts):
+        raise RecipeError(f"`{key}` cannot give `{name}` {given!r}; write a number or a list.")
+    return ":".join(map(str, parts))
 
 
 def _numbers(values: list[object]) -> bool:

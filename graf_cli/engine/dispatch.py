@@ -39,7 +39,7 @@ class Course(Progress[T], Generic[T]):
     def __init__(self, pool: Pool, work: Work, put: Put | None) -> None:
         self.again = 0
         self._pool, self._pictures = pool, work.pictures
-        self._per_shape = work.shots.recipe.per_shape
+        self._per_shape = work.shots.together
         self._outcome = Outcome()
         self._at = self._beyond = 0  # what is taken next, and what was not thought of yet
         self._waiting: list[int] = []

@@ -13,7 +13,22 @@ from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
-from graf_cli.recipe import DEFAULT_FPS, Grid, ModelRef, Recipe, Samples, Sweep
+from graf_cli.recipe import (
+    DEFAULT_FPS,
+    Axis,
+    Dataset,
+    Grid,
+    ModelRef,
+    Plan,
+    Recipe,
+    Samples,
+    SeedAxis,
+    SubjectPath,
+    Sweep,
+    ViewAxis,
+    v1,
+)
+from graf_cli.request.axes import axis_of
 from graf_cli.request.dataset import dataset as dataset
 from graf_cli.request.options import CameraOptions as CameraOptions
 from graf_cli.request.options import DatasetOptions as DatasetOptions
@@ -21,15 +36,15 @@ from graf_cli.request.options import GridOptions as GridOptions
 from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
-from graf_cli.request.parts import (
-    check_sphere,
-    frames_of,
-    moves,
+from graf_cli.request.parts import check_sphere, frames_of, or_else, recipe_of, view_of
+from graf_cli.request.subject import (
+    SHORT,
+    merged,
+    nested,
     object_of,
-    or_else,
-    recipe_of,
+    seeds_of,
+    settings_of,
     truncation_of,
-    view_of,
 )
 from graf_cli.scene.intrinsics import Intrinsics, same_shape
 from graf_cli.scene.spec import ModelSpec
@@ -47,15 +62,16 @@ def sweep(ref: ModelRef, spec: ModelSpec, **asked: Any) -> Recipe:
         When an option's value cannot be meant, or two do not fit together.
     """
     options = SweepOptions.of(asked)
-    thing = object_of(spec, options)
+    subject = object_of(spec, options)
     camera = view_of(spec, options)
     boomerang = bool(options.get("boomerang"))
-    if boomerang and (len(thing.codes) > 1 or len(camera.poses) > 1):
+    rows = 0 if subject.rows is None else len(subject.rows.values)
+    if boomerang and (rows > 1 or len(camera.poses) > 1):
         raise UsageError("⟨boomerang⟩ turns sweeps back, not the rows of ⟨latents⟩ or ⟨poses⟩.")
     plan = Sweep(
-        object=thing,
+        subject=subject,
         view=camera,
-        frames=frames_of(thing, camera, options.get("frames")),
+        frames=frames_of(subject, camera, options.get("frames")),
         fps=or_else(options.get("fps"), DEFAULT_FPS),
         ease=or_else(options.get("ease"), "linear"),
         boomerang=boomerang,
@@ -74,18 +90,32 @@ def sample(ref: ModelRef, spec: ModelSpec, n: int, seed: int = 0, **asked: Any) 
     """
     options = SampleOptions.of(asked)
     check_sphere(spec)
-    plan = Samples(n=n, seed=check_seeds([seed])[0], truncation=truncation_of(options))
+    plan = Samples(
+        n=n,
+        seed=check_seeds([seed])[0],
+        truncation=truncation_of(spec, options),
+        controls=settings_of(spec, options),
+    )
     return recipe_of(ref, spec, plan, options)
 
 
 def grid(
     ref: ModelRef,
     spec: ModelSpec,
-    shapes: Sequence[int],
-    appearances: Sequence[int],
+    shapes: Sequence[int] | None = None,
+    appearances: Sequence[int] | None = None,
     **asked: Any,
 ) -> Recipe:
-    """Every shape in every appearance, from one view; the arguments are seeds.
+    """Pictures of everything along one axis with everything along another.
+
+    Parameters
+    ----------
+    ref : ModelRef
+    spec : ModelSpec
+    shapes, appearances : sequence of int, optional
+        Seeds of the rows and columns, where `rows` and `columns` say nothing else.
+    **options
+        `rows`, `columns`: a name and its values each, ``columns={"azimuth": (-30, 0, 30)}``.
 
     Takes the fields of `GridOptions`.
 
@@ -94,17 +124,45 @@ def grid(
     UsageError
     """
     options = GridOptions.of(asked)
-    if features_of(spec).length == 0:
-        raise UsageError(f"`{spec.name}` is one scene, without codes to make a grid of.")
+    rows = axis_of(spec, "rows", options.get("rows"), shapes)
+    columns = axis_of(spec, "columns", options.get("columns"), appearances)
+    twice = sorted(rows.changes & columns.changes)
+    if twice:
+        raise UsageError(f"⟨rows⟩ and ⟨columns⟩ both change `{twice[0]}`; name something else.")
     plan = Grid(
-        shapes=check_seeds(shapes),
-        appearances=check_seeds(appearances),
+        rows=rows,
+        columns=columns,
+        subject=_still(spec, options, (rows, columns)),
         view=view_of(spec, options),
-        truncation=truncation_of(options),
     )
-    if moves(plan.view):
+    if plan.view.moves:
         raise UsageError("A grid has one view; give numbers, not sweeps.")
     return recipe_of(ref, spec, plan, options)
+
+
+def _still(spec: ModelSpec, options: GridOptions, axes: tuple[Axis, Axis]) -> SubjectPath:
+    """What the axes leave as it is."""
+    seeded = frozenset(name for axis in axes if isinstance(axis, SeedAxis) for name in axis.blocks)
+    seeds = seeds_of(spec, options, besides=seeded)
+    moving = [name for name, given in seeds.items() if len(given) > 1]
+    if moving:
+        raise UsageError(f"⟨codes⟩: `{moving[0]}` sweeps; in a grid it takes one seed.")
+    settings = settings_of(spec, options)
+    for axis in axes:
+        said = [name for name in sorted(axis.changes) if name in settings]
+        words = (
+            [axis.word] if isinstance(axis, ViewAxis) and options.get(axis.word) is not None else []
+        )
+        if said or words:
+            field = "controls" if said else words[0]
+            raise UsageError(
+                f"An axis of the grid says `{[*said, *words][0]}`; leave out ⟨{field}⟩."
+            )
+    return SubjectPath(
+        seeds=seeds,
+        controls={name: (value,) for name, value in settings.items()},
+        truncation=truncation_of(spec, options),
+    )
 
 
 def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Recipe:
@@ -121,19 +179,32 @@ def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Re
     if not given and ref == recipe.model:
         return recipe
     if isinstance(recipe.plan, Sweep):
-        merged = {
-            **_picture(recipe), **_sweep(recipe.plan, given), **_pinholes(recipe, given), **given
-        }  # fmt: skip
-        whole = sweep(ref, spec, **merged)
+        base = {**_picture(recipe), **_sweep(recipe.plan, spec, given), **_pinholes(recipe, given)}
+        named = {key: merged(base.get(key), given.get(key)) for key in ("codes", "controls")}
+        whole = sweep(ref, spec, **{**base, **given, **named})
         picked = recipe.frame is not None and recipe.frame < whole.planned
         return replace(whole, frame=recipe.frame if picked else None)
     strange = sorted(given.keys() - set(PictureOptions.__struct_fields__))
     if strange:
         raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
-    plan = replace(recipe.plan, truncation=given.get("truncation", recipe.plan.truncation))
-    picture = PictureOptions.of({**_picture(recipe), **given})
-    whole = recipe_of(ref, spec, plan, picture)
+    options = PictureOptions.of({**_picture(recipe), **given})
+    whole = recipe_of(ref, spec, _changed(recipe.plan, spec, options), options)
     return replace(whole, frame=recipe.frame)
+
+
+def _changed(plan: Samples | Grid | Dataset, spec: ModelSpec, given: PictureOptions) -> Plan:
+    """A plan with its truncation and its controls anew, as far as they are given."""
+    of = plan.subject if isinstance(plan, Grid) else plan
+    changes: dict[str, Any] = {}
+    if given.get("truncation") is not None:
+        changes["truncation"] = truncation_of(spec, given)
+    if given.get("controls"):
+        own = settings_of(spec, given)
+        values = {name: (value,) for name, value in own.items()} if isinstance(plan, Grid) else own
+        changes["controls"] = {**of.controls, **values}
+    if isinstance(plan, Grid):
+        return replace(plan, subject=replace(plan.subject, **changes))
+    return replace(plan, **changes)
 
 
 def _picture(recipe: Recipe) -> dict[str, Any]:
@@ -144,6 +215,7 @@ def _picture(recipe: Recipe) -> dict[str, Any]:
         "show": recipe.show,
         "depth_range": recipe.depth_range,
         "normals": recipe.normals,
+        "jitter": recipe.jitter,
     }
 
 
@@ -168,24 +240,30 @@ def _pinholes(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     return {"intrinsics": [Intrinsics(*row).scaled(size, to) for row in rows]}
 
 
-def _sweep(plan: Sweep, given: Mapping[str, Any]) -> dict[str, Any]:
+def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """What a recipe asks for, less what the options given replace by other means."""
-    thing, view = plan.object, plan.view
-    seeded = given.keys() & {"seed", "shape", "appearance"}
+    subject, view = plan.subject, plan.view
+    seeded = given.keys() & {"seed", "codes", *SHORT}
     posed = given.keys() & {"azimuth", "elevation", "radius"}
     counted = given.keys() & {"latents", "poses"}
     asked: dict[str, Any] = {
-        "truncation": thing.truncation,
+        "truncation": subject.truncation if features_of(spec).truncation != "none" else None,
+        "controls": subject.controls,
         "fov": None if view.intrinsics else view.fov,
         "fps": plan.fps,
         "ease": plan.ease,
         "boomerang": plan.boomerang,
         "frames": None if counted else plan.frames,
     }
-    if thing.codes and not seeded:
-        asked["latents"] = thing.codes
+    if subject.rows is not None and not seeded | (given.keys() & {"latents"}):
+        asked |= {"latents": nested(subject.rows), "space": subject.rows.space}
     elif not given.keys() & {"seed", "latents"}:
-        asked |= {"shape": thing.shape, "appearance": thing.appearance}
+        idle = {block for block in subject.seeds if v1.idle(block, features_of(spec))}
+        asked["codes"] = {
+            block: seeds
+            for block, seeds in subject.seeds.items()
+            if block not in idle and given.get(block) is None
+        }
     if view.poses and not posed:
         asked["poses"] = view.poses
     elif "poses" not in given:

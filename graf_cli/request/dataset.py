@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from graf_cli.errors import UsageError
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
 from graf_cli.request.options import CameraChoice, CameraOptions, DatasetOptions
-from graf_cli.request.parts import or_else, recipe_of, truncation_of, view_of
+from graf_cli.request.parts import or_else, recipe_of, view_of
+from graf_cli.request.subject import settings_of, truncation_of
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_split
 
@@ -53,6 +55,8 @@ def dataset(
         raise UsageError(
             f"{n:,} objects of {views:,} views are too many; use up to {MAX_FRAMES:,}."
         )
+    if n > 1 and not features_of(spec).blocks:
+        raise UsageError(f"`{spec.name}` has no codes, it shows one scene; give 1 as ⟨n⟩.")
     split = check_split(or_else(options.get("split"), (("train", 1.0),)))
     plan = Dataset(
         objects=n,
@@ -63,7 +67,8 @@ def dataset(
         splits=tuple(Split(name=name, share=share) for name, share in split),
         depth_unit=_depth_unit(spec, view),
         tar_size=options.get("tar_size"),
-        truncation=truncation_of(options),
+        truncation=truncation_of(spec, options),
+        controls=settings_of(spec, options),
     )
     return recipe_of(ref, spec, plan, options)
 

@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from graf_cli.errors import UsageError
 from graf_cli.recipe import Ease, Kind, NormalFrame
 from graf_cli.syntax import (
+    AxisValues,
     nearest,
     parse_depths,
     parse_seeds,
@@ -67,10 +68,12 @@ class Options(Struct, frozen=True, kw_only=True):
         check_names(said, cls.__struct_fields__)
         given = {key: _read(key, value) for key, value in said.items() if value is not None}
         try:
+            if "latents" in given:
+                given["latents"] = _rows(given["latents"])
             return msgspec.convert(given, cls)
         except msgspec.ValidationError as error:
             problem, _, where = str(error).partition(" - at `$.")
-            field = where.rstrip("`").partition("[")[0]
+            field = where.rstrip("`").partition("[")[0] or "latents"
             raise UsageError(f"⟨{field}⟩ cannot be {given[field]!r:.60}: {problem}.") from error
 
     def said(self) -> dict[str, Any]:
@@ -112,7 +115,21 @@ def _plain(value: Any) -> object:
         return value  # long rows of codes, which are plain already
     if isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(map(_plain, value))
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
     return value
+
+
+def _rows(value: Any) -> object:
+    """Vectors, or tables of numbers, which a type of msgspec cannot both be."""
+    first = value[0] if isinstance(value, Sequence) and value else ()
+    deep = isinstance(first, Sequence) and bool(first) and isinstance(first[0], Sequence)
+    return msgspec.convert(value, tuple[Rows, ...] if deep else Rows)
+
+
+def _named(value: object) -> object:
+    """One of several values by name: text of theirs is read where it is known what it is."""
+    return value if isinstance(value, str | AxisValues) else _plain(value)
 
 
 class PictureOptions(Options, frozen=True, kw_only=True):
@@ -125,6 +142,8 @@ class PictureOptions(Options, frozen=True, kw_only=True):
     show: tuple[Kind, ...] | UnsetType = UNSET  # one or several, side by side
     depth_range: tuple[float, float] | UnsetType = UNSET  # ends of the scale of depths, world units
     normals: NormalFrame | UnsetType = UNSET  # whose axes normals are told in
+    controls: dict[str, Values] | UnsetType = UNSET  # by name; those of the family
+    jitter: int | UnsetType = UNSET  # seed of the random numbers of the authors' program
 
 
 class CameraOptions(PictureOptions, frozen=True, kw_only=True):
@@ -141,10 +160,12 @@ class CameraOptions(PictureOptions, frozen=True, kw_only=True):
 class ObjectOptions(CameraOptions, frozen=True, kw_only=True):
     """Which object, and where it is seen from."""
 
-    seed: Seeds | UnsetType = UNSET  # of shape and appearance; keyframes to sweep along
-    shape: Seeds | UnsetType = UNSET
+    seed: Seeds | UnsetType = UNSET  # of all blocks; keyframes to sweep along
+    codes: dict[str, Seeds] | UnsetType = UNSET  # seeds by block
+    shape: Seeds | UnsetType = UNSET  # of the block of that name, as in `codes`
     appearance: Seeds | UnsetType = UNSET
-    latents: Rows | UnsetType = UNSET  # n rows of a code, in place of seeds
+    latents: tuple[Any, ...] | UnsetType = UNSET  # n rows, each a vector or a table of numbers
+    space: str | UnsetType = UNSET  # what these are: z, or another space of the family
 
 
 class SweepOptions(ObjectOptions, frozen=True, kw_only=True):
@@ -161,7 +182,12 @@ class SampleOptions(PictureOptions, frozen=True, kw_only=True):
 
 
 class GridOptions(CameraOptions, frozen=True, kw_only=True):
-    """What `grid` takes."""
+    """What `grid` takes; an axis is a name and its values."""
+
+    rows: dict[str, Any] | UnsetType = UNSET  # numbers, or text as on the command line
+    columns: dict[str, Any] | UnsetType = UNSET
+    seed: int | UnsetType = UNSET  # of the blocks that no axis sets
+    codes: dict[str, Seeds] | UnsetType = UNSET  # likewise, by block
 
 
 class DatasetOptions(CameraOptions, frozen=True, kw_only=True):

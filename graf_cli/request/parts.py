@@ -11,10 +11,21 @@ import msgspec
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
-from graf_cli.recipe import SCALED, TRANSPARENT, ModelRef, Object, Pinhole, Plan, Recipe, Row, View
-from graf_cli.request.options import CameraOptions, PictureOptions, SweepOptions
+from graf_cli.recipe import (
+    SCALED,
+    TRANSPARENT,
+    ModelRef,
+    Pinhole,
+    Plan,
+    Recipe,
+    Row,
+    SubjectPath,
+    View,
+)
+from graf_cli.request.options import CameraOptions, PictureOptions
+from graf_cli.request.subject import jitter_of
 from graf_cli.scene.spec import ModelSpec
-from graf_cli.syntax import check_seeds, check_size, parse_colour
+from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
 
 DEFAULT_FRAMES = 120
@@ -22,47 +33,9 @@ AHEAD: Row = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the
 T = TypeVar("T")
 
 
-def object_of(spec: ModelSpec, options: SweepOptions) -> Object:
-    """What is seen: seeds, or rows of codes.
-
-    Raises
-    ------
-    UsageError
-    """
-    _check_blocks(spec, options)
-    seed = options.get("seed")
-    codes = _rows(options.get("latents"))
-    if codes and any(options.get(key) is not None for key in ("seed", "shape", "appearance")):
-        raise UsageError("⟨latents⟩ says which object; leave out ⟨seed⟩, ⟨shape⟩, ⟨appearance⟩.")
-    length = features_of(spec).length
-    if any(len(row) != length for row in codes):
-        raise UsageError(f"The codes of `{spec.name}` have {length} numbers each.")
-    return Object(
-        shape=_seeds(options.get("shape"), 0 if seed is None else seed),
-        appearance=_seeds(options.get("appearance"), 0 if seed is None else seed),
-        truncation=truncation_of(options),
-        codes=codes,
-    )
-
-
-def _check_blocks(spec: ModelSpec, options: SweepOptions) -> None:
-    """Refuse to choose among the objects of a model that has one."""
-    if features_of(spec).blocks:
-        return
-    for key in ("seed", "shape", "appearance", "latents"):
-        # A recipe has seeds whether its model has codes or not.
-        if options.get(key) not in (None, 0, (0,)):
-            raise UsageError(f"`{spec.name}` is one scene, without codes; leave out ⟨{key}⟩.")
-
-
 def or_else(value: T | None, default: T) -> T:
     """The value, unless nothing was said; 0 and nothing at all are values, to be refused."""
     return default if value is None else value
-
-
-def truncation_of(options: PictureOptions) -> float:
-    """What codes are scaled by."""
-    return float(or_else(options.get("truncation"), 1.0))
 
 
 def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
@@ -91,6 +64,7 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
+            "jitter": jitter_of(spec, options),
         }
     )
 
@@ -197,39 +171,22 @@ def _keyframes(value: float | Sequence[float] | None, default: float) -> tuple[f
     return values
 
 
-def _seeds(value: int | Sequence[int] | None, default: int | Sequence[int]) -> tuple[int, ...]:
-    chosen = default if value is None else value
-    return check_seeds(chosen if isinstance(chosen, Sequence) else (chosen,))
-
-
 def _rows(rows: Sequence[Sequence[float]] | None) -> tuple[Row, ...]:
     return tuple(tuple(map(float, row)) for row in rows) if rows is not None else ()
 
 
-def moves(view: View) -> bool:
-    """Whether there is more than one view."""
-    keyframes: tuple[tuple[object, ...], ...] = (
-        view.azimuth,
-        view.elevation,
-        view.radius,
-        view.fov,
-        view.poses,
-        view.intrinsics,
-    )
-    return any(len(values) > 1 for values in keyframes)
-
-
-def frames_of(thing: Object, view: View, frames: int | None) -> int:
+def frames_of(subject: SubjectPath, view: View, frames: int | None) -> int:
     """How many pictures rows of files or sweeps make.
 
     Raises
     ------
     UsageError
     """
-    rows = {len(rows) for rows in (thing.codes, view.poses) if len(rows) > 1}
+    codes = () if subject.rows is None else subject.rows.values
+    rows = {len(rows) for rows in (codes, view.poses) if len(rows) > 1}
     if len(rows) > 1:
         raise UsageError(
-            f"⟨latents⟩ has {len(thing.codes)} rows and ⟨poses⟩ {len(view.poses)}; "
+            f"⟨latents⟩ has {len(codes)} rows and ⟨poses⟩ {len(view.poses)}; "
             "they pair up one to one, or one row serves all."
         )
     if rows:
@@ -237,5 +194,4 @@ def frames_of(thing: Object, view: View, frames: int | None) -> int:
         if frames not in (None, count):
             raise UsageError(f"⟨frames⟩ {frames} does not fit the {count} rows of the file.")
         return count
-    several = moves(view) or len(thing.shape) > 1 or len(thing.appearance) > 1
-    return or_else(frames, DEFAULT_FRAMES if several else 1)
+    return or_else(frames, DEFAULT_FRAMES if view.moves or subject.moves else 1)

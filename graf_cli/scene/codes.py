@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,12 +57,15 @@ class Subject:
         1 leaves the codes as they are; see `Features.truncation`.
     controls : mapping of str to float
         By name of `Features.controls`, those that are not at their default.
+    jitter : int or None
+        Seed of the random numbers of the authors' program; None draws none.
     """
 
     codes: Mapping[str, Code]
     space: str = "z"
     truncation: float = 1.0
     controls: Mapping[str, float] = field(default_factory=dict)
+    jitter: int | None = None
 
     @cached_property
     def key(self) -> bytes:
@@ -87,6 +91,8 @@ class Subject:
             yield np.float64(self.truncation).tobytes()
         for name, value in sorted(self.controls.items()):
             yield name.encode() + np.float64(value).tobytes()
+        if self.jitter is not None:
+            yield b"jitter" + np.uint64(self.jitter).tobytes()
 
 
 def _bytes(code: Tensor) -> bytes:
@@ -108,7 +114,9 @@ def draw(features: Features, seed: int) -> dict[str, Tensor]:
         return {}
     [prior] = {block.prior for block in features.blocks}
     if prior == "legacy":
-        numbers = np.random.RandomState(seed).randn(features.length).astype(np.float32)
+        # More than 32 bits are taken as words of 32, which smaller seeds are not.
+        source = seed if seed < 1 << 32 else [seed & 0xFFFFFFFF, seed >> 32]
+        numbers = np.random.RandomState(source).randn(features.length).astype(np.float32)
         return split(features, torch.from_numpy(numbers))
     generator = torch.Generator(device="cpu").manual_seed(seed)
     options = {"generator": generator, "device": "cpu", "dtype": torch.float32}
@@ -132,18 +140,21 @@ def split(features: Features, row: Tensor) -> dict[str, Tensor]:
     return dict(zip(names, torch.split(row, lengths), strict=True))
 
 
-def read_rows(path: Path, features: Features) -> Array:
+def read_rows(path: Path, features: Features, space: str = "z") -> Array:
     """Codes from a file.
 
     Parameters
     ----------
     path : Path
         ``.npy`` of shape (n, length) or (length,), or ``.npz`` with an array (n, length) a block.
+        In another space than z, one array of (n, numbers), (n, rows, numbers) or one row of it.
+    features : Features
+    space : str
 
     Returns
     -------
     ndarray, shape = (n, length)
-        The blocks in their order.
+        The blocks in their order; (n, rows, numbers) of a space whose rows are tables.
 
     Raises
     ------
@@ -151,6 +162,8 @@ def read_rows(path: Path, features: Features) -> Array:
         When the file is not that; it names the shape that was expected.
     """
     arrays, names = read_arrays(path), [block.name for block in features.blocks]
+    if space != "z" and features.blocks:
+        return _in_space(path, arrays, features, space)
     if names and set(names) <= arrays.keys():
         parts = [np.atleast_2d(arrays[name]) for name in names]
         if len({part.shape[:1] for part in parts}) == 1 and {part.ndim for part in parts} == {2}:
@@ -163,6 +176,26 @@ def read_rows(path: Path, features: Features) -> Array:
         )
     [codes] = arrays.values()
     return _checked(path, features, np.atleast_2d(codes))
+
+
+def _in_space(path: Path, arrays: Mapping[str, Array], features: Features, space: str) -> Array:
+    """The only array, as rows; a table alone is one row where the space has tables."""
+    if len(arrays) != 1:
+        raise UsageError(
+            f"{path} holds the arrays {sorted(arrays)}; name one with rows of {space}."
+        )
+    [rows] = arrays.values()
+    shape = features.row_shapes.get(space)
+    if shape is not None:
+        if rows.shape[-len(shape) :] == shape and rows.ndim in (len(shape), len(shape) + 1):
+            return rows.reshape(-1, *shape)
+        if rows.ndim and rows.shape[-1] == math.prod(shape) and rows.ndim <= 2:
+            return rows.reshape(-1, *shape)
+        wanted = " × ".join(map(str, ("n", *shape)))
+        raise UsageError(f"{path} holds rows of shape {rows.shape}; in {space} they are {wanted}.")
+    if rows.ndim not in (1, 2, 3) or not rows.size:
+        raise UsageError(f"{path} holds an array of shape {rows.shape}; rows of {space} are n × m.")
+    return np.atleast_2d(rows)
 
 
 def _checked(path: Path, features: Features, codes: Array) -> Array:

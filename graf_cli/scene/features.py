@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -41,7 +44,8 @@ class Control(Struct, frozen=True):
     Attributes
     ----------
     name : str
-        As `--control NAME=SWEEP` takes it; ``object.*`` stands for the parts of every object.
+        As `--control NAME=SWEEP` takes it; ``object.*.y`` stands for ``object.0.y``,
+        ``object.1.y`` and so on.
     low, high : float
         Range that the model was trained in, both ends included.
     default : float
@@ -70,6 +74,8 @@ class Features(Struct, frozen=True):
     blocks : tuple of Block
     spaces : tuple of str
         In which rows of numbers may be given.
+    row_shapes : dict of tuple of int
+        Of one row, by space other than z, as far as they are known without the network.
     truncation : str
         ``scale`` multiplies codes, ``mean`` draws them towards an average, ``none``.
     truncation_default : float
@@ -95,10 +101,13 @@ class Features(Struct, frozen=True):
     llff : str
         Frame that the cameras of an LLFF file are taken into: ``as stored``, ``recentred`` or
         ``spherified``; see `graf_cli.scene.llff`.
+    jitter : bool
+        Whether pictures can be drawn with random numbers, as the authors' program does.
     """
 
     blocks: tuple[Block, ...] = ()
     spaces: tuple[str, ...] = ("z",)
+    row_shapes: dict[str, tuple[int, ...]] = {}
     truncation: Literal["none", "scale", "mean"] = "none"
     truncation_default: float = 1.0
     controls: tuple[Control, ...] = ()
@@ -112,6 +121,7 @@ class Features(Struct, frozen=True):
     fast: bool = False
     cameras: Literal["sphere", "front"] = "sphere"
     llff: Literal["as stored", "recentred", "spherified"] = "as stored"
+    jitter: bool = False
 
     @property
     def length(self) -> int:
@@ -121,3 +131,26 @@ class Features(Struct, frozen=True):
     def block(self, name: str) -> Block | None:
         """The block of a name, if there is one."""
         return next((block for block in self.blocks if block.name == name), None)
+
+    def control(self, name: str) -> Control | None:
+        """The control that a name means, if there is one: ``object.1.y`` is ``object.*.y``."""
+        found = (control for control in self.controls if _matches(control.name, name))
+        return next(found, None)
+
+    def row_length(self, space: str) -> int | None:
+        """Numbers of one row in a space; None where only the network knows."""
+        if space == "z":
+            return self.length
+        shape = self.row_shapes.get(space)
+        return None if shape is None else math.prod(shape)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    parts = (re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch("(0|[1-9][0-9]{0,5})".join(parts), name, re.ASCII) is not None
+
+
+def told(names: Iterable[str]) -> str:
+    """Names as a sentence has them: "`a`, `b` and `c`"; none are "none"."""
+    *most, last = [f"`{name}`" for name in names] or ["none"]
+    return f"{', '.join(most)} and {last}" if most else last

@@ -70,10 +70,10 @@ def test_options_override_it(run: Run, tmp_path: Path) -> None:
     assert found["plan"]["view"]["elevation"] == [30]
     assert found["plan"]["view"]["azimuth"] == [0, 90]
     assert (found["plan"]["frames"], found["plan"]["fps"]) == (7, 12)
-    assert found["plan"]["object"]["shape"] == [4]
-    other = planned(run, *base, "--appearance", 9)["plan"]["object"]
-    assert (other["shape"], other["appearance"]) == ([4], [9])
-    assert planned(run, *base, "--seed", 1)["plan"]["object"]["shape"] == [1]
+    assert found["plan"]["subject"]["seeds"]["shape"] == [4]
+    other = planned(run, *base, "--appearance", 9)["plan"]["subject"]
+    assert other["seeds"] == {"shape": [4], "appearance": [9]}
+    assert planned(run, *base, "--seed", 1)["plan"]["subject"]["seeds"]["shape"] == [1]
 
 
 def test_the_environment_overrides_no_recipe(run: Run, tmp_path: Path) -> None:
@@ -93,14 +93,11 @@ def test_files_override_seeds_and_sweeps(run: Run, tmp_path: Path) -> None:
     )
     base = (*CARS, "--recipe", "job.json")
     found = planned(run, *base, "--latent", "z.npy", "--poses", "p.npy")["plan"]
-    assert (found["frames"], len(found["object"]["codes"]), len(found["view"]["poses"])) == (
-        4,
-        4,
-        4,
-    )
+    rows = found["subject"]["rows"]["values"]
+    assert (found["frames"], len(rows), len(found["view"]["poses"])) == (4, 4, 4)
     (tmp_path / "job.json").write_text(json.dumps(planned(run, *base, "--latent", "z.npy")))
     back = planned(run, *base, "--seed", 2)["plan"]
-    assert (back["object"]["codes"], back["object"]["shape"]) == ([], [2])
+    assert back["subject"] == {"seeds": {"shape": [2], "appearance": [2]}}
 
 
 def test_a_recipe_of_another_kind(run: Run, tmp_path: Path) -> None:
@@ -121,7 +118,7 @@ def test_another_model_that_is_named(run: Run, tmp_path: Path) -> None:
 
 def test_codes_of_another_length(run: Run, tmp_path: Path) -> None:
     recipe = planned(run, *SMALL)
-    recipe["plan"]["object"]["codes"] = [[0.5] * 7]
+    recipe["plan"]["subject"] = {"rows": {"values": [[0.5] * 7]}}
     (tmp_path / "job.json").write_text(json.dumps(recipe))
     assert "7 numbers" in run("render", *CARS, "--recipe", "job.json", code=1).stderr
     assert "7 numbers" in run("replay", *CARS, "job.json", code=1).stderr

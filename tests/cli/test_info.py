@@ -41,7 +41,8 @@ def test_as_json(run: Run) -> None:
 
 def test_every_kind_of_plan(run: Run, tmp_path: Path) -> None:
     run("grid", *SMALL, "--shapes", 2, "--appearances", 1, "--out", "grid.png")
-    assert facts(run("info", "grid.png").stdout)["shapes"] == "2"
+    found = facts(run("info", "grid.png").stdout)
+    assert (found["rows"], found["columns"]) == ("shape: 0, 1", "appearance: 0")
     np.save(tmp_path / "z.npy", read_case("cars").z)
     np.save(tmp_path / "p.npy", read_case("cars").poses)
     run("render", *SMALL, "--latent", "z.npy", "--poses", "p.npy", "--out", "a.npz")

@@ -6,9 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from graf_cli.model.spec import features_of
 from graf_cli.output.dataset.layout import Layout
 from graf_cli.output.provenance.stamp import SOURCE_TYPE
 from graf_cli.recipe import TRANSPARENT, Recipe, View
+from graf_cli.scene.features import told as names_told
 from graf_cli.scene.spec import ModelSpec
 
 MARK = "<!-- made by graf dataset -->"
@@ -25,7 +27,7 @@ _FOLDER = """\
 - `SPLIT/OBJECT/images/VIEW.png`: {image}
 - `SPLIT/OBJECT/depth/VIEW.png`: depth
 - `SPLIT/OBJECT/opacity/VIEW.png`: opacity
-- `SPLIT/OBJECT/latent.npz`: the object's codes, `shape` and `appearance`"""
+- `SPLIT/OBJECT/latent.npz`: the object's codes, {codes}"""
 
 _TARS = """\
 - `SPLIT-NUMBER.tar`, each at most {size} MB, for webdataset; of the view `OBJECT_VIEW` there are
@@ -33,7 +35,7 @@ _TARS = """\
   - `.depth.png`: depth
   - `.opacity.png`: opacity
   - `.json`: its camera, and what it means
-  - `.latent.npy`: the object's code, shape first, appearance last"""
+  - `.latent.npy`: the object's codes one after the other, {codes}"""
 
 _CARD = """\
 ---
@@ -89,7 +91,9 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
     plan = layout.plan
     see_through = recipe.background == TRANSPARENT
     contents = (_FOLDER if plan.tar_size is None else _TARS).format(
-        image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
+        image="the picture, RGBA" if see_through else "the picture",
+        size=plan.tar_size,
+        codes=names_told(block.name for block in features_of(spec).blocks),
     )
     title = f"{plan.objects:,} objects of {recipe.model.name}, {plan.views:,} views each"
     text = _CARD.format(

@@ -59,7 +59,7 @@ def codes_archive(subject: Subject) -> bytes:
 def codes_array(subject: Subject) -> bytes:
     """All blocks as `.npy`, shape = (length,), in their order."""
     parts = [code.numpy() for code in _codes(subject).values()]
-    return _npy(np.concatenate(parts).astype("<f4"))
+    return _npy(np.concatenate([*parts, np.empty(0)]).astype("<f4"))
 
 
 def _codes(subject: Subject) -> dict[str, Tensor]:

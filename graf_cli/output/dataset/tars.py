@@ -28,9 +28,10 @@ from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.encode.pixels import has_alpha
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.encode.streams import RECORD, member
+from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import beside, explained, make_folder, unless
 from graf_cli.output.store.folder_lock import one_at_a_time
-from graf_cli.recipe import Recipe
+from graf_cli.recipe import Recipe, v1
 from graf_cli.rendering.renderer import Frame
 
 T = TypeVar("T")
@@ -173,13 +174,14 @@ class TarPlaces(DatasetPlaces):
         """Bytes of one view in an archive, at most, as whoever began the data set counted them.
 
         Another version goes on with it, whose name is longer by a few characters: they fit into
-        the 48 bytes that `_packed_most` leaves each picture, and those of `NUMBERS`.
+        the 48 bytes that `_packed_most` leaves each picture, and those of `NUMBERS`. Recipes are
+        counted as 0.1.0 told them, at greater length than today.
         """
         plan, last = self.layout.plan, len(self.recipe) - 1
         recipe = replace(self.recipe, graf=self.begun or self.recipe.graf)
         ends = range(last - plan.views + 1, last + 1) if plan.view.poses else (last,)
-        longest = max(ends, key=lambda k: len(recipe.only(k).to_json()))
-        stamp = self.stamp(recipe.only(longest))
+        longest = max((recipe.only(k) for k in ends), key=lambda one: len(_told(one)))
+        stamp = Stamp(longest, v1.text_of(longest)) if self.stamped else None
         blank = np.zeros((1, 1), dtype=np.uint8)
         channels = 4 if has_alpha(self.recipe) else 3
         shot = self.shots[last]
@@ -218,6 +220,11 @@ class TarPlaces(DatasetPlaces):
 
 def _parts(items: Sequence[T], most: int) -> list[Sequence[T]]:
     return [items[start : start + most] for start in range(0, len(items), most)]
+
+
+def _told(recipe: Recipe) -> str:
+    """As 0.1.0 would have told it, if it could."""
+    return v1.text_of(recipe) or recipe.to_json()
 
 
 def _packed_most(recipe: Recipe, deep: int) -> int:

@@ -69,6 +69,7 @@ def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot) -> bytes:
         **intrinsics(shot.camera),
         **extrinsics(shot.camera),
         "depth_unit_scale_factor": layout.plan.depth_unit,
+        **({"controls": layout.plan.controls} if layout.plan.controls else {}),
         **{f"latent_{name}": len(code.start) for name, code in shot.subject.codes.items()},
         **CONVENTION,
     }

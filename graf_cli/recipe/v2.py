@@ -1,28 +1,22 @@
-"""The Recipe: what to draw, exactly enough to draw it again.
-
-Plain data, JSON both ways. What changes a pixel is in it; what does not (device, chunk, engine)
-is not.
-"""
+"""Schema 2 of the Recipe, which is today's: its form, and what is counted by it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+import math
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
-from msgspec.structs import replace
+from msgspec.structs import fields, replace
 
-from graf_cli.errors import RecipeError
-from graf_cli.model.settings import LATEST, digest_of, version_of
-from graf_cli.model.spec import features_of
-from graf_cli.scene.spec import ModelSpec
+from graf_cli.scene.features import Features
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
 
+SCHEMA = 2
 DEFAULT_FPS = 30.0
 MAX_FRAMES = 1_000_000
 MAX_KEYFRAMES = 4096
 MAX_PIXELS = 1 << 26  # of one picture
-MAX_BYTES = 256 << 20  # of a recipe as JSON; latents and poses of many frames are long
 TRANSPARENT = "transparent"
 
 Finite = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -41,10 +35,17 @@ Row = tuple[Finite, ...]
 Pinhole = tuple[Focal, Focal, Finite, Finite]
 R = TypeVar("R")
 Keyframes = Meta(min_length=1, max_length=MAX_KEYFRAMES)
+Values = Annotated[tuple[Finite, ...], Keyframes]
+Truncation = Annotated[float, Meta(ge=0, le=100)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}\Z")]
+Space = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+_-]{0,31}\Z")]
 Depth = Annotated[float, Meta(ge=0, le=1e6)]
 Ease = Literal["linear", "smooth"]
 NormalFrame = Literal["camera", "world"]
 Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"]
+VIEW_BOUNDS = {  # of `View`, its open ends closed at what is as good as nothing
+    "azimuth": (-1e9, 1e9), "elevation": (-90, 90), "radius": (1e-9, 1e6), "fov": (1e-6, 179.999999)
+}  # fmt: skip
 SCALED: frozenset[Kind] = frozenset({"depth", "depth16", "disparity"})  # by `depth_range`
 
 
@@ -64,13 +65,48 @@ class ModelRef(_Strict, frozen=True, kw_only=True):
             raise ValueError("a model's name is printable")
 
 
-class Object(_Strict, frozen=True, kw_only=True):
-    """What is seen: seeds that are keyframes, or rows of numbers, one a frame."""
+class Rows(_Strict, frozen=True, kw_only=True):
+    """Rows of numbers in place of seeds: one a frame, or one for all."""
 
-    shape: Seeds
-    appearance: Seeds
-    truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0  # scales the codes
-    codes: tuple[Row, ...] = ()  # n × dim, in place of the seeds
+    values: Annotated[tuple[Row, ...], Meta(min_length=1)]  # n × numbers
+    space: Space = "z"  # one of the family's
+    shape: tuple[Annotated[int, Meta(ge=1, le=1 << 20)], ...] = ()  # of a row that is a table
+
+    def __post_init__(self) -> None:
+        if len(set(map(len, self.values))) > 1:
+            raise ValueError("the rows of `values` differ in length")
+        if self.shape and math.prod(self.shape) != len(self.values[0]):
+            raise ValueError(
+                f"`shape` is {_times(self.shape)}, but the rows of `values` have "
+                f"{len(self.values[0])} numbers"
+            )
+
+
+class SubjectPath(_Strict, frozen=True, kw_only=True):
+    """What is seen: keyframes of each block and control, or rows of numbers.
+
+    Which blocks, spaces and controls there are is the family's to say; see
+    `graf_cli.scene.features.Features`.
+    """
+
+    seeds: dict[Name, Seeds] = {}  # by block
+    rows: Rows | None = None  # in place of the seeds
+    controls: dict[Name, Values] = {}  # those that are set
+    truncation: Truncation = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rows is not None and self.seeds:
+            raise ValueError("`rows` stand in place of `seeds`; one of them is left out")
+
+    def __hash__(self) -> int:
+        return hash((_items(self.seeds), self.rows, _items(self.controls), self.truncation))
+
+    @property
+    def moves(self) -> bool:
+        """Whether there is more than one to see."""
+        rows = 1 if self.rows is None else len(self.rows.values)
+        several = (*self.seeds.values(), *self.controls.values())
+        return rows > 1 or any(len(keyframes) > 1 for keyframes in several)
 
 
 class View(_Strict, frozen=True, kw_only=True):
@@ -90,11 +126,16 @@ class View(_Strict, frozen=True, kw_only=True):
                 "it needs 1 or as many"
             )
 
+    @property
+    def moves(self) -> bool:
+        """Whether there is more than one view."""
+        return any(len(getattr(self, key)) > 1 for key in self.__struct_fields__)
+
 
 class Sweep(_Strict, frozen=True, kw_only=True, tag="render", tag_field="kind"):
     """Frames along keyframes."""
 
-    object: Object
+    subject: SubjectPath
     view: View
     frames: Frames
     fps: Annotated[float, Meta(gt=0, le=1000)] = DEFAULT_FPS
@@ -102,13 +143,12 @@ class Sweep(_Strict, frozen=True, kw_only=True, tag="render", tag_field="kind"):
     boomerang: bool = False  # there and back, without repeating a frame
 
     def __post_init__(self) -> None:
-        for key, rows in (("codes", self.object.codes), ("poses", self.view.poses)):
-            if len(rows) not in (0, 1, self.frames):
+        rows = () if self.subject.rows is None else self.subject.rows.values
+        for key, given in (("rows", rows), ("poses", self.view.poses)):
+            if len(given) not in (0, 1, self.frames):
                 raise ValueError(
-                    f"`{key}` has {len(rows)} rows for {self.frames} frames; it needs 1 or as many"
+                    f"`{key}` has {len(given)} rows for {self.frames} frames; it needs 1 or as many"
                 )
-        if len(set(map(len, self.object.codes))) > 1:
-            raise ValueError("the rows of `codes` differ in length")
 
 
 class Samples(_Strict, frozen=True, kw_only=True, tag="sample", tag_field="kind"):
@@ -116,16 +156,79 @@ class Samples(_Strict, frozen=True, kw_only=True, tag="sample", tag_field="kind"
 
     n: Frames
     seed: Seed
-    truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    truncation: Truncation = 1.0
+    controls: dict[Name, Finite] = {}  # those that are set, the same for all
+
+    def __hash__(self) -> int:
+        return hash((self.n, self.seed, self.truncation, _items(self.controls)))
+
+
+class SeedAxis(_Strict, frozen=True, kw_only=True, tag="seeds", tag_field="of"):
+    """An axis along which blocks change."""
+
+    blocks: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=256)]
+    seeds: Seeds
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """What it sets, by name."""
+        return frozenset(self.blocks)
+
+
+class ViewAxis(_Strict, frozen=True, kw_only=True, tag="view", tag_field="of"):
+    """An axis along which the camera moves."""
+
+    word: Literal["azimuth", "elevation", "radius", "fov"]
+    values: Values
+
+    def __post_init__(self) -> None:
+        low, high = VIEW_BOUNDS[self.word]
+        if not all(low <= value <= high for value in self.values):
+            raise ValueError(f"`{self.word}` is from {low:g} to {high:g}")
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """What it sets, by name."""
+        return frozenset({self.word})
+
+
+class ControlAxis(_Strict, frozen=True, kw_only=True, tag="control", tag_field="of"):
+    """An axis along which a control changes."""
+
+    name: Name
+    values: Values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def changes(self) -> frozenset[str]:
+        """What it sets, by name."""
+        return frozenset({self.name})
+
+
+Axis = SeedAxis | ViewAxis | ControlAxis
 
 
 class Grid(_Strict, frozen=True, kw_only=True, tag="grid", tag_field="kind"):
-    """Rows share a shape, columns an appearance."""
+    """Pictures side by side: something changes from row to row, something else in each row."""
 
-    shapes: Seeds
-    appearances: Seeds
+    rows: Axis
+    columns: Axis
+    subject: SubjectPath  # what the axes leave as it is
     view: View
-    truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rows.changes & self.columns.changes:
+            raise ValueError("`rows` and `columns` change the same thing")
+        if self.subject.moves:
+            raise ValueError("`subject` sweeps; in a grid the axes alone do")
 
 
 class Split(_Strict, frozen=True, kw_only=True):
@@ -151,7 +254,12 @@ class Dataset(_Strict, frozen=True, kw_only=True, tag="dataset", tag_field="kind
     splits: Annotated[tuple[Split, ...], Meta(min_length=1, max_length=32)]
     depth_unit: Positive  # world units that one step of a depth picture is
     tar_size: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None  # MB at most; None is a folder
-    truncation: Annotated[float, Meta(ge=0, le=100)] = 1.0
+    truncation: Truncation = 1.0
+    controls: dict[Name, Finite] = {}  # those that are set, the same for all
+
+    def __hash__(self) -> int:
+        plain = (getattr(self, key) for key in self.__struct_fields__ if key != "controls")
+        return hash((*plain, _items(self.controls)))
 
     def __post_init__(self) -> None:
         if self.objects * self.views > MAX_FRAMES:
@@ -196,11 +304,10 @@ def _check_ranges(view: View) -> None:
 Plan = Sweep | Samples | Grid | Dataset
 
 
-class Recipe(_Strict, frozen=True, kw_only=True):
+class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema"):
     """Everything that decides a picture, or a whole job of them."""
 
     graf: Annotated[str, Meta(max_length=100)]  # version of the program that wrote it
-    schema: Literal[1] = 1
     model: ModelRef
     plan: Plan
     width: Side  # pixels of one view
@@ -213,6 +320,7 @@ class Recipe(_Strict, frozen=True, kw_only=True):
     frame: Annotated[int, Meta(ge=0)] | None = None  # only this one of the plan's pictures
     exact: bool = False  # the plain marcher, where it was asked for by name
     precision: Precision = "auto"  # of the matrix products, likewise: both can move a last digit
+    jitter: Seed | None = None  # of the random numbers of the authors' program; None draws none
 
     def __post_init__(self) -> None:
         if not self.graf.isprintable():
@@ -239,22 +347,34 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             case Samples():
                 return self.plan.n
             case Grid():
-                return len(self.plan.shapes) * len(self.plan.appearances)
+                return len(self.plan.rows) * len(self.plan.columns)
             case Dataset():
                 return self.plan.objects * self.plan.views
 
-    @property
-    def per_shape(self) -> int:
-        """How many pictures of the plan, one after another, share each shape."""
+    def together(self, features: Features) -> int:
+        """How many pictures of the plan, one after another, share each geometry.
+
+        They share every block that is not of colour alone, every control and, where the geometry
+        moves with the camera, the view.
+        """
         match self.plan:
-            case Sweep(object=thing):
-                return self.plan.frames if max(len(thing.shape), len(thing.codes)) == 1 else 1
+            case Sweep(subject=subject, view=view):
+                rows = 1 if subject.rows is None else len(subject.rows.values)
+                moving = {name for name, seeds in subject.seeds.items() if len(seeds) > 1}
+                controls = any(len(values) > 1 for values in subject.controls.values())
+                turned = _follows(features) and view.moves
+                still = not (rows > 1 or controls or turned or moving & _geometry(features))
+                return self.plan.frames if still else 1
             case Samples():
                 return 1
+            case Grid(columns=SeedAxis() as columns):
+                return 1 if columns.changes & _geometry(features) else len(columns)
+            case Grid(columns=ViewAxis() as columns):
+                return 1 if _follows(features) else len(columns)
             case Grid():
-                return len(self.plan.appearances)
+                return 1
             case Dataset():
-                return self.plan.views
+                return 1 if _follows(features) else self.plan.views
 
     def __len__(self) -> int:
         """Number of pictures."""
@@ -270,13 +390,16 @@ class Recipe(_Strict, frozen=True, kw_only=True):
         index = k if self.frame is None else self.frame
         plan = self.plan
         if isinstance(plan, Sweep):
-            thing = replace(plan.object, codes=_row(plan.object.codes, index))
+            subject = plan.subject
+            if subject.rows is not None:
+                values = _row(subject.rows.values, index)
+                subject = replace(subject, rows=replace(subject.rows, values=values))
             view = replace(
                 plan.view,
                 poses=_row(plan.view.poses, index),
                 intrinsics=_row(plan.view.intrinsics, index),
             )
-            plan = replace(plan, object=thing, view=view)
+            plan = replace(plan, subject=subject, view=view)
         if isinstance(plan, Dataset) and plan.view.poses:
             own = index % plan.views
             rows = plan.view.poses[:1] + ((plan.pose(own),) if own else ())
@@ -290,105 +413,63 @@ class Recipe(_Strict, frozen=True, kw_only=True):
             plan = replace(plan, view=replace(plan.view, poses=rows, intrinsics=lenses))
         return replace(self, plan=plan, frame=index if self.planned > 1 else None)
 
+    def to_plain(self) -> dict[str, Any]:
+        """As plain data; what is at its default is left out, which any reader of it knows."""
+        plain: dict[str, Any] = msgspec.to_builtins(_plain(self))
+        return plain
+
     def to_json(self) -> str:
-        """As one line of JSON."""
-        return msgspec.json.encode(self).decode()
+        """As one line of JSON, likewise."""
+        return msgspec.json.encode(_plain(self)).decode()
+
+
+def _plain(struct: Struct) -> dict[str, Any]:
+    """Its fields by name, and its tag; what is in them is left to msgspec."""
+    config = struct.__struct_config__
+    plain: dict[str, Any] = {}
+    if config.tag is not None:
+        plain[str(config.tag_field)] = config.tag
+    for field in fields(struct):
+        value = getattr(struct, field.name)
+        if value != default_of(field):
+            plain[field.name] = _plain(value) if isinstance(value, Struct) else value
+    return plain
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> object:
+    """That of a field; one which has none equals no value."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _items(mapping: dict[str, Any]) -> frozenset[tuple[str, Any]]:
+    return frozenset(mapping.items())
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " × ".join(map(str, shape))
+
+
+def _geometry(features: Features) -> frozenset[str]:
+    """The blocks that may move the density."""
+    return frozenset(block.name for block in features.blocks if block.part != "colour")
+
+
+def _follows(features: Features) -> bool:
+    """Whether the geometry moves with the view."""
+    return features.conditioned_on_camera or features.azimuth == "objects"
 
 
 def _row(rows: tuple[R, ...], k: int) -> tuple[R, ...]:
     return rows[k : k + 1] if len(rows) > 1 else rows
 
 
-def from_json(text: str | bytes, where: str = "The recipe") -> Recipe:
-    """Read a recipe; an error says `where` it is.
+def read(text: str | bytes) -> Recipe:
+    """A recipe of this schema.
 
     Raises
     ------
-    RecipeError
-        Naming the key and the problem.
+    msgspec.MsgspecError
     """
-    if len(text) > MAX_BYTES:
-        raise RecipeError(f"{where} is larger than a recipe can be.")
-    try:
-        return msgspec.json.decode(text, type=Recipe)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        message = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "").rstrip(".")
-        raise RecipeError(f"{where} cannot be used as a recipe: {message}.") from error
-
-
-def same(there: Recipe, here: Recipe) -> bool:
-    """Whether two recipes show the same, whichever versions of the program wrote them.
-
-    The one place that says what makes a recipe another one; ``==`` tells the versions apart too.
-    """
-    return replace(there, graf=here.graf) == here
-
-
-def differences(there: Recipe, here: Recipe, most: int = 3) -> str:
-    """Where two recipes are not the `same`: "`plan.n` is 32 there and 64 here"."""
-    a, b = (_leaves("", msgspec.to_builtins(replace(r, graf=""))) for r in (there, here))
-    keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
-    told = [f"`{key}` is {_short(a.get(key))} there and {_short(b.get(key))} here" for key in keys]
-    more = [f"{len(told) - most} more"] if len(told) > most else []
-    return ", ".join((*told[:most], *more))
-
-
-def _leaves(prefix: str, value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        return {prefix: value}
-    parts = (_leaves(f"{prefix}.{key}".strip("."), item) for key, item in value.items())
-    return {key: leaf for part in parts for key, leaf in part.items()}
-
-
-def _short(value: object, most: int = 40) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= most else f"{text[:most]}…"
-
-
-def model_ref(spec: ModelSpec, sha256: str | None) -> ModelRef:
-    """Name a model by its name, its weights and the settings that draw with them."""
-    name = "".join(c if c.isprintable() else "?" for c in spec.name[:200])
-    return ModelRef(name=name, sha256=sha256, settings=digest_of(spec))
-
-
-def check_model(recipe: Recipe, ref: ModelRef) -> None:
-    """Refuse to draw a recipe with a model that is not its own, whatever it is called.
-
-    Raises
-    ------
-    RecipeError
-        Naming both.
-    """
-    wanted = recipe.model
-    if wanted.sha256 is not None and wanted.sha256 != ref.sha256:
-        raise RecipeError(
-            f"The recipe is of `{wanted.name}` with the SHA-256 {wanted.sha256[:12]}…, but this "
-            f"is `{ref.name}` with {(ref.sha256 or 'none')[:12]}…; name its own model with "
-            "--model or --checkpoint."
-        )
-    if version_of(wanted.settings) > LATEST:
-        raise RecipeError(
-            f"The recipe is of `{wanted.name}` under settings ({wanted.settings[:12]}…) that only "
-            "a newer graf knows; update graf."
-        )
-    if wanted.settings != ref.settings:
-        raise RecipeError(
-            f"The recipe is of `{wanted.name}` under other settings ({wanted.settings[:12]}…) than "
-            f"this `{ref.name}` ({ref.settings[:12]}…); give the manifest or --config of then."
-        )
-
-
-def check_codes(recipe: Recipe, spec: ModelSpec) -> None:
-    """Refuse codes that are not as long as the model's.
-
-    Raises
-    ------
-    RecipeError
-    """
-    codes = recipe.plan.object.codes if isinstance(recipe.plan, Sweep) else ()
-    length = features_of(spec).length
-    if codes and len(codes[0]) != length:
-        raise RecipeError(
-            f"The recipe's codes have {len(codes[0])} numbers, but those of `{spec.name}` have "
-            f"{length}; name the model that they are of."
-        )
+    return msgspec.json.decode(text, type=Recipe)
