@@ -81,7 +81,7 @@ def open_checkpoint(path: Path, config: Path | None = None) -> tuple[ModelSpec, 
     else:
         raise ManifestError(
             f"{path} does not say how its network is built; "
-            "give the config.yaml of its training with --config."
+            "give the config.yaml of its training as ⟨config⟩."
         )
     check_weights(path, spec, weights)
     return spec, weights

@@ -22,7 +22,7 @@ def test_a_checkpoint_needs_the_configuration_beside_it(case: Case) -> None:
     spec, weights = open_checkpoint(case.checkpoint, case.config)
     assert spec == case.generator.spec
     assert weights.coarse.keys() == as_network(case.generator.network).coarse.state_dict().keys()
-    with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* with --config\.$"):
+    with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* as `config`\.$"):
         open_checkpoint(case.checkpoint)
 
 
