@@ -6,6 +6,7 @@ of a job. Whoever finds all of them there makes the file, and the folder goes.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -36,6 +37,8 @@ from graf_cli.output.store.sequence import (
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, same
 from graf_cli.rendering.renderer import Frame
+
+log = logging.getLogger("graf")
 
 QUICK = 1  # zlib's level: the frames do not stay for long
 
@@ -125,8 +128,11 @@ class FinishedSink(Sink):
             tell_version(product.path, there, product.recipe, "keeps it")
         product.vacate()
 
-    def missing(self, pictures: Sequence[int]) -> list[int]:  # noqa: ARG002 - whichever they are
+    def missing(self, pictures: Sequence[int]) -> list[int]:
         """Nothing is left to do."""
+        if log.isEnabledFor(logging.INFO):
+            for k in pictures:
+                log.info("%s: picture %d is finished, and kept.", self.paths[0], k)
         return []
 
     def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002
