@@ -49,7 +49,7 @@ LEVELS = {
 HOMES = {
     "click": {"cli"},
     "tqdm": {"cli"},
-    "imageio": {"output.encode"},
+    "imageio": {"output.encode", "output.store.resumable"},
     "imageio_ffmpeg": {"output.encode"},
     "PIL": {"output"},
     "OpenEXR": {"output"},
