@@ -21,25 +21,32 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_FIELD = re.compile(r"⟨([a-z_]+)⟩")
+_FIELD = re.compile(r"⟨((?:no )?[a-z_]+)⟩")
 
 
 class GrafError(Exception):
     """A job failed for a reason that the message tells.
 
     The message names arguments as ``⟨azimuth⟩``, in brackets that no file's name has: the library
-    tells of `azimuth`, the command line of ``--azimuth``.
+    tells of `azimuth`, the command line of ``--azimuth``; and ``⟨no clobber⟩``, what is switched
+    off: `clobber=False` there, ``--no-clobber`` here.
     """
 
     exit_code = 1
 
     def __str__(self) -> str:
         """The message for those who call the library."""
-        return self.told("`{}`".format)
+        return self.told(_argument)
 
     def told(self, spell: Callable[[str], str]) -> str:
         """The message, with each argument spelled as whoever reads it knows it."""
         return _FIELD.sub(lambda match: spell(match[1]), super().__str__())
+
+
+def _argument(field: str) -> str:
+    """The argument by which the library takes a field."""
+    off = field.removeprefix("no ")
+    return f"`{field}`" if off == field else f"`{off}=False`"
 
 
 class UsageError(GrafError):

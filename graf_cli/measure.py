@@ -103,7 +103,7 @@ def measure(
     seed : int
         Of the object.
     """
-    size = size or generator.spec.size
+    size = generator.spec.size if size is None else size
     start = sum(generator.spec.camera.azimuth) / 2
     shot = turntable_shot(generator, start, seed, size)
     Renderer(generator, options).render(turntable_shot(generator, start, seed, 16))  # warms up

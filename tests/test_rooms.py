@@ -6,6 +6,7 @@ What is not there yet breaks no rule; a new room has to be given its place in `L
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -50,7 +51,7 @@ LEVELS = {
 HOMES = {
     "click": {"cli"},
     "tqdm": {"cli"},
-    "imageio": {"output.encode"},
+    "imageio": {"output.encode", "output.store.resumable"},
     "imageio_ffmpeg": {"output.encode"},
     "PIL": {"output"},
     "OpenEXR": {"output"},
@@ -244,6 +245,29 @@ def test_every_error_that_is_ours_is_in_the_tree(name: str) -> None:
             assert not bases & ours, f"{name}.{node.name} belongs into errors"
 
 
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
+OF_OTHERS = ("--num-gpus 0", "ray start --head")  # options of other programs, which are meant
+
+
+def options(tree: ast.Module) -> Iterator[str]:
+    """Words, no docstrings, that name an option of the command line."""
+    nodes = [*ast.walk(tree)]
+    notes = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in notes:
+            words = node.value
+            for known in OF_OTHERS:
+                words = words.replace(known, "")
+            if OPTION.search(words):
+                yield f"line {node.lineno}: {node.value}"
+
+
+@pytest.mark.parametrize("name", sorted(name for name in modules() if room(name) != "cli"))
+def test_the_library_names_arguments_and_no_options(name: str) -> None:
+    """As ⟨out⟩, which whoever tells of an error spells."""
+    assert [*options(modules()[name])] == []
+
+
 # tensors
 
 
@@ -290,6 +314,8 @@ def test_the_rules_bite() -> None:
     ]
     assert [*slips(tree)] == ["torch.zeros in line 4"]
     assert [*undocumented(tree, "m")] == ["m.f", "m.A", "m.A.g"]
+    words = ast.parse('def f():\n    """As --out."""\n    raise E(f"{x}: leave --out out")')
+    assert [*options(words)] == ["line 3: : leave --out out"]
     assert own("graf_cli.model.spec.ModelSpec") == "model.spec"
     assert own("graf_cli.version.__version__") == "version"
     assert own("torch.nn") is None

@@ -141,7 +141,7 @@ def dataset(
     if tar_size is not None and packing == "folder":
         raise UsageError("--tar-size goes with --format webdataset.")
     if packing == "webdataset":
-        asked["tar_size"] = tar_size or DEFAULT_TAR_SIZE
+        asked["tar_size"] = DEFAULT_TAR_SIZE if tar_size is None else tar_size
     opened = job.open_model(source, output)
     wishes = {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
     recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 def info(file: Path, as_json: bool) -> None:
     """Print what FILE says of itself: whether it is generated, by which model, showing what.
 
+    Of a folder, also how many of its pictures are finished, stale (files of another recipe, which
+    --resume makes again) and missing.
+
     \b
     graf info spin.mp4
     graf info --json samples/0003.png
+    graf info samples
     """
     from graf_cli.cli.console import print_json
     from graf_cli.output.provenance import reading
@@ -30,14 +34,27 @@ def info(file: Path, as_json: bool) -> None:
     found = reading.read(file)
     recipe = found.recipe(str(file))
     facts = {"file": str(file), "format": found.kind, "generated": found.generated}
+    state = _state(file, recipe) if file.is_dir() else {}
     if as_json:
-        print_json({**facts, "recipe": recipe.to_plain()})
+        print_json({**facts, **state, "recipe": recipe.to_plain()})
         return
-    facts |= _facts(recipe)
+    if state:
+        state["stale"] = len(state["stale"])
+    facts |= {**_facts(recipe), **state}
     width = max(12, *(len(key) + 2 for key in facts))
     for key, value in facts.items():
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
         click.echo(f"{key:<{width}}{text}")
+
+
+def _state(folder: Path, recipe: Recipe) -> dict[str, Any]:
+    """How many pictures are finished and missing; and the stale ones, with the reason of each."""
+    from graf_cli.output.survey import survey
+
+    found = survey(folder, recipe)
+    stale = [{"picture": k, "reason": why} for k, why in sorted(found.stale.items())]
+    missing = found.missing(len(recipe))
+    return {"finished": len(found.finished), "stale": stale, "missing": missing}
 
 
 def _facts(recipe: Recipe) -> dict[str, Any]:

@@ -125,7 +125,8 @@ def _clean_up() -> None:
 
 def option(field: str) -> str:
     """The option by which the command line takes an argument of the library."""
-    return f"--{OPTIONS.get(field, field).replace('_', '-')}"
+    spelled = OPTIONS.get(field, field)  # "no clobber" has a space, and "depth_range" a line
+    return f"--{spelled.replace('_', '-').replace(' ', '-')}"
 
 
 def _tell(error: BaseException, *, debug: bool) -> int:

@@ -134,7 +134,7 @@ def _asked(
     if poses:
         cameras = cameras_from(poses, size, opened.spec, view.fov)
         asked["poses"] = cameras.rows
-        asked["fov"] = view.fov or cameras.fov
+        asked["fov"] = cameras.fov if view.fov is None else view.fov
         asked["intrinsics"] = cameras.intrinsics or None
         asked["size"] = cameras.size
         if fps is None and cameras.fps is not None:

@@ -27,7 +27,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if kind == "cuda":
         _require_cuda(name, int(index or 0))
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("The device `mps` is not there: no Apple GPU; use --device auto.")
+        raise DeviceError("The device `mps` is not there: no Apple GPU; use ⟨device⟩ auto.")
     return torch.device(name)
 
 
@@ -41,9 +41,9 @@ def _require_cuda(name: str, index: int) -> None:
     if not torch.backends.cuda.is_built():  # type: ignore[no-untyped-call]
         raise DeviceError(
             f"The device `{name}` is not there: this PyTorch is built without CUDA; "
-            "install a CUDA build or use --device auto."
+            "install a CUDA build or use ⟨device⟩ auto."
         )
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if index >= count:
         there = f"they go up to `cuda:{count - 1}`" if count else "PyTorch finds no CUDA device"
-        raise DeviceError(f"The device `{name}` is not there: {there}; use --device auto.")
+        raise DeviceError(f"The device `{name}` is not there: {there}; use ⟨device⟩ auto.")

@@ -34,12 +34,12 @@ def save_cameras(path: Path, recipe: Recipe, shots: Sequence[Shot], *, clobber: 
         When the form cannot say what the cameras are, or the file is there and is to be kept.
     """
     if path.suffix.lower() != ".json":
-        raise UsageError(f"--save-cameras {path}: cameras are written as JSON; end it in .json.")
+        raise UsageError(f"⟨save_cameras⟩ {path}: cameras are written as JSON; end it in .json.")
     if not clobber and path.exists():
-        raise UsageError(f"{path} is there already; name another, or leave out --no-clobber.")
+        raise UsageError(f"{path} is there already; name another, or leave out ⟨no clobber⟩.")
     cameras = [shot.camera for shot in shots]
     if cameras[0].orthographic:
-        raise UsageError(f"--save-cameras {path}: {recipe.model.name} has parallel rays, "
+        raise UsageError(f"⟨save_cameras⟩ {path}: {recipe.model.name} has parallel rays, "
                          "which the file cannot tell.")  # fmt: skip
     document = camera_path(cameras, recipe.fps) if is_path(path) else transforms(cameras)
     with explained(path), beside(path) as temporary:

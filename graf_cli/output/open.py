@@ -105,6 +105,8 @@ def open_sink(
         When the place cannot be written, is another recipe's, or the encoder cannot start.
     """
     encoding = encoding or Encoding()
+    if columns is not None and columns < 1:
+        raise UsageError(f"⟨columns⟩ {columns} makes no sheet; give 1 or more.")
     check(target, recipe, encoding, sheet=columns is not None)
     if metadata:
         check_stamp(target, recipe)
@@ -147,11 +149,11 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
 
     if target.path is None:
-        raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
+        raise UsageError("⟨out⟩ - cannot be resumed or divided; name a file or a folder.")
     if stamp is None:
-        instead = "leave --no-metadata out" if target.format.metadata else "use another format"
+        instead = "leave ⟨no metadata⟩ out" if target.format.metadata else "use another format"
         raise UsageError(
-            f"--out {target} carries no recipe, by which --resume and --shard know what is "
+            f"⟨out⟩ {target} carries no recipe, by which ⟨resume⟩ and ⟨shard⟩ know what is "
             f"finished; {instead}."
         )
     product = Product(target.path, recipe, stamp, make)
@@ -203,4 +205,4 @@ def _picture_maker(name: str, columns: int | None, *, several: bool) -> Make:
         return plain[name]
     if several:
         return lambda to: streams.PictureStream(to, name)
-    return lambda to: SheetWriter(to, name, columns or 1)
+    return lambda to: SheetWriter(to, name, 1 if columns is None else columns)

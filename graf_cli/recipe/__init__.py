@@ -149,7 +149,7 @@ def check_model(recipe: Recipe, ref: ModelRef) -> None:
         raise RecipeError(
             f"The recipe is of `{wanted.name}` with the SHA-256 {wanted.sha256[:12]}…, but this "
             f"is `{ref.name}` with {(ref.sha256 or 'none')[:12]}…; name its own model with "
-            "--model or --checkpoint."
+            "⟨model⟩ or ⟨checkpoint⟩."
         )
     if version_of(wanted.settings) > LATEST:
         raise RecipeError(
@@ -159,7 +159,7 @@ def check_model(recipe: Recipe, ref: ModelRef) -> None:
     if wanted.settings != ref.settings:
         raise RecipeError(
             f"The recipe is of `{wanted.name}` under other settings ({wanted.settings[:12]}…) than "
-            f"this `{ref.name}` ({ref.settings[:12]}…); give the manifest or --config of then."
+            f"this `{ref.name}` ({ref.settings[:12]}…); give the ⟨manifest⟩ or ⟨config⟩ of then."
         )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.errors import RecipeError
+from graf_cli.errors import RecipeError, UsageError
 from graf_cli.rendering.fast.attempt import Attempt, Attempts, Fallback
 from graf_cli.rendering.fast.audit import GridBrokenError
 from graf_cli.rendering.fast.objects import Objects
@@ -57,11 +57,20 @@ class RenderOptions:
     precision : str
         Of the matrix products: ``auto`` is the fastest that keeps the promise; a precision asked
         for by name is used, and its error told.
+
+    Raises
+    ------
+    UsageError
+        When a chunk is to hold no point.
     """
 
     exact: bool = False
     chunk: int | None = None
     precision: Precision = "auto"
+
+    def __post_init__(self) -> None:
+        if self.chunk is not None and self.chunk < 1:
+            raise UsageError(f"⟨chunk⟩ {self.chunk} holds no point; give 1 or more.")
 
 
 @dataclass(frozen=True, eq=False)

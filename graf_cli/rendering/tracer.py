@@ -37,7 +37,8 @@ class Tracer:
 
     def __init__(self, generator: Scenes, chunk: int | None = None) -> None:
         self.generator = generator
-        self.chunk = chunk or (CPU_CHUNK if generator.device.type == "cpu" else GPU_CHUNK)
+        suits = CPU_CHUNK if generator.device.type == "cpu" else GPU_CHUNK
+        self.chunk = suits if chunk is None else chunk
         self._scenes: OrderedDict[tuple[bytes, ...], Scene] = OrderedDict()
 
     def scene(self, shot: Shot) -> Scene:
@@ -131,7 +132,7 @@ class Tracer:
                 if self.chunk <= SMALLEST_CHUNK:
                     raise DeviceError(
                         f"The memory of `{self.generator.device}` does not hold even "
-                        f"{self.chunk} points; free some or use --device cpu."
+                        f"{self.chunk} points; free some or use ⟨device⟩ cpu."
                     ) from error
             self.chunk //= 2
 

@@ -120,7 +120,7 @@ def _check_front(spec: ModelSpec, options: CameraOptions) -> None:
         if options.get(key) is not None:
             raise UsageError(
                 f"`{spec.name}` is a scene that cameras stand in front of; ⟨{key}⟩ has no meaning "
-                "there: give ⟨poses⟩, such as the poses_bounds.npy of its data, or --path spiral."
+                "there: give ⟨poses⟩, such as the poses_bounds.npy of its data, or ⟨path⟩ `spiral`."
             )
 
 
@@ -134,7 +134,7 @@ def check_sphere(spec: ModelSpec) -> None:
     if features_of(spec).cameras == "front":
         raise UsageError(
             f"`{spec.name}` is a scene that cameras stand in front of, and has no range to draw "
-            "them from; use `graf render` with --poses or --path."
+            "them from; use `graf render` with ⟨poses⟩ or ⟨path⟩."
         )
 
 
@@ -145,7 +145,7 @@ def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:
     if spec.camera.orthographic:
         raise UsageError(f"`{spec.name}` has parallel rays; leave out the intrinsics.")
     if options.get("fov") is not None:
-        raise UsageError("The intrinsics say the field of view; leave out --fov.")
+        raise UsageError("The intrinsics say the field of view; leave out ⟨fov⟩.")
     if len(rows) not in (1, len(options.get("poses") or ())):
         raise UsageError(
             f"There are {len(rows)} rows of intrinsics for {len(options.get('poses') or ())} "

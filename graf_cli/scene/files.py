@@ -158,14 +158,14 @@ def fitted(
         (a, b), (c, d) = kinds[0], kinds[-1]
         raise UsageError(
             f"{path} holds pictures of different sizes, from {a}x{b} to {c}x{d}; "
-            "a job has one, so give --size."
+            "a job has one, so give ⟨size⟩."
         )
     to = asked or kinds[0]
     for w, h in kinds:
         if not same_shape((w, h), to):
             raise UsageError(
-                f"{path} is of {w}x{h} pictures, and --size {to[0]}x{to[1]} has other "
-                "proportions; give a size that scales, or --fov."
+                f"{path} is of {w}x{h} pictures, and ⟨size⟩ {to[0]}x{to[1]} has other "
+                "proportions; give a size that scales, or ⟨fov⟩."
             )
     scaled = []
     for lens, size in zip(lenses, sizes, strict=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,23 @@ def test_as_json(run: Run) -> None:
     assert found["recipe"]["plan"]["kind"] == "sample"
     text = facts(run("info", "samples").stdout)
     assert (text["format"], text["pictures"]) == ("json", "2")
+    assert (text["finished"], text["stale"], text["missing"]) == ("2", "0", "0")
+
+
+def test_how_far_a_folder_has_come(run: Run, tmp_path: Path) -> None:
+    run("sample", *SMALL, "--n", 2)
+    pictures = tmp_path / "samples"
+    shutil.copy(pictures / "0001.png", pictures / "0000.png")
+    os.utime(pictures / "0000.png", ns=(0, 0))
+    (pictures / "0001.png").unlink()
+    found = json.loads(run("info", "--json", "samples").stdout)
+    assert (found["finished"], found["missing"]) == (0, 1)
+    [stale] = found["stale"]
+    assert stale["picture"] == 0
+    assert "older than recipe.json" in stale["reason"]
+    said = run("sample", *SMALL, "--n", 2, "--resume", "-v").stderr
+    assert "picture 0 is stale, and made again: 0000.png is older" in said
+    assert "picture 1 is missing, and made." in said
 
 
 def test_every_kind_of_plan(run: Run, tmp_path: Path) -> None:

@@ -173,3 +173,14 @@ def test_a_pipe_that_holds_something_else(run: Run, option: str) -> None:
     error = run("render", *SMALL, option, "-", code=2, input=b"words").stderr
     assert "Standard input" in error
     assert "/tmp" not in error
+
+
+def test_what_a_pipe_s_file_lacks_is_told_as_an_option(run: Run) -> None:
+    pose = "[[1,0,0,0],[0,1,0,0],[0,0,1,10],[0,0,0,1]]"
+    frames = ", ".join(
+        f'{{"transform_matrix": {pose}, "w": {w}, "h": {w}, "fl_x": 9}}' for w in (8, 16)
+    )
+    words = (*CARS, "--samples", "8", "--poses", "-")
+    error = run("render", *words, code=2, input=f'{{"frames": [{frames}]}}').stderr
+    assert "Standard input holds pictures of different sizes" in error
+    assert "give --size." in error

@@ -46,13 +46,13 @@ def test_a_device_that_is_there_is_taken(machine: pytest.MonkeyPatch, name: str)
     [
         (
             "cuda",
-            "The device `cuda` is not there: PyTorch finds no CUDA device; use --device auto.",
+            "The device `cuda` is not there: PyTorch finds no CUDA device; use `device` auto.",
         ),
         (
             "cuda:1",
-            "The device `cuda:1` is not there: PyTorch finds no CUDA device; use --device auto.",
+            "The device `cuda:1` is not there: PyTorch finds no CUDA device; use `device` auto.",
         ),
-        ("mps", "The device `mps` is not there: no Apple GPU; use --device auto."),
+        ("mps", "The device `mps` is not there: no Apple GPU; use `device` auto."),
     ],
 )
 @pytest.mark.usefixtures("machine")

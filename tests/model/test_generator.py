@@ -24,7 +24,7 @@ def test_a_checkpoint_needs_the_configuration_beside_it(case: Case) -> None:
     assert (
         weights["generator"].keys() == as_network(case.generator.network).coarse.state_dict().keys()
     )
-    with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* with --config\.$"):
+    with pytest.raises(ManifestError, match=rf"{case.name}\.pt .* as `config`\.$"):
         open_checkpoint(case.checkpoint)
 
 

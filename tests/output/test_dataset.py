@@ -259,7 +259,7 @@ def test_the_readme_of_somebody_else_stays(tmp_path: Path) -> None:
 
 def test_no_clobber_keeps_what_is_there(tmp_path: Path) -> None:
     found = tree(written(tmp_path, recipe_of(1, 1)))
-    with pytest.raises(OutputError, match="--no-clobber keeps it"):
+    with pytest.raises(OutputError, match="`clobber=False` keeps it"):
         written(tmp_path, recipe_of(1, 1), clobber=False)
     assert tree(tmp_path) == found
 

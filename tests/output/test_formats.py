@@ -348,9 +348,9 @@ def test_loops(tmp_path: Path, name: str, loop: int) -> None:
     [
         ("mp4", Encoding(codec="vp9"), "h264"),
         ("png", Encoding(codec="h264"), "none"),
-        ("gif", Encoding(crf=20), "--crf"),
-        ("mov", Encoding(crf=20), "--crf"),
-        ("mp4", Encoding(loop=2), "--loop"),
+        ("gif", Encoding(crf=20), "`crf`"),
+        ("mov", Encoding(crf=20), "`crf`"),
+        ("mp4", Encoding(loop=2), "`loop`"),
     ],
 )
 def test_options_that_a_format_has_not(
@@ -362,7 +362,7 @@ def test_options_that_a_format_has_not(
 
 def test_transparent_video_in_a_codec_without(tmp_path: Path) -> None:
     recipe = recipe_of(2, background="transparent")
-    with pytest.raises(UsageError, match="--codec h264"):
+    with pytest.raises(UsageError, match="`codec` h264"):
         written(tmp_path / "a.mov", recipe, Encoding(codec="h264"))
 
 
@@ -410,3 +410,8 @@ def test_videos_say_their_colours_in_full(tmp_path: Path, name: str, codec: str)
     path = tmp_path / f"a.{name}"
     written(path, recipe_of(3, size=(64, 48)), encoding=Encoding(codec=codec))
     assert re.search(r"\(tv, bt709[,)]", media.stream(path))
+
+
+def test_a_sheet_without_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="`columns` 0 makes no sheet"):
+        open_sink(target_of(str(tmp_path / "a.png")), recipe_of(2), columns=0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import graf_cli.rendering.fast.attempt as module
-from graf_cli.errors import DeviceError
+from graf_cli.errors import DeviceError, UsageError
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.rendering.fast.grid import OccupancyGrid
 from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE, Outcome, merged
@@ -140,6 +140,12 @@ def test_a_precision_asked_for_is_used_and_its_error_told(precision: Any) -> Non
     assert renderer.outcome.path == "fast"
     assert renderer.outcome.difference > 1e-5
     assert apart(frame, truth).rgb < 0.2
+
+
+def test_a_chunk_of_nothing_is_refused() -> None:
+    for chunk in (0, -1):
+        with pytest.raises(UsageError, match=f"`chunk` {chunk} holds no point"):
+            RenderOptions(chunk=chunk)
 
 
 def test_memory_that_does_not_suffice_halves_the_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

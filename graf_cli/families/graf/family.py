@@ -54,7 +54,7 @@ class Graf:
         if config is None:
             raise ManifestError(
                 f"{path} does not say how its network is built; "
-                "give the config.yaml of its training with --config."
+                "give the config.yaml of its training as ⟨config⟩."
             )
         return read_config(config, path.stem)
 

@@ -53,7 +53,7 @@ class Nerf:
         if config is None:
             raise ManifestError(
                 f"{path} does not say how its network is built; "
-                "give the config.txt (or args.txt) of its training with --config."
+                "give the config.txt (or args.txt) of its training as ⟨config⟩."
             )
         return read_config(config, path.stem)
 

@@ -79,7 +79,7 @@ class TarPlaces(DatasetPlaces):
         """Refuse tars without room for one view."""
         if self._room() < 1:
             raise UsageError(
-                f"--tar-size {self.layout.plan.tar_size} has no room for one view; give more MB."
+                f"⟨tar_size⟩ {self.layout.plan.tar_size} has no room for one view; give more MB."
             )
 
     def name(self, k: int) -> Path:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from graf_cli.errors import OutputError
+from graf_cli.output.store import byte_lock
 from graf_cli.output.store.atomic import NEW, explained, make_folder, sweep
 
 if sys.platform != "win32":
@@ -45,6 +46,7 @@ class Claim:
     def __init__(self, folder: Path, name: str = LOCK) -> None:
         self.path = folder / name
         self._descriptor = -1
+        self._bytes = None if byte_lock.SYSTEM is None else byte_lock.ByteLock(byte_lock.SYSTEM)
 
     def share(self) -> Self:
         """Work beside others of the same recipe; waits while somebody changes the folder."""
@@ -59,12 +61,19 @@ class Claim:
         """Let go; the last one removes the lock, and what jobs that died have left."""
         if self._descriptor < 0:
             return
+        last = False
         with suppress(OSError):
-            if self._lock(exclusive=True, wait=False) and self._current():
+            last = self._lock(exclusive=True, wait=False) and self._current()
+            if last:
                 if self.path.name == LOCK:
                     sweep(self.path.parent, NEW)
-                self.path.unlink(missing_ok=True)
+                if self._bytes is None:
+                    self.path.unlink(missing_ok=True)
         self._close()
+        if last and self._bytes is not None:
+            # Windows removes no file that is open: not ours before, not one that is another's now.
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
 
     def _hold(self, *, exclusive: bool, wait: bool) -> bool:
         while True:
@@ -79,11 +88,12 @@ class Claim:
             self._close()  # the last one before us has removed it meanwhile
 
     def _lock(self, *, exclusive: bool, wait: bool) -> bool:
-        if sys.platform == "win32":
-            return True
-        kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
         try:
-            fcntl.flock(self._descriptor, kind | (0 if wait else fcntl.LOCK_NB))
+            if self._bytes is not None:
+                return self._bytes.take(self._descriptor, exclusive=exclusive, wait=wait)
+            if sys.platform != "win32":
+                kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+                fcntl.flock(self._descriptor, kind | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             return False
         except OSError:  # a file system without locks
@@ -96,6 +106,9 @@ class Claim:
         return False
 
     def _close(self) -> None:
+        if self._bytes is not None:
+            with suppress(OSError):
+                self._bytes.let_go(self._descriptor)
         os.close(self._descriptor)
         self._descriptor = -1
 
@@ -134,6 +147,8 @@ def vacate(folder: Path) -> None:
         if claim.alone():
             shutil.rmtree(folder, ignore_errors=True)
         claim.release()
+        with suppress(OSError):  # on Windows the lock was in it until now; else it is gone
+            folder.rmdir()
 
 
 @contextmanager

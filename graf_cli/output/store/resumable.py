@@ -6,14 +6,16 @@ of a job. Whoever finds all of them there makes the file, and the folder goes.
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
-from PIL import Image
 
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.encode.arrays import ArrayWriter, numbers_of
@@ -37,6 +39,9 @@ from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, same
 from graf_cli.rendering.renderer import Frame
 
+log = logging.getLogger("graf")
+
+PNG: Any = {"extension": ".png", "plugin": "pillow"}  # whatever a name ends in meanwhile
 QUICK = 1  # zlib's level: the frames do not stay for long
 
 
@@ -125,8 +130,11 @@ class FinishedSink(Sink):
             tell_version(product.path, there, product.recipe, "keeps it")
         product.vacate()
 
-    def missing(self, pictures: Sequence[int]) -> list[int]:  # noqa: ARG002 - whichever they are
+    def missing(self, pictures: Sequence[int]) -> list[int]:
         """Nothing is left to do."""
+        if log.isEnabledFor(logging.INFO):
+            for k in pictures:
+                log.info("%s: picture %d is finished, and kept.", self.paths[0], k)
         return []
 
     def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002
@@ -292,8 +300,7 @@ class KeptSink(Sink):
 
 def save_pixels(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> None:  # noqa: ARG001
     """What is shown of a frame, as a plain PNG."""
-    image = Image.fromarray(np.ascontiguousarray(shown(frame, recipe)))
-    image.save(path, "PNG", compress_level=QUICK)
+    iio.imwrite(path, shown(frame, recipe), **PNG, compress_level=QUICK)
 
 
 def save_numbers(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> None:  # noqa: ARG001
@@ -316,8 +323,8 @@ def feed(writer: Writer, path: Path) -> None:
         writer.add(numbers)
         return
     assert isinstance(writer, PixelWriter)
-    with _read(path), Image.open(path, formats=("PNG",)) as file:
-        image = np.asarray(file)
+    with _read(path):
+        image = iio.imread(path, **PNG)
     writer.show(image)
 
 

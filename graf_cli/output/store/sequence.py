@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +18,30 @@ from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, differences, from_json, same
 from graf_cli.rendering.renderer import Frame
 
-# --shard goes on with what is there, too.
-INSTEAD = "name another --out, or leave --resume (and --shard) out to replace what is there."
+# A shard goes on with what is there, too.
+INSTEAD = "name another ⟨out⟩, or leave ⟨resume⟩ (and ⟨shard⟩) out to replace what is there."
 Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
 
 log = logging.getLogger("graf")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Which pictures of a recipe are there.
+
+    Attributes
+    ----------
+    finished : set of int
+    stale : dict
+        Why those whose files are there do not count, by number.
+    """
+
+    finished: set[int]
+    stale: Mapping[int, str]
+
+    def missing(self, pictures: int) -> int:
+        """How many of so many have no file at all."""
+        return pictures - len(self.finished) - len(self.stale)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +92,15 @@ class Places(ABC):
         OutputError
         """
 
+    def survey(self) -> Survey:
+        """The pictures that are finished, and those that only seem to be.
+
+        Raises
+        ------
+        OutputError
+        """
+        return Survey(self.present(), {})
+
     def remove(self, k: int) -> None:
         """Take picture `k` away, the file that tells first."""
         self.name(k).unlink(missing_ok=True)
@@ -111,13 +139,18 @@ class Numbered(Places):
         Those of this recipe came after it. What is older, such as in a folder that was copied, has
         to carry it, where pictures do.
         """
+        return self.survey().finished
+
+    def survey(self) -> Survey:
+        """As `present`, and why the other files that are there do not count."""
         named = self._named()
-        if not self.stamped:
-            return set(named)
-        with explained(self.folder), suppress(FileNotFoundError):
-            begun = (self.folder / RECIPE_FILE).stat().st_mtime_ns
-            return {k for k, time in named.items() if time >= begun or self._carries_its_own(k)}
-        return set(named)
+        stale: dict[int, str] = {}
+        if self.stamped:
+            with explained(self.folder), suppress(FileNotFoundError):
+                begun = (self.folder / RECIPE_FILE).stat().st_mtime_ns
+                older = (k for k, time in named.items() if time < begun)
+                stale = {k: why for k in older if (why := self._not_its_own(k))}
+        return Survey(named.keys() - stale.keys(), stale)
 
     def _named(self) -> dict[int, int]:
         """The pictures whose names are there, and when their files were written."""
@@ -126,13 +159,19 @@ class Numbered(Places):
             found = {entry.name: entry for entry in os.scandir(self.folder)}
             return {k: found[name].stat().st_mtime_ns for k, name in names if name in found}
 
-    def _carries_its_own(self, k: int) -> bool:
+    def _not_its_own(self, k: int) -> str:
+        """Why a picture that is older than the folder's recipe is not of it; "" when it is."""
         from graf_cli.output.provenance import reading  # noqa: PLC0415 - only for what is in doubt
 
-        name = self.name(k)
-        with suppress(RecipeError):
-            return same(reading.read(name).recipe(str(name)), self.recipe.only(k))
-        return False
+        name, wanted = self.name(k), self.recipe.only(k)
+        older = f"{name.name} is older than {RECIPE_FILE}"
+        try:
+            there = reading.read(name).recipe(str(name))
+        except RecipeError:
+            return f"{older} and carries no recipe that can be read"
+        return (
+            "" if same(there, wanted) else f"{older} and of another: {differences(there, wanted)}"
+        )
 
     def clear(self, there: Recipe | None) -> None:
         """Take what tells of the pictures away with them."""
@@ -171,6 +210,7 @@ class SequenceSink(Sink):
         super().__init__()
         self.to, self.folder, self.recipe = to, to.folder, to.recipe
         self._finished: set[int] = set()
+        self._survey = Survey(set(), {})
         if not to.clobber and not resume:
             for path in (self.folder / RECIPE_FILE, *map(to.name, range(len(self.recipe)))):
                 refuse_present(path)
@@ -188,7 +228,17 @@ class SequenceSink(Sink):
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Those of the pictures that are not finished yet."""
         self.pictures = pictures
+        if log.isEnabledFor(logging.INFO):
+            for k in pictures:
+                log.info("%s: picture %d is %s.", self.folder, k, self._fate(k))
         return [k for k in pictures if k not in self._finished]
+
+    def _fate(self, k: int) -> str:
+        if k in self._finished:
+            return "finished, and kept"
+        if k in self._survey.stale:
+            return f"stale, and made again: {self._survey.stale[k]}"
+        return "missing, and made"
 
     def put(self, k: int, frame: Frame) -> None:
         """Publish picture `k`."""
@@ -231,7 +281,8 @@ class SequenceSink(Sink):
             tell_version(self.folder, there, self.recipe, goes_on)
             self.to = replace(self.to, begun=there.graf)
             self._check_stamps()
-            self._finished = self.to.present()
+            self._survey = self.to.survey()
+            self._finished = set(self._survey.finished)
         elif there != self.recipe or not self._stamps_agree():  # a new job is of its own version
             self._take_over(there)
 
@@ -240,7 +291,7 @@ class SequenceSink(Sink):
         if not self._claim.alone():
             raise OutputError(
                 f"{self.folder} is being written by another graf with another recipe; "
-                "wait for it, or name another --out."
+                "wait for it, or name another ⟨out⟩."
             )
         recipe = self.folder / RECIPE_FILE
         with explained(recipe):
@@ -264,9 +315,9 @@ class SequenceSink(Sink):
 
     def _check_stamps(self) -> None:
         if not self._stamps_agree():
-            word = "--no-metadata" if self.to.stamped else "--metadata"
+            word = "⟨no metadata⟩" if self.to.stamped else "⟨metadata⟩"
             raise OutputError(
-                f"{self.folder} was begun with {word}; give it again, or name another --out."
+                f"{self.folder} was begun with {word}; give it again, or name another ⟨out⟩."
             )
 
 

@@ -2,16 +2,67 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
+import struct
 from pathlib import Path
 
 import pytest
 
 from graf_cli.errors import OutputError
+from graf_cli.output.formats import target_of
+from graf_cli.output.open import open_sink
+from graf_cli.output.store import byte_lock
 from graf_cli.output.store import folder_lock as claim_module
 from graf_cli.output.store.folder_lock import LOCK, Claim, claimed, one_at_a_time, vacate
+from tests.output.frames import recipe_of
+
+
+class Pretended:
+    """Locks of bytes, exclusive and of an open file, as Windows has them."""
+
+    def lock(self, descriptor: int, first: int, count: int) -> None:
+        self._ask(descriptor, fcntl.F_WRLCK, first, count)
+
+    def unlock(self, descriptor: int, first: int, count: int) -> None:
+        self._ask(descriptor, fcntl.F_UNLCK, first, count)
+
+    def _ask(self, descriptor: int, kind: int, first: int, count: int) -> None:
+        wanted = struct.pack("hhqqi4x", kind, os.SEEK_SET, first, count, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wanted)
+        except BlockingIOError as error:
+            raise PermissionError(*error.args) from error
+
+
+@pytest.fixture(params=["of files", "of bytes"], autouse=True)
+def locks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own, and those of a system that has no others than exclusive ones of bytes."""
+    if request.param == "of bytes":
+        if not hasattr(fcntl, "F_OFD_SETLK"):
+            pytest.skip("this system cannot pretend to have such locks")
+        monkeypatch.setattr(byte_lock, "SYSTEM", Pretended())
+
+
+def test_two_recipes_are_kept_apart(tmp_path: Path) -> None:
+    with (
+        open_sink(target_of(f"{tmp_path}/"), recipe_of(2)),
+        pytest.raises(OutputError, match="another graf with another recipe"),
+    ):
+        open_sink(target_of(f"{tmp_path}/"), recipe_of(3))
+
+
+def test_a_folder_that_is_vacated_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "0.png").touch()
+    other = Claim(tmp_path / "a").share()
+    vacate(tmp_path / "a")
+    assert (tmp_path / "a" / "0.png").exists()
+    other.release()
+    vacate(tmp_path / "a")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_many_may_share(tmp_path: Path) -> None:

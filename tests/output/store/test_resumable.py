@@ -262,6 +262,6 @@ def test_what_is_there_must_be_known(tmp_path: Path) -> None:
 def test_an_encoder_that_cannot_work_is_found_at_once(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="cannot be encoded"):
         kept(tmp_path / "a.mp4", recipe_of(2, size=8), encoding=Encoding(codec="h265"))
-    with pytest.raises(UsageError, match="carries no recipe, by which --resume"):
+    with pytest.raises(UsageError, match="carries no recipe, by which `resume`"):
         kept(tmp_path / "a.y4m", recipe_of(2))
     assert list(tmp_path.iterdir()) == []

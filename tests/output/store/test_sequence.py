@@ -226,7 +226,7 @@ def test_two_who_keep_what_is_there_may_put_the_same_picture(tmp_path: Path) -> 
     ):
         for sink in (one, other):
             sink.put(0, frame_of(recipe, 0))
-    with pytest.raises(OutputError, match="--no-clobber"):
+    with pytest.raises(OutputError, match="`clobber=False`"):
         open_sink(target, recipe, clobber=False)
 
 
