@@ -50,7 +50,9 @@ def read_from(path: Path, read: Callable[[Path], T]) -> T:
         try:
             return read(spool)
         except UsageError as error:
-            raise UsageError(str(error).replace(str(spool), "Standard input")) from error
+            # The message as it was raised, so that it still names arguments (see `GrafError`).
+            words = str(error.args[0]).replace(str(spool), "Standard input")
+            raise UsageError(words) from error
 
 
 def cameras_from(

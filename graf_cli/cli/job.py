@@ -159,6 +159,8 @@ class Job:
         A file that tells of a sequence's pictures.
     sink : callable or None
         Opens something else than the target's sink, given whether to resume.
+    also : callable or None
+        Writes one more file, as soon as the place for the pictures is there, and names it.
     """
 
     opened: Opened
@@ -169,6 +171,7 @@ class Job:
     columns: int | None = None
     records: Records | None = None
     sink: Callable[[Recipe, bool], Sink] | None = None
+    also: Callable[[], Path] | None = None
 
     def run(self) -> None:
         """Draw every frame and say what came out, or only what would.
@@ -182,6 +185,7 @@ class Job:
 
     def _result(self) -> Result:
         if self.output.dry_run:
+            self._write_also()
             return Result(self.recipe, cost=cost_of(self.recipe, self.opened))
         if self.output.as_json and self.target.path is None:
             raise UsageError("--json and --out - both want standard output; name a file.")
@@ -199,6 +203,7 @@ class Job:
         with self._open() as sink:
             pictures = part.pictures(self.recipe)
             missing = sink.missing(pictures)
+            self._write_also()
             work = Work(
                 generator,
                 Shots(self.recipe, generator.spec),
@@ -215,6 +220,10 @@ class Job:
             self.recipe, whole, sink.paths, records, len(pictures), len(pictures) - len(missing),
             sink.waiting, time.perf_counter() - start, outcome,
         )  # fmt: skip
+
+    def _write_also(self) -> None:
+        if self.also is not None:
+            log.info("Cameras: %s.", self.also())
 
     def _write_records(self) -> Path | None:
         """It is the same whoever writes it, and kept like the pictures."""

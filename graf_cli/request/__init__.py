@@ -12,7 +12,16 @@ from typing import Unpack
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.recipe import DEFAULT_FPS, Grid, ModelRef, Recipe, Samples, Sweep
+from graf_cli.recipe import (
+    DEFAULT_FPS,
+    Dataset,
+    Grid,
+    ModelRef,
+    Pinhole,
+    Recipe,
+    Samples,
+    Sweep,
+)
 from graf_cli.request.dataset import dataset as dataset
 from graf_cli.request.options import CameraOptions as CameraOptions
 from graf_cli.request.options import DatasetOptions as DatasetOptions
@@ -121,9 +130,11 @@ def override(
     if strange:
         raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
     plan = replace(recipe.plan, truncation=given.get("truncation", recipe.plan.truncation))
+    if isinstance(plan, Grid | Dataset) and plan.view.intrinsics:
+        rows = _resized(recipe, plan.view.intrinsics, given)
+        plan = replace(plan, view=replace(plan.view, intrinsics=rows))
     picture: SweepOptions = {**_picture(recipe), **given}
-    whole = recipe_of(ref, spec, plan, picture)
-    return replace(whole, frame=recipe.frame)
+    return recipe_of(ref, spec, plan, picture, recipe.frame)
 
 
 def _picture(recipe: Recipe) -> PictureOptions:
@@ -138,7 +149,7 @@ def _picture(recipe: Recipe) -> PictureOptions:
 
 
 def _pinholes(recipe: Recipe, given: SweepOptions) -> SweepOptions:
-    """The recipe's intrinsics, in the size that is asked for, unless the options replace them."""
+    """A sweep's intrinsics, in the size that is asked for, unless the options replace them."""
     assert isinstance(recipe.plan, Sweep)
     rows = recipe.plan.view.intrinsics
     replaced = {"poses", "intrinsics", "fov"}
@@ -146,16 +157,25 @@ def _pinholes(recipe: Recipe, given: SweepOptions) -> SweepOptions:
         replaced |= {"azimuth", "elevation", "radius"}
     if not rows or given.keys() & replaced:
         return {}
+    return {"intrinsics": _resized(recipe, rows, given)}
+
+
+def _resized(recipe: Recipe, rows: tuple[Pinhole, ...], given: SweepOptions) -> tuple[Pinhole, ...]:
+    """A recipe's intrinsics in pixels of the size that is asked for.
+
+    Raises
+    ------
+    UsageError
+        When that size has other proportions.
+    """
     size, asked = (recipe.width, recipe.height), given.get("size") or (recipe.width, recipe.height)
     to = (asked, asked) if isinstance(asked, int) else asked
     if not same_shape(size, to):
         raise UsageError(
-            f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and --size "
-            f"{to[0]}x{to[1]} has other proportions; give a size that scales, or --fov."
+            f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and ⟨size⟩ "
+            f"{to[0]}x{to[1]} has other proportions; give one that scales."
         )
-    if size == to:
-        return {"intrinsics": rows}
-    return {"intrinsics": [Intrinsics(*row).scaled(size, to) for row in rows]}
+    return rows if size == to else tuple(Intrinsics(*row).scaled(size, to) for row in rows)
 
 
 def _sweep(plan: Sweep, given: SweepOptions) -> SweepOptions:

@@ -53,8 +53,14 @@ def truncation_of(options: PictureOptions) -> float:
     return or_else(options.get("truncation"), 1.0)
 
 
-def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
-    """A plan with how its pictures look.
+def recipe_of(
+    ref: ModelRef,
+    spec: ModelSpec,
+    plan: Plan,
+    options: PictureOptions,
+    frame: int | None = None,
+) -> Recipe:
+    """A plan with how its pictures look, or one picture of it.
 
     Raises
     ------
@@ -79,6 +85,7 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
+            "frame": frame,
         }
     )
 
@@ -131,17 +138,17 @@ def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:
     if not rows:
         return ()
     if spec.camera.orthographic:
-        raise UsageError(f"`{spec.name}` has parallel rays; leave out the intrinsics.")
+        raise UsageError(f"`{spec.name}` has parallel rays; leave out ⟨intrinsics⟩.")
     if options.get("fov") is not None:
-        raise UsageError("The intrinsics say the field of view; leave out --fov.")
+        raise UsageError("⟨intrinsics⟩ says the field of view; leave out ⟨fov⟩.")
     if len(rows) not in (1, len(options.get("poses") or ())):
         raise UsageError(
-            f"There are {len(rows)} rows of intrinsics for {len(options.get('poses') or ())} "
-            "poses; give one, or one a pose."
+            f"⟨intrinsics⟩ has {len(rows)} rows and ⟨poses⟩ {len(options.get('poses') or ())}; "
+            "give one, or one a pose."
         )
     if any(len(row) != 4 or not all(map(math.isfinite, row)) or min(row[:2]) <= 0 for row in rows):
         raise UsageError(
-            "Intrinsics are rows of fx, fy, cx, cy in pixels, with focal lengths above 0."
+            "⟨intrinsics⟩ takes rows of fx, fy, cx, cy in pixels, with focal lengths above 0."
         )
     return tuple((fx, fy, cx, cy) for fx, fy, cx, cy in rows)
 
