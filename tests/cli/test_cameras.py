@@ -113,8 +113,10 @@ def test_saved_cameras_draw_the_same(run: Run, tmp_path: Path, name: str) -> Non
 
 
 def test_beside_the_pictures_again_and_in_shards(run: Run, tmp_path: Path) -> None:
-    words = (*SMALL, "--azimuth", "0:90", "--frames", 3)
-    words = (*words, "--out", "a/", "--save-cameras", "a/transforms.json", "--no-clobber")
+    words = (
+        *SMALL, "--azimuth", "0:90", "--frames", 3,
+        "--out", "a/", "--save-cameras", "a/transforms.json", "--no-clobber",
+    )  # fmt: skip
     run("render", *words, "--shard", "1/2")
     cameras = tmp_path / "a" / "transforms.json"
     first = cameras.stat()

@@ -82,7 +82,9 @@ def test_what_a_path_cannot_say(lens: tuple[float, ...]) -> None:
 
 @pytest.mark.parametrize("lens", [None, (30.0, 31.0, 2.0, 3.5)])
 def test_transforms_read_back(tmp_path: Path, lens: tuple[float, ...] | None) -> None:
-    recipe = sweep(REF, SPEC, size=SIZE, azimuth=(0, 90), frames=3, intrinsics=lens and [lens])
+    recipe = sweep(
+        REF, SPEC, size=SIZE, azimuth=(0, 90), frames=3, intrinsics=[lens] if lens else None
+    )
     path = tmp_path / "transforms.json"
     target = target_of(f"{tmp_path}/views/")
     path.write_bytes(cameras_of(path, recipe, Shots(recipe, SPEC), target))
