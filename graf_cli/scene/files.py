@@ -17,6 +17,7 @@ from graf_cli.scene.intrinsics import Intrinsics, same_shape
 
 TOLERANCE = 1e-3  # of a rotation's columns from unit length and right angles
 BOTTOM = (0.0, 0.0, 0.0, 1.0)  # row of a 4 × 4 matrix; another one means that it is transposed
+MOST = 1_000_000  # cameras, as many as a recipe has frames; told before a minute's work on them
 LARGEST = 1e6  # pixels of a side, and of a focal length in units of a side
 
 Size = tuple[int, int]
@@ -115,6 +116,8 @@ def check_rows(path: Path, matrices: Array) -> list[list[float]]:
             f"{path} holds an array of shape {matrices.shape}; cameras are n × 3 × 4, n × 4 × 4, "
             "or n × 17 as LLFF writes them."
         )
+    if len(matrices) > MOST:
+        raise UsageError(f"{path} holds {len(matrices):,} cameras; split it into {MOST:,} each.")
     rotation = matrices[:, :3, :3]
     with np.errstate(invalid="ignore", over="ignore"):  # what comes of such numbers is refused
         errors = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))

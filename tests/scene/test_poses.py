@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from graf_cli.errors import UsageError
 from graf_cli.scene.camera import Camera, pose_on_sphere, rays
+from graf_cli.scene.files import MOST, check_rows
 from graf_cli.scene.intrinsics import Intrinsics
 from graf_cli.scene.poses import read_poses
 from tests.conftest import CPU
@@ -161,3 +162,8 @@ def test_no_cameras_at_all(tmp_path: Path, key: str) -> None:
     document = {key: [], "render_width": 8, "render_height": 8}
     with pytest.raises(UsageError, match="no cameras"):
         read_poses(written(tmp_path / "c.json", document))
+
+
+def test_more_cameras_than_a_job_has() -> None:
+    with pytest.raises(UsageError, match="1,000,001 cameras"):
+        check_rows(Path("many.npy"), np.broadcast_to(POSE, (MOST + 1, 3, 4)))
