@@ -227,6 +227,8 @@ class Job:
         A file that tells of a sequence's pictures.
     posed : bool
         Whether the target is the folder of a whole data set, with its cameras.
+    also : callable or None
+        Writes one more file, as soon as the place for the pictures is there, and names it.
     """
 
     opened: Opened
@@ -237,6 +239,7 @@ class Job:
     columns: int | None = None
     records: Records | None = None
     posed: bool = False
+    also: Callable[[], Path] | None = None
 
     @property
     def asked(self) -> Recipe:
@@ -303,6 +306,8 @@ class _Run:
         with self._open(generator.spec) as sink:
             pictures = (output.shard or Shard()).pictures(self.recipe, generator.features)
             missing = sink.missing(pictures)
+            if self.job.also is not None:
+                log.info("Also written: %s.", self.job.also())
             work = work_of(generator, self.recipe, missing, self.job.render)
             outcome = self._fill(sink, work)
             records = self._write_records()

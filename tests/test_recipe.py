@@ -211,6 +211,44 @@ def test_overriding_other_plans() -> None:
         override(grid(REF, SPEC, [1], [2]), REF, SPEC, fov=3)
 
 
+ROW = (20.0, 21.0, 5.5, 3.5)
+TWICE = (40.0, 42.0, 11.5, 7.5)  # coordinates scale about the corner, at −0.5
+
+
+def test_intrinsics_scale_with_the_size() -> None:
+    pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4]
+    recipes = (
+        sweep(REF, SPEC, size=(10, 6), poses=[pose], intrinsics=[ROW]),
+        sweep(REF, SPEC, size=(10, 6), azimuth=30, intrinsics=[ROW]),
+        grid(REF, SPEC, [1], [2, 3], size=(10, 6), intrinsics=[ROW]),
+        dataset(REF, SPEC, 2, size=(10, 6), poses=[pose] * 2, intrinsics=[ROW, ROW]),
+        dataset(REF, SPEC, 2, size=(10, 6), poses=[pose] * 3, intrinsics=[ROW] * 3).only(5),
+    )
+    for recipe in recipes:
+        found = override(recipe, REF, SPEC, size=(20, 12)).plan
+        assert not isinstance(found, Samples)
+        assert set(found.view.intrinsics) == {TWICE}
+        assert override(recipe, REF, SPEC, samples=5).plan == recipe.plan
+        with pytest.raises(UsageError, match="proportions"):
+            override(recipe, REF, SPEC, size=(20, 20))
+
+
+def test_another_lens_or_other_views_replace_a_recipe_s() -> None:
+    pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4]
+    shared = sweep(REF, SPEC, size=(10, 6), azimuth=30, intrinsics=[ROW])
+    own = sweep(REF, SPEC, size=(10, 6), poses=[pose] * 2, intrinsics=[ROW, TWICE])
+    for recipe, options, rows in (
+        (shared, {"fov": 50}, ()),
+        (shared, {"azimuth": 60}, (ROW,)),
+        (own, {"azimuth": 60}, ()),
+        (own, {"intrinsics": [TWICE]}, (TWICE,)),
+        (own, {"seed": 3}, (ROW, TWICE)),
+    ):
+        plan = override(recipe, REF, SPEC, **options).plan
+        assert isinstance(plan, Sweep)
+        assert plan.view.intrinsics == rows
+
+
 def test_wishes_that_do_not_fit() -> None:
     pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4]
     for options, says in (
@@ -219,6 +257,9 @@ def test_wishes_that_do_not_fit() -> None:
         ({"poses": [pose], "azimuth": 3}, "`poses`"),
         ({"poses": [pose] * 2, "boomerang": True}, "`boomerang`"),
         ({"poses": [pose] * 2, "frames": 3}, "2 rows"),
+        ({"intrinsics": [ROW], "fov": 30}, "`fov`"),
+        ({"intrinsics": [ROW] * 2}, "`intrinsics` has 2 rows"),
+        ({"intrinsics": [(0.0, 1.0, 1.0, 1.0)]}, "`intrinsics` takes"),
         ({"azimuth": []}, "numbers"),
         ({"azimuth": float("nan")}, "finite"),
         ({"elevation": 91}, "elevation"),

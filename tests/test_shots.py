@@ -95,7 +95,12 @@ def test_truncation_scales_codes() -> None:
 def test_one_of_many_is_the_same_shot() -> None:
     poses = [[1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4 + k] for k in range(3)]
     rows = [[float(k)] * 6 for k in range(3)]
+    lenses = [(20.0 + k, 21.0, 4.0, 3.0 + k) for k in range(3)]
     recipes = (
+        sweep(REF, SPEC, poses=poses, intrinsics=lenses),
+        sweep(REF, SPEC, azimuth=(0, 90), frames=3, intrinsics=lenses[:1]),
+        dataset(REF, SPEC, 2, poses=poses, intrinsics=lenses),
+        dataset(REF, SPEC, 2, poses=poses, intrinsics=lenses[:1]),
         sweep(REF, SPEC, azimuth=(0, 360), elevation=(10, 40, 5), shape=(1, 2), frames=5),
         sweep(REF, SPEC, latents=rows, poses=poses, fov=(30, 50)),
         sample(REF, SPEC, 4, 9),
@@ -111,6 +116,9 @@ def test_one_of_many_is_the_same_shot() -> None:
             shot = Shots(recipe, SPEC)[k]
             assert np.array_equal(alone.camera.pose, shot.camera.pose)
             assert alone.camera.fov == shot.camera.fov
+            assert alone.camera.lens == shot.camera.lens
+            assert alone.key == shot.key
+            assert recipe.only(k).only(0) == recipe.only(k)
             assert torch.equal(codes(alone).shape, codes(shot).shape)
             assert torch.equal(codes(alone).appearance, codes(shot).appearance)
 
@@ -228,6 +236,15 @@ def test_views_outside_the_training_range(options: dict[str, Any], named: str | 
     said = outside_training(sweep(REF, SPEC, **options), SPEC)
     assert (said is None) == (named is None)
     assert named is None or named in str(said)
+
+
+@pytest.mark.parametrize(("radius", "told"), [(4.00005, "4.00005"), (4.2, "4.2"), (3.99, "3.99")])
+def test_a_view_outside_is_told_with_digits_that_show_it(radius: float, told: str) -> None:
+    pose = [1.0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, radius]
+    said = outside_training(sweep(REF, SPEC, poses=[pose]), SPEC)
+    assert f"radius 4 (here {told})" in str(said)
+    almost = [*pose[:11], 4 * (1 + 1e-7)]
+    assert outside_training(sweep(REF, SPEC, poses=[almost]), SPEC) is None
 
 
 def test_a_long_sweep_is_looked_over_quickly() -> None:

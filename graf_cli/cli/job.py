@@ -100,6 +100,8 @@ def run(job: Job, engine: EngineChoice, output: OutputChoice) -> None:
         When the job fails.
     """
     if output.dry_run:
+        if job.also is not None:
+            job.also()
         report(Planned(job.asked, job.cost()), output)
         return
     if output.as_json and job.target.path is None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from graf_cli.cli.options import (
 
 if TYPE_CHECKING:
     from graf_cli.opening import Opened
+    from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
 
 INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
@@ -100,9 +102,12 @@ def render(
     """
     from graf_cli.cli import inputs, job
     from graf_cli.jobs import Job, default_target
+    from graf_cli.output.cameras import check_cameras
     from graf_cli.output.formats import target_of
 
     inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
+    if save_cameras:
+        check_cameras(save_cameras, latent=thing.latent, poses=poses, recipe=recipe)
     target = target_of(out, output.form) if out else None
     base = job.read_recipe(None if recipe == inputs.STDIN else recipe) if recipe else None
     opened = job.open_model(source, output, base)
@@ -113,9 +118,9 @@ def render(
     }
     made = _recipe(opened, base, asked)
     target = target or default_target(made.model.name, made, output.form)
-    if save_cameras:
-        _save(save_cameras, made, opened, output)
-    job.run(Job(opened, made, target, engine.options(), output.options()), engine, output)
+    also = _saving(save_cameras, made, opened, target, output) if save_cameras else None
+    asked_job = Job(opened, made, target, engine.options(), output.options(), also=also)
+    job.run(asked_job, engine, output)
 
 
 def _asked(
@@ -142,11 +147,16 @@ def _asked(
     return asked
 
 
-def _save(path: Path, recipe: Recipe, opened: Opened, output: OutputChoice) -> None:
-    from graf_cli.output.cameras import save_cameras
+def _saving(
+    path: Path, recipe: Recipe, opened: Opened, target: Target, output: OutputChoice
+) -> Callable[[], Path]:
+    """What writes the cameras; whether it can is found now."""
+    from graf_cli.output.cameras import cameras_of, is_there, save_cameras
     from graf_cli.shots import Shots
 
-    save_cameras(path, recipe, Shots(recipe, opened.spec), clobber=output.clobber)
+    data = cameras_of(path, recipe, Shots(recipe, opened.spec), target)
+    is_there(path, data, clobber=output.clobber)
+    return partial(save_cameras, path, data, clobber=output.clobber)
 
 
 def _recipe(opened: Opened, base: Recipe | None, asked: Mapping[str, Any]) -> Recipe:

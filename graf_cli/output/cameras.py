@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from graf_cli.errors import UsageError
-from graf_cli.output.store.atomic import beside, explained
+from graf_cli.errors import OutputError, UsageError
+from graf_cli.output.formats import Target
+from graf_cli.output.store.atomic import beside, make_folder
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera
@@ -19,11 +22,38 @@ from graf_cli.scene.intrinsics import HALF
 
 PINHOLE = "PINHOLE"
 CAMERA_PATH = "camera_path.json"  # the name, or the end of it, that asks for that form
+RECIPE = "recipe.json"  # of a folder of pictures
 BOTTOM = [0.0, 0.0, 0.0, 1.0]
 
 
-def save_cameras(path: Path, recipe: Recipe, shots: Sequence[Shot], *, clobber: bool) -> None:
-    """Write the cameras of a job, in the form that the file's name asks for.
+def check_cameras(path: Path, **inputs: Path | None) -> None:
+    """Refuse a name for a file of cameras before any work is done.
+
+    Parameters
+    ----------
+    path : Path
+    **inputs : Path, optional
+        What the job reads, by argument.
+
+    Raises
+    ------
+    UsageError
+        When it is no name of JSON, or that of a file which the job reads or keeps.
+    """
+    if path.suffix.lower() != ".json":
+        raise UsageError(f"⟨save_cameras⟩ {path}: cameras are written as JSON; end it in .json.")
+    if path.name.lower() == RECIPE:
+        raise UsageError(
+            f"⟨save_cameras⟩ {path}: folders of pictures keep their recipe by this name; "
+            "name another."
+        )
+    for argument, source in inputs.items():
+        if source is not None and source.resolve() == path.resolve():
+            raise UsageError(f"⟨save_cameras⟩ {path} is what ⟨{argument}⟩ reads; name another.")
+
+
+def cameras_of(path: Path, recipe: Recipe, shots: Sequence[Shot], target: Target) -> bytes:
+    """The cameras of a job, in the form that the file's name asks for.
 
     `camera_path.json`, and names that end in `.camera_path.json` or `_camera_path.json`, are the
     camera path of nerfstudio's viewer; all others are its transforms.json.
@@ -31,19 +61,77 @@ def save_cameras(path: Path, recipe: Recipe, shots: Sequence[Shot], *, clobber: 
     Raises
     ------
     UsageError
-        When the form cannot say what the cameras are, or the file is there and is to be kept.
+        When the form cannot say what the cameras are.
     """
-    if path.suffix.lower() != ".json":
-        raise UsageError(f"⟨save_cameras⟩ {path}: cameras are written as JSON; end it in .json.")
-    if not clobber and path.exists():
-        raise UsageError(f"{path} is there already; name another, or leave out ⟨no clobber⟩.")
     cameras = [shot.camera for shot in shots]
     if cameras[0].orthographic:
-        raise UsageError(f"⟨save_cameras⟩ {path}: {recipe.model.name} has parallel rays, "
-                         "which the file cannot tell.")  # fmt: skip
-    document = camera_path(cameras, recipe.fps) if is_path(path) else transforms(cameras)
-    with explained(path), beside(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+        raise UsageError(
+            f"⟨save_cameras⟩ {path}: {recipe.model.name} has parallel rays, "
+            "which the file cannot tell; leave it out."
+        )
+    if is_path(path):
+        document = camera_path(cameras, recipe.fps)
+    else:
+        document = transforms(cameras, _names(path, target))
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def save_cameras(path: Path, data: bytes, *, clobber: bool) -> Path:
+    """Write a file of cameras, whole or not at all; the same one that is there already stays.
+
+    So the shards of a job make it once, whichever of them comes first.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written, or another file of the name is to be kept.
+    """
+    if not is_there(path, data, clobber=clobber):
+        with _explained(path):
+            make_folder(path.parent)
+            with beside(path) as temporary:
+                temporary.write_bytes(data)
+    return path
+
+
+def is_there(path: Path, data: bytes, *, clobber: bool) -> bool:
+    """Whether the very file is there already.
+
+    Raises
+    ------
+    OutputError
+        When something else of its name is there that is to be kept.
+    """
+    with _explained(path):
+        if path.is_dir():
+            raise OutputError(f"⟨save_cameras⟩ {path} is a folder; name a file.")
+        if not path.exists():
+            return False
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return True
+    if not clobber:
+        raise OutputError(
+            f"⟨save_cameras⟩ {path} is already there and ⟨no clobber⟩ keeps it; name another."
+        )
+    return False
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"⟨save_cameras⟩ {path} cannot be written: {error.strerror or error}; name another."
+        ) from error
+
+
+def _names(path: Path, target: Target) -> Callable[[int], str]:
+    """What each picture is called, seen from the file; made up where there are no such files."""
+    if target.path is None or target.pattern is None:
+        return "{:06d}.png".format
+    folder, pattern = Path(os.path.relpath(target.path, path.parent)), target.pattern
+    return lambda k: (folder / (pattern % k)).as_posix()
 
 
 def is_path(path: Path) -> bool:
@@ -52,11 +140,11 @@ def is_path(path: Path) -> bool:
     return name == CAMERA_PATH or name.endswith((f".{CAMERA_PATH}", f"_{CAMERA_PATH}"))
 
 
-def transforms(cameras: Sequence[Camera]) -> dict[str, Any]:
-    """In nerfstudio's data format, without names of pictures."""
+def transforms(cameras: Sequence[Camera], name: Callable[[int], str]) -> dict[str, Any]:
+    """In nerfstudio's data format; `name` tells what the picture of a camera is called."""
     shared, own = lenses(cameras)
     frames = [
-        {"file_path": f"{k:06d}.png", **extra, **extrinsics(camera)}
+        {"file_path": name(k), **extra, **extrinsics(camera)}
         for k, (camera, extra) in enumerate(zip(cameras, own, strict=True))
     ]
     return {**shared, "frames": frames}
@@ -76,8 +164,7 @@ def camera_path(cameras: Sequence[Camera], fps: float) -> dict[str, Any]:
     entries = []
     for k, camera in enumerate(cameras):
         fx, fy, cx, cy = camera.lens
-        beside_it = max(abs(cx - camera.width / 2), abs(cy - camera.height / 2))
-        if abs(fx - fy) > 1e-9 * fx or beside_it > HALF + 1e-9:
+        if abs(fx - fy) > 1e-9 * fx or not (_near(cx, camera.width) and _near(cy, camera.height)):
             raise UsageError(
                 f"Camera {k} is off its middle or has pixels that are not square, which a camera "
                 "path cannot say; save a transforms.json."
@@ -102,6 +189,11 @@ def camera_path(cameras: Sequence[Camera], fps: float) -> dict[str, Any]:
         "crop": None,
         "camera_path": entries,
     }
+
+
+def _near(centre: float, side: int) -> bool:
+    """Whether a principal point is the form's middle, (W − 1) / 2 of ours, or ours, W / 2."""
+    return side / 2 - HALF - 1e-9 <= centre <= side / 2 + 1e-9
 
 
 def lenses(cameras: Sequence[Camera]) -> tuple[dict[str, Any], list[dict[str, Any]]]:

@@ -19,6 +19,7 @@ from graf_cli.recipe import (
     Dataset,
     Grid,
     ModelRef,
+    Pinhole,
     Plan,
     Recipe,
     Samples,
@@ -188,8 +189,11 @@ def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Re
     if strange:
         raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
     options = PictureOptions.of({**_picture(recipe), **given})
-    whole = recipe_of(ref, spec, _changed(recipe.plan, spec, options), options)
-    return replace(whole, frame=recipe.frame)
+    plan = _changed(recipe.plan, spec, options)
+    if isinstance(plan, Grid | Dataset) and plan.view.intrinsics:
+        rows = _resized(recipe, plan.view.intrinsics, given)
+        plan = replace(plan, view=replace(plan.view, intrinsics=rows))
+    return recipe_of(ref, spec, plan, options, recipe.frame)
 
 
 def _changed(plan: Samples | Grid | Dataset, spec: ModelSpec, given: PictureOptions) -> Plan:
@@ -220,7 +224,7 @@ def _picture(recipe: Recipe) -> dict[str, Any]:
 
 
 def _pinholes(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's intrinsics, in the size that is asked for, unless the options replace them."""
+    """A sweep's intrinsics, in the size that is asked for, unless the options replace them."""
     assert isinstance(recipe.plan, Sweep)
     rows = recipe.plan.view.intrinsics
     replaced = {"poses", "intrinsics", "fov"}
@@ -228,16 +232,27 @@ def _pinholes(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
         replaced |= {"azimuth", "elevation", "radius"}
     if not rows or given.keys() & replaced:
         return {}
+    return {"intrinsics": _resized(recipe, rows, given)}
+
+
+def _resized(
+    recipe: Recipe, rows: tuple[Pinhole, ...], given: Mapping[str, Any]
+) -> tuple[Pinhole, ...]:
+    """A recipe's intrinsics in pixels of the size that is asked for.
+
+    Raises
+    ------
+    UsageError
+        When that size has other proportions.
+    """
     size, asked = (recipe.width, recipe.height), given.get("size") or (recipe.width, recipe.height)
     to = (asked, asked) if isinstance(asked, int) else asked
     if not same_shape(size, to):
         raise UsageError(
             f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and ⟨size⟩ "
-            f"{to[0]}x{to[1]} has other proportions; give a size that scales, or ⟨fov⟩."
+            f"{to[0]}x{to[1]} has other proportions; give one that scales."
         )
-    if size == to:
-        return {"intrinsics": rows}
-    return {"intrinsics": [Intrinsics(*row).scaled(size, to) for row in rows]}
+    return rows if size == to else tuple(Intrinsics(*row).scaled(size, to) for row in rows)
 
 
 def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,8 +38,14 @@ def or_else(value: T | None, default: T) -> T:
     return default if value is None else value
 
 
-def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOptions) -> Recipe:
-    """A plan with how its pictures look.
+def recipe_of(
+    ref: ModelRef,
+    spec: ModelSpec,
+    plan: Plan,
+    options: PictureOptions,
+    frame: int | None = None,
+) -> Recipe:
+    """A plan with how its pictures look, or one picture of it.
 
     Raises
     ------
@@ -65,6 +71,7 @@ def recipe_of(ref: ModelRef, spec: ModelSpec, plan: Plan, options: PictureOption
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
             "jitter": jitter_of(spec, options),
+            "frame": frame,
         }
     )
 
@@ -143,17 +150,17 @@ def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:
     if not rows:
         return ()
     if spec.camera.orthographic:
-        raise UsageError(f"`{spec.name}` has parallel rays; leave out the intrinsics.")
+        raise UsageError(f"`{spec.name}` has parallel rays; leave out ⟨intrinsics⟩.")
     if options.get("fov") is not None:
-        raise UsageError("The intrinsics say the field of view; leave out ⟨fov⟩.")
+        raise UsageError("⟨intrinsics⟩ says the field of view; leave out ⟨fov⟩.")
     if len(rows) not in (1, len(options.get("poses") or ())):
         raise UsageError(
-            f"There are {len(rows)} rows of intrinsics for {len(options.get('poses') or ())} "
-            "poses; give one, or one a pose."
+            f"⟨intrinsics⟩ has {len(rows)} rows and ⟨poses⟩ {len(options.get('poses') or ())}; "
+            "give one, or one a pose."
         )
     if any(len(row) != 4 or not all(map(math.isfinite, row)) or min(row[:2]) <= 0 for row in rows):
         raise UsageError(
-            "Intrinsics are rows of fx, fy, cx, cy in pixels, with focal lengths above 0."
+            "⟨intrinsics⟩ takes rows of fx, fy, cx, cy in pixels, with focal lengths above 0."
         )
     return tuple((fx, fy, cx, cy) for fx, fy, cx, cy in rows)
 

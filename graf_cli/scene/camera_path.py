@@ -19,7 +19,10 @@ from graf_cli.scene.intrinsics import HALF, Intrinsics
 log = logging.getLogger("graf")
 
 SAME = 1e-6  # relative; between a focal length and the field of view that says it
-USED = {"camera_path", "camera_type", "render_width", "render_height", "fps", "seconds", "crop"}
+USED = {
+    "camera_path", "camera_type", "render_width", "render_height", "fps", "seconds", "crop",
+    "camera_to_world", "fov", "aspect", "graf",
+}  # fmt: skip
 
 
 def from_camera_path(path: Path, document: Json, asked: Size | None) -> Poses:
@@ -36,7 +39,7 @@ def from_camera_path(path: Path, document: Json, asked: Size | None) -> Poses:
         matrices = np.array(
             [np.reshape(entry["camera_to_world"], (4, 4)) for entry in entries], dtype=np.float64
         )
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+    except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"{path} is no camera_path.json: its `camera_path` needs entries with a "
             "`camera_to_world` of 16 numbers each."
@@ -88,14 +91,16 @@ def _lens(where: str, entry: Json, width: int, height: int) -> Intrinsics:
 
 def _tell(path: Path, document: Json, proportion: float) -> None:
     """What is in the file and has no effect."""
-    aspects = (number(str(path), entry, "aspect") for entry in document["camera_path"])
+    entries = document["camera_path"]
+    aspects = (number(str(path), entry, "aspect") for entry in entries)
     strange = [aspect for aspect in aspects if aspect and abs(aspect - proportion) > 0.01]
     if strange:
         log.warning(
             "%s: `aspect` is %.4g for pictures of %.4g; it is not used, since pixels are square.",
             path, strange[0], proportion,
         )  # fmt: skip
-    keys = sorted(str(key)[:40] for key in document.keys() - USED)
+    unused = {*(document.keys() - USED), *(key for entry in entries for key in entry.keys() - USED)}
+    keys = sorted(str(key)[:40] for key in unused)
     if keys:
         log.info("%s: not used: %s.", path, ", ".join(keys[:20]))
 

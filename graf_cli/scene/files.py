@@ -16,6 +16,8 @@ from graf_cli.errors import UsageError
 from graf_cli.scene.intrinsics import Intrinsics, same_shape
 
 TOLERANCE = 1e-3  # of a rotation's columns from unit length and right angles
+BOTTOM = (0.0, 0.0, 0.0, 1.0)  # row of a 4 × 4 matrix; another one means that it is transposed
+MOST = 1_000_000  # cameras, as many as a recipe has frames; told before a minute's work on them
 LARGEST = 1e6  # pixels of a side, and of a focal length in units of a side
 
 Size = tuple[int, int]
@@ -35,7 +37,7 @@ class Poses:
     size : (int, int) or None
         Width and height: those asked for, else the file's.
     intrinsics : list of (fx, fy, cx, cy)
-        One a pose, or none; in pixels of `size`, in the release's convention.
+        One for all poses, one a pose, or none; in pixels of `size`, in the release's convention.
     fps : float or None
         Frames a second, when the file says so.
     """
@@ -62,7 +64,7 @@ def read_json(path: Path) -> Json:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise UsageError(f"{path} is no transforms.json: it holds no `frames`.")
+        raise UsageError(f"{path} is no transforms.json, and no camera_path.json: it is no object.")
     return document
 
 
@@ -107,18 +109,29 @@ def check_rows(path: Path, matrices: Array) -> list[list[float]]:
     """
     if matrices.ndim == 2:
         matrices = matrices[None]
-    if matrices.ndim != 3 or matrices.shape[1:] not in ((3, 4), (4, 4)) or not len(matrices):
+    if matrices.size == 0:
+        raise UsageError(f"{path} holds no cameras; name a file with one or more.")
+    if matrices.ndim != 3 or matrices.shape[1:] not in ((3, 4), (4, 4)):
         raise UsageError(
             f"{path} holds an array of shape {matrices.shape}; cameras are n × 3 × 4, n × 4 × 4, "
             "or n × 17 as LLFF writes them."
         )
+    if len(matrices) > MOST:
+        raise UsageError(f"{path} holds {len(matrices):,} cameras; split it into {MOST:,} each.")
     rotation = matrices[:, :3, :3]
-    errors = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))
-    bad = ~((errors < TOLERANCE) & (np.linalg.det(rotation) > 0) & _finite(matrices))
+    with np.errstate(invalid="ignore", over="ignore"):  # what comes of such numbers is refused
+        errors = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))
+        bad = ~((errors < TOLERANCE) & (np.linalg.det(rotation) > 0) & _finite(matrices))
     if bad.any():
         raise UsageError(
             f"{path}: the matrix of camera {int(bad.argmax())} is no rotation; "
             "poses are camera-to-world, [R | eye]."
+        )
+    bad = (np.abs(matrices[:, 3:] - BOTTOM) > TOLERANCE).any(axis=(1, 2))
+    if bad.any():
+        raise UsageError(
+            f"{path}: the last row of camera {int(bad.argmax())} is not 0 0 0 1; "
+            "matrices are written row by row."
         )
     return [[float(x) for x in pose] for pose in matrices[:, :3].reshape(-1, 12)]
 
@@ -176,4 +189,5 @@ def fitted(
     plain = {lens.plain_fov(*to) for lens in scaled}
     if len(plain) == 1 and None not in plain:  # one field of view says it all, to the last bit
         return Poses(rows, plain.pop(), to, (), fps)
-    return Poses(rows, None, to, scaled, fps)
+    shared = len(set(scaled)) == 1
+    return Poses(rows, None, to, scaled[:1] if shared else scaled, fps)

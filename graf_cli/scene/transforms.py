@@ -33,7 +33,8 @@ OTHERS = {
     "is_fisheye", "orthographic", "latlong", "equirectangular", "intrinsic_matrix",
     "from_na", "from_mitsuba", "shift_x", "shift_y",
 }  # fmt: skip
-LENS = ("fl_x", "fl_y", "cx", "cy", "w", "h", "camera_angle_x", "camera_angle_y")
+IN_PIXELS = ("fl_x", "fl_y", "cx", "cy")
+LENS = (*IN_PIXELS, "w", "h", "camera_angle_x", "camera_angle_y")
 # What was done to the poses before they were written, or is to be done to a scene that is trained
 # on them. The matrices stand for themselves; docs/formats.md says so.
 ACCOUNTED = {
@@ -56,7 +57,7 @@ def from_transforms(path: Path, document: Json, asked: Size | None) -> Poses:
     try:
         assert isinstance(frames, list)
         matrices = np.array([frame["transform_matrix"] for frame in frames], dtype=np.float64)
-    except (AssertionError, KeyError, TypeError, ValueError) as error:
+    except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
             f"{path} is no transforms.json: its `frames` need a `transform_matrix` each."
         ) from error
@@ -68,7 +69,7 @@ def from_transforms(path: Path, document: Json, asked: Size | None) -> Poses:
     plain = _plain(path, document, frames, asked)
     if plain is not None:
         return Poses(rows, *plain)
-    found = [_lens(f"{path}, frame {k}", document, frame) for k, frame in enumerate(frames)]
+    found = [_lens(f"{path}, frame {k}", document, frame, asked) for k, frame in enumerate(frames)]
     return fitted(path, rows, [lens for lens, _ in found], [size for _, size in found], asked)
 
 
@@ -104,7 +105,7 @@ def _plain(
     path: Path, document: Json, frames: Sequence[Json], asked: Size | None
 ) -> tuple[float | None, Size | None] | None:
     """Field of view and size of a file that says no more than these, once for all frames."""
-    own = any(key in frame for frame in frames for key in LENS)
+    own = any(frame.get(key) is not None for frame in frames for key in LENS)
     if own or any(document.get(key) is not None for key in ("cx", "cy", "fl_y", "camera_angle_y")):
         return None
     where = str(path)
@@ -133,8 +134,11 @@ def _check_angle(
             )
 
 
-def _lens(where: str, document: Json, frame: Json) -> tuple[Intrinsics, Size]:
-    """The lens of one frame, and the size in whose pixels it is."""
+def _lens(where: str, document: Json, frame: Json, asked: Size | None) -> tuple[Intrinsics, Size]:
+    """The lens of one frame, and the size in whose pixels it is.
+
+    Angles alone are in nobody's pixels, and mean the same in those of the size that is asked for.
+    """
     said = {**document, **{key: frame[key] for key in LENS if frame.get(key) is not None}}
     for axis in "xy":  # a frame's own angle replaces the file's focal length
         if frame.get(f"camera_angle_{axis}") is not None and frame.get(f"fl_{axis}") is None:
@@ -143,7 +147,14 @@ def _lens(where: str, document: Json, frame: Json) -> tuple[Intrinsics, Size]:
             said.pop(f"camera_angle_{axis}", None)
     width, height = (side(where, said, key) for key in ("w", "h"))
     if width is None or height is None:
-        raise UsageError(f"{where}: its intrinsics are in pixels, and `w` and `h` are not there.")
+        pixels = [key for key in IN_PIXELS if said.get(key) is not None]
+        if pixels:
+            raise UsageError(
+                f"{where}: `{pixels[0]}` is in pixels, and `w` or `h` is not there; add it."
+            )
+        if asked is None:
+            raise UsageError(f"{where}: there is no `w` and `h`; add them, or give ⟨size⟩.")
+        width, height = asked
     focal = {"x": _focal(where, said, "x", width), "y": _focal(where, said, "y", height)}
     fx, fy = focal["x"] or focal["y"], focal["y"] or focal["x"]
     if fx is None or fy is None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from graf_cli.errors import UsageError
 from graf_cli.scene.camera import Camera, pose_on_sphere, rays
+from graf_cli.scene.files import MOST, check_rows
 from graf_cli.scene.intrinsics import Intrinsics
 from graf_cli.scene.poses import read_poses
 from tests.conftest import CPU
@@ -106,3 +107,63 @@ def test_no_pinhole_is_refused_by_its_key(
     said: dict[str, Any] = {key: value}
     with pytest.raises(UsageError, match=f"`{key}`"):
         read_poses(transforms(path, said) if own else transforms(path, **said))
+
+
+def test_angles_of_the_frames_need_no_pixels(tmp_path: Path) -> None:
+    path = transforms(tmp_path / "transforms.json", {"camera_angle_x": 0.5})
+    with pytest.raises(UsageError, match="`size`"):
+        read_poses(path)
+    assert read_poses(path, (64, 48)).fov == pytest.approx(math.degrees(0.5))
+    with pytest.raises(UsageError, match="`fl_x` is in pixels"):
+        read_poses(transforms(tmp_path / "b.json", {"fl_x": 90}))
+
+
+def test_frames_of_different_sizes_need_one(tmp_path: Path) -> None:
+    lens = {"fl_x": 90, "cx": 30, "cy": 20, "transform_matrix": MATRIX}
+    frames = [{**lens, "w": 64, "h": 48}, {**lens, "w": 128, "h": 96}, {**lens, "w": 64, "h": 64}]
+    path = written(tmp_path / "transforms.json", {"frames": frames[:2]})
+    with pytest.raises(UsageError, match=r"different sizes.*`size`"):
+        read_poses(path)
+    first, second = read_poses(path, (64, 48)).intrinsics
+    assert second == pytest.approx((45, 45, 14.5, 9.5))
+    assert first == (90, 90, 29.5, 19.5)
+    with pytest.raises(UsageError, match="proportions"):
+        read_poses(written(path, {"frames": frames}), (64, 48))
+
+
+def test_a_lens_that_all_share_is_told_once(tmp_path: Path) -> None:
+    said = {"fl_x": 90, "cx": 30, "cy": 20, "w": 64, "h": 48, "transform_matrix": MATRIX}
+    poses = read_poses(written(tmp_path / "transforms.json", {"frames": [said, said]}))
+    assert (len(poses.rows), len(poses.intrinsics)) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(math.nan, "no rotation"), (math.inf, "no rotation"),
+                        (10**400, "transform_matrix"), ("x", "transform_matrix")]
+)  # fmt: skip
+def test_matrices_that_are_none(tmp_path: Path, value: object, says: str) -> None:
+    matrix = [[value, *MATRIX[0][1:]], *MATRIX[1:]]
+    with pytest.raises(UsageError, match=says):
+        read_poses(transforms(tmp_path / "transforms.json", {"transform_matrix": matrix}))
+
+
+def test_a_matrix_column_by_column_is_noticed(tmp_path: Path) -> None:
+    turned = np.transpose(MATRIX).tolist()
+    with pytest.raises(UsageError, match="not 0 0 0 1"):
+        read_poses(transforms(tmp_path / "transforms.json", {"transform_matrix": turned}))
+    entry = {"camera_to_world": np.transpose(MATRIX).ravel().tolist(), "fov": 40}
+    path = {"render_width": 8, "render_height": 8, "camera_path": [entry]}
+    with pytest.raises(UsageError, match="not 0 0 0 1"):
+        read_poses(written(tmp_path / "camera_path.json", path))
+
+
+@pytest.mark.parametrize("key", ["frames", "camera_path"])
+def test_no_cameras_at_all(tmp_path: Path, key: str) -> None:
+    document = {key: [], "render_width": 8, "render_height": 8}
+    with pytest.raises(UsageError, match="no cameras"):
+        read_poses(written(tmp_path / "c.json", document))
+
+
+def test_more_cameras_than_a_job_has() -> None:
+    with pytest.raises(UsageError, match="1,000,001 cameras"):
+        check_rows(Path("many.npy"), np.broadcast_to(POSE, (MOST + 1, 3, 4)))
