@@ -35,7 +35,7 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.index <= self.count <= MOST:
-            raise UsageError(f"--shard {self} is no part of a job; write I/N with I from 1 to N.")
+            raise UsageError(f"⟨shard⟩ {self} is no part of a job; write I/N with I from 1 to N.")
 
     def __str__(self) -> str:
         """As people write it."""
@@ -88,7 +88,7 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
         return from_scheduler(environment)
     match = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text, re.ASCII)
     if not match:
-        raise UsageError(f"--shard {text} is no part of a job; write I/N, such as 2/8, or auto.")
+        raise UsageError(f"⟨shard⟩ {text} is no part of a job; write I/N, such as 2/8, or auto.")
     return Shard(int(match[1]), int(match[2]))
 
 
@@ -144,7 +144,7 @@ def from_scheduler(environment: Mapping[str, str]) -> Shard:
             return _shard_of(scheduler, environment)
     known = ", ".join(scheduler.index for scheduler in SCHEDULERS)
     raise UsageError(
-        f"--shard auto finds none of {known}; run it in a job array or write --shard I/N."
+        f"⟨shard⟩ auto finds none of {known}; run it in a job array or write ⟨shard⟩ I/N."
     )
 
 
@@ -168,7 +168,7 @@ def _shard_of(scheduler: Scheduler, environment: Mapping[str, str]) -> Shard:
     if beside or not 0 <= position < count:
         raise UsageError(
             f"{scheduler.index} is {index}, which is not one of {count} tasks from {first} in "
-            f"steps of {step}; use a plain range for the array, or write --shard I/N."
+            f"steps of {step}; use a plain range for the array, or write ⟨shard⟩ I/N."
         )
     return Shard(position + 1, count)
 
@@ -188,5 +188,5 @@ def _number(key: str, environment: Mapping[str, str]) -> int | None:
     if not text:
         return None
     if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
-        raise UsageError(f"{key} is `{text}`, not a number; write --shard I/N.")
+        raise UsageError(f"{key} is `{text}`, not a number; write ⟨shard⟩ I/N.")
     return int(text)

@@ -162,19 +162,19 @@ def _format(out: str) -> Format:
     if suffix[1:] not in FORMATS:
         known = " ".join(form.suffix for form in FORMATS.values())
         what = f"the suffix `{suffix}`" if suffix else "no suffix"
-        raise UsageError(f"--out {out} has {what}; use one of {known}, or a folder as `NAME/`.")
+        raise UsageError(f"⟨out⟩ {out} has {what}; use one of {known}, or a folder as `NAME/`.")
     return FORMATS[suffix[1:]]
 
 
 def _numbered(out: str, form: str | None) -> Format:
     if len(NUMBERED.findall(Path(out).name)) != 1 or "%" in NUMBERED.sub("", Path(out).name):
-        raise UsageError(f"--out {out} numbers its files wrongly; write NAME/%04d.png.")
+        raise UsageError(f"⟨out⟩ {out} numbers its files wrongly; write NAME/%04d.png.")
     return _single(out, FORMATS[form] if form else _format(out))
 
 
 def _single(out: str, known: Format) -> Format:
     if known.holds != "one":
-        raise UsageError(f"--out {out} numbers files that are no pictures; write NAME/%04d.png.")
+        raise UsageError(f"⟨out⟩ {out} numbers files that are no pictures; write NAME/%04d.png.")
     return known
 
 
@@ -185,7 +185,7 @@ def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) ->
     ------
     UsageError
     """
-    known, out = target.format, f"--out {target}"
+    known, out = target.format, f"⟨out⟩ {target}"
     single = known.holds == "one" and target.pattern is None
     together = sheet and not known.numbers
     if single and len(recipe) > 1 and not (together or _holds_many(target)):
@@ -198,7 +198,7 @@ def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) ->
     if has_alpha(recipe) and not known.alpha:
         raise UsageError(
             f"{out} cannot be transparent; use .png, .webp, .apng, .gif, .webm, .mov or .exr, "
-            "or a --background colour."
+            "or a ⟨background⟩ colour."
         )
     _check_encoding(known, out, encoding, transparent=has_alpha(recipe))
 
@@ -214,7 +214,7 @@ def check_stamp(target: Target, recipe: Recipe) -> None:
     jpeg = target.format.name in ("jpg", "jpeg")
     if jpeg and len(Stamp(first).xmp().encode()) > JPEG_XMP_LIMIT:
         raise UsageError(
-            f"--out {target}: the recipe is too long for JPEG; use .png or --no-metadata."
+            f"⟨out⟩ {target}: the recipe is too long for JPEG; use .png or --no-metadata."
         )
 
 
@@ -225,11 +225,11 @@ def _holds_many(target: Target) -> bool:
 def _check_encoding(known: Format, out: str, encoding: Encoding, *, transparent: bool) -> None:
     if encoding.codec is not None and encoding.codec not in known.codecs:
         has = ", ".join(known.codecs) or "none to choose"
-        raise UsageError(f"{out} has no --codec {encoding.codec}; it has {has}.")
+        raise UsageError(f"{out} has no ⟨codec⟩ {encoding.codec}; it has {has}.")
     codec = encoding.codec or next(iter(known.codecs), None)
     if transparent and codec is not None and codec not in ALPHA_CODECS:
-        raise UsageError(f"{out} cannot be transparent with --codec {codec}; leave it out.")
+        raise UsageError(f"{out} cannot be transparent with ⟨codec⟩ {codec}; leave it out.")
     if encoding.crf is not None and codec not in CRF_CODECS:
-        raise UsageError(f"{out} has no quality to set with --crf; leave it out.")
+        raise UsageError(f"{out} has no quality to set with ⟨crf⟩; leave it out.")
     if encoding.loop is not None and not known.loops:
-        raise UsageError(f"{out} does not say how often it plays; --loop is for .gif .apng .webp.")
+        raise UsageError(f"{out} does not say how often it plays; ⟨loop⟩ is for .gif .apng .webp.")

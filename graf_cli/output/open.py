@@ -147,11 +147,11 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
 
     if target.path is None:
-        raise UsageError("--out - cannot be resumed or divided; name a file or a folder.")
+        raise UsageError("⟨out⟩ - cannot be resumed or divided; name a file or a folder.")
     if stamp is None:
         instead = "leave --no-metadata out" if target.format.metadata else "use another format"
         raise UsageError(
-            f"--out {target} carries no recipe, by which --resume and --shard know what is "
+            f"⟨out⟩ {target} carries no recipe, by which ⟨resume⟩ and ⟨shard⟩ know what is "
             f"finished; {instead}."
         )
     product = Product(target.path, recipe, stamp, make)

@@ -155,8 +155,8 @@ def _pinholes(recipe: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
     to = (asked, asked) if isinstance(asked, int) else asked
     if not same_shape(size, to):
         raise UsageError(
-            f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and --size "
-            f"{to[0]}x{to[1]} has other proportions; give a size that scales, or --fov."
+            f"The recipe's intrinsics are of {size[0]}x{size[1]} pictures, and ⟨size⟩ "
+            f"{to[0]}x{to[1]} has other proportions; give a size that scales, or ⟨fov⟩."
         )
     if size == to:
         return {"intrinsics": rows}

@@ -133,7 +133,7 @@ def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:
     if spec.camera.orthographic:
         raise UsageError(f"`{spec.name}` has parallel rays; leave out the intrinsics.")
     if options.get("fov") is not None:
-        raise UsageError("The intrinsics say the field of view; leave out --fov.")
+        raise UsageError("The intrinsics say the field of view; leave out ⟨fov⟩.")
     if len(rows) not in (1, len(options.get("poses") or ())):
         raise UsageError(
             f"There are {len(rows)} rows of intrinsics for {len(options.get('poses') or ())} "

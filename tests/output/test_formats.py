@@ -348,9 +348,9 @@ def test_loops(tmp_path: Path, name: str, loop: int) -> None:
     [
         ("mp4", Encoding(codec="vp9"), "h264"),
         ("png", Encoding(codec="h264"), "none"),
-        ("gif", Encoding(crf=20), "--crf"),
-        ("mov", Encoding(crf=20), "--crf"),
-        ("mp4", Encoding(loop=2), "--loop"),
+        ("gif", Encoding(crf=20), "`crf`"),
+        ("mov", Encoding(crf=20), "`crf`"),
+        ("mp4", Encoding(loop=2), "`loop`"),
     ],
 )
 def test_options_that_a_format_has_not(
@@ -362,7 +362,7 @@ def test_options_that_a_format_has_not(
 
 def test_transparent_video_in_a_codec_without(tmp_path: Path) -> None:
     recipe = recipe_of(2, background="transparent")
-    with pytest.raises(UsageError, match="--codec h264"):
+    with pytest.raises(UsageError, match="`codec` h264"):
         written(tmp_path / "a.mov", recipe, Encoding(codec="h264"))
 
 

@@ -154,7 +154,7 @@ def failed(name: str, said: str) -> OutputError:
     full = any("No space left" in line for line in lines)
     reason = "No space left on device" if full else (lines[0] if lines else "ffmpeg ended early")
     return OutputError(
-        f"{name} cannot be encoded: {reason.rstrip('.')}; free the place or name another --out."
+        f"{name} cannot be encoded: {reason.rstrip('.')}; free the place or name another ⟨out⟩."
     )
 
 

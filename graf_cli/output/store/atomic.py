@@ -84,7 +84,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is no file that can be replaced; use --out - for pipes.")
+        raise OutputError(f"{path} is no file that can be replaced; use ⟨out⟩ - for pipes.")
 
 
 def refuse_present(path: Path) -> None:
@@ -97,7 +97,7 @@ def refuse_present(path: Path) -> None:
     with explained(path):
         there = path.exists()
     if there:
-        raise OutputError(f"{path} is already there and --no-clobber keeps it; name another --out.")
+        raise OutputError(f"{path} is already there and --no-clobber keeps it; name another ⟨out⟩.")
 
 
 def discard_all() -> None:
@@ -206,5 +206,5 @@ def explained(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(
-            f"{path} cannot be written: {reason}; free the place or name another --out."
+            f"{path} cannot be written: {reason}; free the place or name another ⟨out⟩."
         ) from error

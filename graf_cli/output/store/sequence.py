@@ -19,7 +19,7 @@ from graf_cli.recipe import Recipe, differences, from_json, same
 from graf_cli.rendering.renderer import Frame
 
 # --shard goes on with what is there, too.
-INSTEAD = "name another --out, or leave --resume (and --shard) out to replace what is there."
+INSTEAD = "name another ⟨out⟩, or leave ⟨resume⟩ (and ⟨shard⟩) out to replace what is there."
 Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
 
 log = logging.getLogger("graf")
@@ -240,7 +240,7 @@ class SequenceSink(Sink):
         if not self._claim.alone():
             raise OutputError(
                 f"{self.folder} is being written by another graf with another recipe; "
-                "wait for it, or name another --out."
+                "wait for it, or name another ⟨out⟩."
             )
         recipe = self.folder / RECIPE_FILE
         with explained(recipe):
@@ -266,7 +266,7 @@ class SequenceSink(Sink):
         if not self._stamps_agree():
             word = "--no-metadata" if self.to.stamped else "--metadata"
             raise OutputError(
-                f"{self.folder} was begun with {word}; give it again, or name another --out."
+                f"{self.folder} was begun with {word}; give it again, or name another ⟨out⟩."
             )
 
 

@@ -50,6 +50,6 @@ def standard_output() -> Stdout:
         When it is a terminal.
     """
     if sys.stdout.isatty():
-        raise UsageError("--out - writes media, which a terminal cannot show; send it to a pipe.")
+        raise UsageError("⟨out⟩ - writes media, which a terminal cannot show; send it to a pipe.")
     sys.stdout.flush()
     return Stdout(os.dup(sys.stdout.fileno()))
