@@ -173,8 +173,10 @@ def test_an_engine_is_used_and_left_open(run: Run) -> None:
 
 
 def test_a_format_that_cannot_hold_it_is_refused_before_anything_is_drawn(run: Run) -> None:
-    with pytest.raises(UsageError, match="holds one picture, but 3 are asked for"):
+    with pytest.raises(UsageError, match=r"^`out` a\.png holds one picture, but 3 are asked for"):
         write(recipe(), "a.png")
+    told = run("render", *CARS, *WORDS, "--azimuth", "0:9", "--out", "a.png", code=2).stderr
+    assert "Error: --out a.png holds one picture" in told
     with pytest.raises(UsageError, match="suffix"):
         write(recipe(), "a.foo")
 
