@@ -48,6 +48,11 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
     "a camera_path.json; - is stdin.",
 )
 @click.option(
+    "--path",
+    type=click.Choice(["spiral"]),
+    help="Cameras of a path that the model has: a spiral in front of a forward-facing scene.",
+)
+@click.option(
     "--save-cameras",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.json",
@@ -76,6 +81,7 @@ def render(
     thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
+    path: str | None,
     save_cameras: Path | None,
     motion: MotionChoice,
     picture: PictureChoice,
@@ -99,6 +105,7 @@ def render(
     """
     from graf_cli.cli import inputs, job
     from graf_cli.output.formats import target_of
+    from graf_cli.request import spiral_of
 
     inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
     target = target_of(out, output.form) if out else None
@@ -109,6 +116,10 @@ def render(
         **motion.asked(),
         **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
+    if path:
+        if poses:
+            raise click.UsageError("--poses and --path both say where the cameras are; give one.")
+        asked["poses"] = spiral_of(opened.spec, motion.frames)
     made = _recipe(opened, base, asked)
     target = target or job.default_target(made.model.name, made, output)
     if save_cameras:
@@ -166,6 +177,7 @@ def _on_the_command_line(asked: SweepOptions) -> SweepOptions:
             "fov": ("fov", "poses"),
             "size": ("size", "poses"),
             "intrinsics": ("poses",),
+            "poses": ("poses", "path"),
             "fps": ("fps", "poses"),
         }.get(key, (key,))
         if not any(map(from_command_line, sources)):

@@ -31,6 +31,7 @@ from graf_cli.request.parts import (
     truncation_of,
     view_of,
 )
+from graf_cli.request.parts import spiral_of as spiral_of
 from graf_cli.scene.intrinsics import Intrinsics, same_shape
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds

@@ -95,6 +95,8 @@ class Features(Struct, frozen=True):
     llff : str
         Frame that the cameras of an LLFF file are taken into: ``as stored``, ``recentred`` or
         ``spherified``; see `graf_cli.scene.llff`.
+    spiral : tuple of 4 floats, or None
+        Radii and focus of a path in front of the scene; see `graf_cli.scene.llff.Swing`.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -112,6 +114,7 @@ class Features(Struct, frozen=True):
     fast: bool = False
     cameras: Literal["sphere", "front"] = "sphere"
     llff: Literal["as stored", "recentred", "spherified"] = "as stored"
+    spiral: tuple[float, float, float, float] | None = None
 
     @property
     def length(self) -> int:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
+from graf_cli.model.spec import features_of
 from graf_cli.output.dataset.layout import Layout
 from graf_cli.output.provenance.stamp import SOURCE_TYPE
 from graf_cli.recipe import TRANSPARENT, Recipe, View
@@ -24,16 +25,16 @@ _FOLDER = """\
 - `SPLIT/OBJECT/transforms.json`: cameras and what they mean, as nerfstudio reads them
 - `SPLIT/OBJECT/images/VIEW.png`: {image}
 - `SPLIT/OBJECT/depth/VIEW.png`: depth
-- `SPLIT/OBJECT/opacity/VIEW.png`: opacity
-- `SPLIT/OBJECT/latent.npz`: the object's codes, `shape` and `appearance`"""
+- `SPLIT/OBJECT/opacity/VIEW.png`: opacity"""
+_FOLDER_CODES = "\n- `SPLIT/OBJECT/latent.npz`: the object's codes, {blocks}"
 
 _TARS = """\
 - `SPLIT-NUMBER.tar`, each at most {size} MB, for webdataset; of the view `OBJECT_VIEW` there are
   - `.png`: {image}
   - `.depth.png`: depth
   - `.opacity.png`: opacity
-  - `.json`: its camera, and what it means
-  - `.latent.npy`: the object's code, shape first, appearance last"""
+  - `.json`: its camera, and what it means"""
+_TARS_CODES = "\n  - `.latent.npy`: the object's code, {order}"
 
 _CARD = """\
 ---
@@ -88,9 +89,15 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
     """The card, in Markdown, the same for the same recipe; `told` when that stands beside it."""
     plan = layout.plan
     see_through = recipe.background == TRANSPARENT
-    contents = (_FOLDER if plan.tar_size is None else _TARS).format(
+    folder, blocks = plan.tar_size is None, features_of(spec).blocks
+    contents = (_FOLDER if folder else _TARS).format(
         image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
     )
+    if blocks:
+        names = [block.name for block in blocks]
+        order = f"{names[0]} first, {names[-1]} last" if len(names) > 1 else names[0]
+        listed = " and ".join(f"`{name}`" for name in names)
+        contents += (_FOLDER_CODES if folder else _TARS_CODES).format(blocks=listed, order=order)
     title = f"{plan.objects:,} objects of {recipe.model.name}, {plan.views:,} views each"
     text = _CARD.format(
         name=json.dumps(title),
