@@ -320,3 +320,41 @@ def test_the_rules_bite() -> None:
     assert own("graf_cli.version.__version__") == "version"
     assert own("torch.nn") is None
     assert loaded_with("model.manifest") >= {"", "model", "model.spec", "errors"}
+
+
+# a family's names are its own
+
+GRAF_NAMES = (
+    "appearance", "importance", "generator_test", "pts_linears", "views_linears", "alpha_linear",
+    "feature_linear", "rgb_linear", "output_linear", "dim_shape", "dim_appearance",
+)  # fmt: skip
+# `shape` alone is a word of arrays too; as a string it is the name of a block.
+BLOCK = "shape"
+MAY_NAME_THEM = {
+    # the command line's short forms, and what tells of them
+    "cli.choices", "cli.options", "cli.grid", "cli.render", "cli.info", "cli.replay", "api",
+    # the array format of NumPy has a key `shape`
+    "output.encode.arrays",
+    # recipes of schema 1, and requests for them, until recipes go by blocks: then only its reader
+    "recipe", "shots", "request", "request.options", "request.parts",
+    # what a grid is said to be shared by
+    "rendering.fast.grid",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in modules() if not name.startswith("families.") and name]
+)
+def test_no_one_but_graf_knows_its_names(name: str) -> None:
+    if name in MAY_NAME_THEM:
+        return
+    for node in ast.walk(modules()[name]):
+        match node:
+            case ast.Constant(str(text)):
+                assert text != BLOCK, f"{name} knows a block of GRAF's"
+                found = [word for word in GRAF_NAMES if word in text]
+            case ast.Name(id=word) | ast.Attribute(attr=word) | ast.arg(arg=word):
+                found = [known for known in GRAF_NAMES if known in word]
+            case _:
+                continue
+        assert not found, f"{name} knows {found[0]}"

@@ -50,6 +50,11 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
     "a camera_path.json; - is stdin.",
 )
 @click.option(
+    "--path",
+    type=click.Choice(["spiral"]),
+    help="Cameras of a path that the model has: a spiral in front of a forward-facing scene.",
+)
+@click.option(
     "--save-cameras",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.json",
@@ -78,6 +83,7 @@ def render(
     thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
+    path: str | None,
     save_cameras: Path | None,
     motion: MotionChoice,
     picture: PictureChoice,
@@ -104,6 +110,7 @@ def render(
     from graf_cli.jobs import Job, default_target
     from graf_cli.output.cameras import check_cameras
     from graf_cli.output.formats import target_of
+    from graf_cli.request import spiral_of
 
     inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
     if save_cameras:
@@ -116,6 +123,10 @@ def render(
         **motion.asked(),
         **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
+    if path:
+        if poses:
+            raise click.UsageError("--poses and --path both say where the cameras are; give one.")
+        asked["poses"] = spiral_of(opened.spec, motion.frames)
     made = _recipe(opened, base, asked)
     target = target or default_target(made.model.name, made, output.form)
     also = _saving(save_cameras, made, opened, target, output) if save_cameras else None
@@ -178,6 +189,7 @@ def _on_the_command_line(asked: Mapping[str, Any]) -> dict[str, Any]:
             "fov": ("fov", "poses"),
             "size": ("size", "poses"),
             "intrinsics": ("poses",),
+            "poses": ("poses", "path"),
             "fps": ("fps", "poses"),
         }.get(key, (key,))
         if not any(map(from_command_line, sources)):

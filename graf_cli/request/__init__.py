@@ -38,6 +38,7 @@ from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
 from graf_cli.request.parts import check_sphere, frames_of, or_else, recipe_of, view_of
+from graf_cli.request.parts import spiral_of as spiral_of
 from graf_cli.request.subject import (
     SHORT,
     merged,

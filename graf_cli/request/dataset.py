@@ -10,7 +10,7 @@ from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import MAX_FRAMES, Dataset, ModelRef, Recipe, Split, View
 from graf_cli.request.options import CameraChoice, CameraOptions, DatasetOptions
-from graf_cli.request.parts import or_else, recipe_of, view_of
+from graf_cli.request.parts import check_sphere, or_else, recipe_of, view_of
 from graf_cli.request.subject import settings_of, truncation_of
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds, check_split
@@ -47,6 +47,8 @@ def dataset(
             "A data set holds images, depth and opacity; "
             "leave out ⟨show⟩, ⟨depth_range⟩ and ⟨normals⟩."
         )
+    if n > 1 and not features_of(spec).blocks:
+        raise UsageError(f"`{spec.name}` is one scene, without codes; its data set has ⟨n⟩ 1.")
     usual: CameraChoice = "model" if options.get("poses") is None else "poses"
     cameras = or_else(options.get("cameras"), usual)
     view = _rig(spec, cameras, options)
@@ -87,6 +89,7 @@ def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> Vie
         "intrinsics": options.get("intrinsics"),
     }
     if cameras != "poses":
+        check_sphere(spec)
         asked["azimuth"] = _or(asked["azimuth"], camera.azimuth)
     if cameras in ("model", "cap"):
         asked["elevation"] = _or(asked["elevation"], camera.elevation)

@@ -24,6 +24,7 @@ from graf_cli.recipe import (
 )
 from graf_cli.request.options import CameraOptions, PictureOptions
 from graf_cli.request.subject import jitter_of
+from graf_cli.scene import llff
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
@@ -143,6 +144,26 @@ def check_sphere(spec: ModelSpec) -> None:
             f"`{spec.name}` is a scene that cameras stand in front of, and has no range to draw "
             "them from; use `graf render` with ⟨poses⟩ or ⟨path⟩."
         )
+
+
+def spiral_of(spec: ModelSpec, frames: int | None = None) -> list[list[float]]:
+    """Poses on the spiral of a forward-facing scene, two turns, 120 unless `frames` says more.
+
+    Raises
+    ------
+    UsageError
+        When the model has none.
+    """
+    swing = features_of(spec).spiral
+    if swing is None:
+        raise UsageError(
+            f"`{spec.name}` has no spiral, which only forward-facing scenes have; sweep ⟨azimuth⟩."
+        )
+    *radii, focus = swing
+    x, y, z = radii
+    poses = llff.spiral(llff.Swing((x, y, z), focus), views=frames or llff.VIEWS)
+    rows: list[list[float]] = poses.reshape(-1, 12).tolist()
+    return rows
 
 
 def _pinholes(spec: ModelSpec, options: CameraOptions) -> tuple[Pinhole, ...]:

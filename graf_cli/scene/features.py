@@ -103,6 +103,8 @@ class Features(Struct, frozen=True):
         ``spherified``; see `graf_cli.scene.llff`.
     jitter : bool
         Whether pictures can be drawn with random numbers, as the authors' program does.
+    spiral : tuple of 4 floats, or None
+        Radii and focus of a path in front of the scene; see `graf_cli.scene.llff.Swing`.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -122,6 +124,7 @@ class Features(Struct, frozen=True):
     cameras: Literal["sphere", "front"] = "sphere"
     llff: Literal["as stored", "recentred", "spherified"] = "as stored"
     jitter: bool = False
+    spiral: tuple[float, float, float, float] | None = None
 
     @property
     def length(self) -> int:

@@ -78,9 +78,9 @@ def _pictures(case: Case, generator: Generator, measured: dict[str, np.ndarray])
     opacity = torch.stack([one.opacity for one in seen])
     white = float(generator.spec.background == "white")
     colour = torch.stack([one.radiance for one in seen]) + (1 - opacity[..., None]) * white
-    two = bool(features.further)
+    most = 0.999 if features.further else None
     for name, ours in (("rgb", colour), ("opacity", opacity)):
-        yield from shares(case.name, name, ours, measured[name].reshape(ours.shape), two=two)
+        yield from shares(case.name, name, ours, measured[name].reshape(ours.shape), most=most)
     nearness = torch.stack([disparity(one.depth, one.opacity) for one in seen]).double().numpy()
     there = opacity.double().numpy() > SOMETHING
     off = np.abs(nearness / measured["disparity"].reshape(nearness.shape) - 1)[there]

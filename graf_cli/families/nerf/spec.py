@@ -70,5 +70,6 @@ def features(spec: Spec) -> Features:
         further=network.importance,
         fast=True,
         cameras="sphere" if spec.front is None else "front",
+        spiral=None if spec.front is None else (*spec.front.path.radii, spec.front.path.focus),
         llff=("spherified" if spec.spherified else "recentred") if spec.llff else "as stored",
     )

@@ -26,16 +26,16 @@ _FOLDER = """\
 - `SPLIT/OBJECT/transforms.json`: cameras and what they mean, as nerfstudio reads them
 - `SPLIT/OBJECT/images/VIEW.png`: {image}
 - `SPLIT/OBJECT/depth/VIEW.png`: depth
-- `SPLIT/OBJECT/opacity/VIEW.png`: opacity
-- `SPLIT/OBJECT/latent.npz`: the object's codes, {codes}"""
+- `SPLIT/OBJECT/opacity/VIEW.png`: opacity"""
+_FOLDER_CODES = "\n- `SPLIT/OBJECT/latent.npz`: the object's codes, {codes}"
 
 _TARS = """\
 - `SPLIT-NUMBER.tar`, each at most {size} MB, for webdataset; of the view `OBJECT_VIEW` there are
   - `.png`: {image}
   - `.depth.png`: depth
   - `.opacity.png`: opacity
-  - `.json`: its camera, and what it means
-  - `.latent.npy`: the object's codes one after the other, {codes}"""
+  - `.json`: its camera, and what it means"""
+_TARS_CODES = "\n  - `.latent.npy`: the object's codes one after the other, {codes}"
 
 _CARD = """\
 ---
@@ -90,11 +90,13 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
     """The card, in Markdown, the same for the same recipe; `told` when that stands beside it."""
     plan = layout.plan
     see_through = recipe.background == TRANSPARENT
-    contents = (_FOLDER if plan.tar_size is None else _TARS).format(
-        image="the picture, RGBA" if see_through else "the picture",
-        size=plan.tar_size,
-        codes=names_told(block.name for block in features_of(spec).blocks),
+    folder, blocks = plan.tar_size is None, features_of(spec).blocks
+    contents = (_FOLDER if folder else _TARS).format(
+        image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
     )
+    if blocks:
+        codes = names_told(block.name for block in blocks)
+        contents += (_FOLDER_CODES if folder else _TARS_CODES).format(codes=codes)
     title = f"{plan.objects:,} objects of {recipe.model.name}, {plan.views:,} views each"
     text = _CARD.format(
         name=json.dumps(title),

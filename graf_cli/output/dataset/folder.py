@@ -65,8 +65,8 @@ class FolderPlaces(DatasetPlaces):
 
     def _tell_of(self, thing: int, home: Path, *, anew: bool) -> None:
         """Whoever comes first; whoever else comes writes the same."""
-        if anew or not (home / LATENT).exists():
-            subject = self.shots[self.layout.pictures(thing)[0]].subject
+        subject = self.shots[self.layout.pictures(thing)[0]].subject
+        if subject.codes and (anew or not (home / LATENT).exists()):
             self.write(home / LATENT, codes_archive(subject))
         if anew or not (home / TRANSFORMS).exists():
             self.write(home / TRANSFORMS, words.transforms(self.layout, self.shots, thing))

@@ -163,8 +163,9 @@ class TarPlaces(DatasetPlaces):
             "depth.png": depth,
             "opacity.png": opacity,
             "json": words.sample(self.layout, self.recipe, k, frame.shot),
-            "latent.npy": codes_array(frame.shot.subject),
         }
+        if frame.shot.subject.codes:
+            files["latent.npy"] = codes_array(frame.shot.subject)
         thing, view = self.layout.place(k)
         key = f"{self.layout.thing(thing)}_{self.layout.view(view)}"
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
@@ -190,7 +191,8 @@ class TarPlaces(DatasetPlaces):
             for deep in (channels, 2, 1)
         ]
         files.append(len(words.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST)
-        files.append(len(codes_array(shot.subject)))
+        if shot.subject.codes:
+            files.append(len(codes_array(shot.subject)))
         return sum(2 * BLOCKSIZE + size for size in files)
 
     def _assemble(self, tar: Tar) -> None:
