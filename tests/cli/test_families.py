@@ -19,7 +19,7 @@ BALL = ("--model", "ball", "--size", "8")
 
 
 @pytest.fixture(autouse=True)
-def _ball(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:  # noqa: ARG001
+def _ball(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
     made_up.install(monkeypatch, tmp_path)
 
 
