@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -14,13 +16,16 @@ from hypothesis import strategies as st
 from graf_cli.errors import RecipeError
 from graf_cli.families.graf.scene import Codes, codes_of
 from graf_cli.families.graf.scene import draw_codes as draw
+from graf_cli.model.families import spec_of
+from graf_cli.model.spec import features_of
 from graf_cli.recipe import Recipe, from_json, model_ref
 from graf_cli.rendering.shot import Shot
 from graf_cli.request import dataset, grid, sample, sweep
 from graf_cli.scene.codes import Code, along_great_circle
-from graf_cli.scene.spec import CameraSpec
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 from graf_cli.shots import Pace, Shots, at, outside_training
 from tests.conftest import small_spec
+from tests.families import made_up
 
 SPEC = small_spec()
 REF = model_ref(SPEC, None)
@@ -277,3 +282,91 @@ def test_one_of_many_is_a_series_of_its_own() -> None:
     recipe = sweep(REF, SPEC, azimuth=(0, 360), frames=5)
     alone = Shots(recipe.only(3), SPEC)
     assert alone.series(0).key == (alone[0].key, 1)
+
+
+# other families: what their features say
+
+
+@pytest.fixture
+def ball(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModelSpec:
+    made_up.install(monkeypatch, tmp_path)
+    return made_up.spec_of()
+
+
+def of(spec: ModelSpec, **options: Any) -> Shots:
+    return Shots(sweep(model_ref(spec, None), spec, **options), spec)
+
+
+def test_what_shares_its_geometry_is_a_series(ball: ModelSpec) -> None:
+    ref = model_ref(ball, None)
+    assert of(ball, codes={"paint": (1, 2)}, azimuth=(0, 90), frames=4).together == 4
+    assert of(ball, codes={"room": (1, 2)}, frames=4).together == 1
+    assert of(ball, controls={"lamp": (0, 1)}, frames=4).together == 1
+    assert of(ball, controls={"lamp": 0.5}, azimuth=(0, 90), frames=4).together == 4
+    for columns, together in (({"paint": (1, 2)}, 2), ({"azimuth": (1, 2)}, 2),
+                              ({"seed": (1, 2)}, 1), ({"lamp": (0, 1)}, 1)):  # fmt: skip
+        sheet = Shots(grid(ref, ball, rows={"fov": (30, 40)}, columns=columns), ball)
+        assert (len(sheet), sheet.together) == (4, together)
+
+
+def test_what_moves_with_the_view_is_no_series(
+    ball: ModelSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = msgspec.structs.replace(made_up.features(made_up.Spec()), azimuth="objects")
+    monkeypatch.setattr(spec_of(made_up.NAME), "features", lambda _: turned)
+    assert of(ball, azimuth=(0, 90), frames=4).together == 1
+    assert of(ball, codes={"paint": (1, 2)}, frames=4).together == 4
+
+
+def test_controls_follow_their_keyframes(ball: ModelSpec) -> None:
+    found = of(ball, controls={"turn": (0, 360), "object.1.size": (1, 1.5, 1)}, frames=4)
+    assert [shot.subject.controls.get("turn", 0) for shot in found] == [0, 90, 180, 270]
+    sizes = [shot.subject.controls.get("object.1.size") for shot in found]
+    assert sizes == pytest.approx([None, 4 / 3, 4 / 3, None])
+    eased = of(ball, controls={"lamp": (0, 1)}, frames=5, ease="smooth", boomerang=True)
+    lamps = [shot.subject.controls.get("lamp", 1.0) for shot in eased]
+    assert lamps[0] == 0
+    assert lamps[1] == lamps[4]
+    assert len({shot.key for shot in eased}) == 3
+
+
+def test_rows_stand_for_codes_in_their_space(ball: ModelSpec) -> None:
+    [shot] = of(ball, latents=[[[0.0, 1, 2], [3, 4, 5]]], space="w+")
+    assert shot.subject.space == "w+"
+    assert {name: code.start.tolist() for name, code in shot.subject.codes.items()} == {
+        "body": [[0, 1, 2], [3, 4, 5]]
+    }
+    [row] = of(ball, latents=[[float(k) for k in range(8)]])
+    assert row.subject.codes["room"].start.tolist() == [6, 7]
+
+
+def test_jitter_makes_another_shot(ball: ModelSpec) -> None:
+    keys = {of(ball, jitter=jitter)[0].key for jitter in (None, 0, 1)}
+    assert len(keys) == 3
+
+
+def test_large_seeds_of_an_old_generator(ball: ModelSpec) -> None:
+    codes = [of(ball, seed=seed)[0].subject.codes["body"].start for seed in (1, 1 + (1 << 32))]
+    assert not torch.equal(*codes)
+    assert codes[0].numpy() == pytest.approx(np.random.RandomState(1).randn(8)[:3])
+
+
+def test_a_recipe_of_another_family(ball: ModelSpec) -> None:
+    with pytest.raises(RecipeError, match="codes called `appearance` and `shape`, but `ball:8`"):
+        Shots(sweep(REF, SPEC), ball)
+    recipe = of(ball, controls={"lamp": 0.5}, jitter=3).recipe
+    text = recipe.to_json().replace(
+        '"body":[0],"paint":[0],"room":[0]', '"shape":[0],"appearance":[0]'
+    )
+    with pytest.raises(RecipeError, match="control `lamp`"):
+        Shots(from_json(text), SPEC)
+    with pytest.raises(RecipeError, match="random numbers"):
+        Shots(from_json(text.replace('"controls":{"lamp":[0.5]},', "")), SPEC)
+
+
+def test_controls_match_their_wildcards(ball: ModelSpec) -> None:
+    features = features_of(ball)
+    for name in ("object.0.size", "object.12.size"):
+        assert features.control(name) is features.controls[0]
+    for name in ("object.*.size", "object.01.size", "object..size", "object.0.size.y", "sizes"):
+        assert features.control(name) is None

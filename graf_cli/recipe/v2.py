@@ -415,12 +415,15 @@ class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema")
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data; what is at its default is left out, which any reader of it knows."""
-        plain: dict[str, Any] = msgspec.to_builtins(_plain(self))
+        plain: dict[str, Any] = msgspec.to_builtins(self._plain())
         return plain
 
     def to_json(self) -> str:
         """As one line of JSON, likewise."""
-        return msgspec.json.encode(_plain(self)).decode()
+        return msgspec.json.encode(self._plain()).decode()
+
+    def _plain(self) -> dict[str, Any]:
+        return {"graf": self.graf, **_plain(self)}  # whose it is comes first, and then the schema
 
 
 def _plain(struct: Struct) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Literal, TypeVar, get_args
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import Axis, ControlAxis, SeedAxis, ViewAxis
+from graf_cli.recipe.v2 import VIEW_BOUNDS
 from graf_cli.request.subject import check_control, lacking
 from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
@@ -78,7 +79,7 @@ def _named(spec: ModelSpec, side: Side, name: str, values: Sequence[float] | Axi
         return SeedAxis(blocks=blocks, seeds=_seeds(side, name, values))
     for word in VIEW_WORDS:
         if name == word:
-            return ViewAxis(word=word, values=_numbers(side, values, turns=word == "azimuth"))
+            return ViewAxis(word=word, values=_view(side, word, values))
     control = features.control(name)
     if control is None:
         raise UsageError(
@@ -139,6 +140,14 @@ def _spread(keyframes: tuple[float, ...], count: int, steps: int) -> tuple[float
         a, b = keyframes[at], keyframes[min(at + 1, len(keyframes) - 1)]
         found.append(a + (b - a) * (position - at))
     return tuple(found)
+
+
+def _view(side: Side, word: Word, values: Sequence[float] | AxisValues) -> tuple[float, ...]:
+    numbers = _numbers(side, values, turns=word == "azimuth")
+    low, high = VIEW_BOUNDS[word]
+    if not all(low <= number <= high for number in numbers):
+        raise UsageError(f"⟨{side}⟩: `{word}` is from {low:g} to {high:g}.")
+    return numbers
 
 
 def _bounded(side: Side, values: tuple[N, ...]) -> tuple[N, ...]:

@@ -161,8 +161,10 @@ def read_rows(path: Path, features: Features, space: str = "z") -> Array:
     UsageError
         When the file is not that; it names the shape that was expected.
     """
+    if not features.blocks:
+        raise UsageError("This model has no codes, it shows one scene; leave out ⟨latents⟩.")
     arrays, names = read_arrays(path), [block.name for block in features.blocks]
-    if space != "z" and features.blocks:
+    if space != "z":
         return _in_space(path, arrays, features, space)
     if names and set(names) <= arrays.keys():
         parts = [np.atleast_2d(arrays[name]) for name in names]

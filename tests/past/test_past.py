@@ -13,10 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graf_cli.api import outline
 from graf_cli.model.generator import load_checkpoint
+from graf_cli.output.dataset.tars import TarPlaces
 from graf_cli.output.provenance import reading
 from graf_cli.recipe import Recipe
 from graf_cli.request import parts
+from graf_cli.shots import Shots
 from graf_cli.version import __version__
 from tests.cli.conftest import Run
 from tests.conftest import CPU
@@ -205,6 +208,20 @@ def test_a_finished_file_keeps_the_version_that_wrote_it(
 def contents(path: Path) -> dict[Path, bytes]:
     files = path.rglob("*") if path.is_dir() else [path]
     return {file: file.read_bytes() for file in files if file.is_file()}
+
+
+MOST = {"0.1.0": 16990}  # bytes of a view of `tars/`, as that version counted them
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_tar_holds_as_many_views_as_it_did(version: str, tmp_path: Path) -> None:
+    """A job that is gone on with would lay out its tars anew, if a recipe's words counted anew."""
+    recipe, spec = recipe_of(HERE / version / "tars"), outline().spec
+    places = TarPlaces(
+        folder=tmp_path, recipe=recipe, stamped=True, clobber=True,
+        shots=Shots(recipe, spec), spec=spec,
+    )  # fmt: skip
+    assert places.most() == MOST[version]
 
 
 # what is held against a model

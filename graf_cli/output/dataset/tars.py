@@ -141,7 +141,7 @@ class TarPlaces(DatasetPlaces):
     def _room(self) -> int:
         """How many views fit into a tar in any case."""
         assert self.layout.plan.tar_size is not None
-        return (self.layout.plan.tar_size * MB - 2 * RECORD) // self._most()
+        return (self.layout.plan.tar_size * MB - 2 * RECORD) // self.most()
 
     def _packed(self, split: str, room: int) -> list[tuple[int, ...]]:
         """The pictures of a split, at most `room` a tar; objects that fit stay whole."""
@@ -171,7 +171,7 @@ class TarPlaces(DatasetPlaces):
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
         return b"".join(b"".join(part) for part in parts)
 
-    def _most(self) -> int:
+    def most(self) -> int:
         """Bytes of one view in an archive, at most, as whoever began the data set counted them.
 
         Another version goes on with it, whose name is longer by a few characters: they fit into
