@@ -335,8 +335,8 @@ MAY_NAME_THEM = {
     "cli.choices", "cli.options", "cli.grid", "cli.render", "cli.info", "cli.replay", "api",
     # the array format of NumPy has a key `shape`
     "output.encode.arrays",
-    # recipes of schema 1, and requests for them, until recipes go by blocks: then only its reader
-    "recipe", "shots", "request", "request.options", "request.parts",
+    # the reader of schema 1, and the short forms of seeds and of a grid's sides
+    "recipe.v1", "request", "request.options", "request.subject", "request.axes",
     # what a grid is said to be shared by
     "rendering.fast.grid",
 }  # fmt: skip
