@@ -25,12 +25,13 @@ from graf_cli.errors import GrafError
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import features_of
 from graf_cli.opening import Opened
-from graf_cli.output.formats import DEFAULT_NAME, FORMATS, Encoding, Target, target_of
+from graf_cli.output.formats import DEFAULT_NAME, Encoding, Target, target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.provenance.stamp import RECORDS
 from graf_cli.output.store.atomic import beside
 from graf_cli.output.store.overlap import Overlapped
 from graf_cli.output.store.sink import Sink
+from graf_cli.output.table import FORMATS
 from graf_cli.recipe import Dataset, Grid, Recipe, Samples
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
 from graf_cli.rendering.renderer import RenderOptions

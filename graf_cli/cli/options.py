@@ -22,12 +22,11 @@ from graf_cli.cli.choices import (
 )
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import CODE, COLOUR, CONTROL, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
+from graf_cli.output.table import ALIASES, FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-FORMAT_NAMES = (
-    "png", "jpg", "webp", "exr", "mp4", "webm", "mov", "gif", "apng", "npz", "tar", "y4m", "raw",
-)  # fmt: skip
+FORMAT_NAMES = tuple(name for name in FORMATS if name not in ALIASES)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 

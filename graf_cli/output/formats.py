@@ -1,89 +1,31 @@
-"""What each format can carry, in one table, and what is asked of it."""
+"""What `--out` and `--format` mean, and what a format is asked to carry."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from graf_cli.errors import UsageError
-from graf_cli.output.encode.pixels import has_alpha
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.recipe import Recipe
-
-Holds = Literal["one", "many"]
+from graf_cli.output.table import ALPHA_CODECS, ANIMATED, CRF_CODECS, FORMATS, Format, suffixes
+from graf_cli.recipe import TRANSPARENT, Recipe
 
 JPEG_XMP_LIMIT = 65_000  # bytes that one segment of a JPEG file takes, less its head
 STDOUT = "-"
-
-
-@dataclass(frozen=True)
-class Format:
-    """One file format.
-
-    Attributes
-    ----------
-    name : str
-        As `--format` takes it; the suffix without its dot.
-    holds : str
-        One picture a file, or any number.
-    alpha : bool
-        Whether transparency survives, be it one bit as in GIF.
-    deep : bool
-        Whether it takes 16-bit depth.
-    numbers : bool
-        Whether it keeps floats, whatever `--show` says.
-    metadata : bool
-        Whether the Recipe travels inside.
-    streams : bool
-        Whether it goes out while frames are made; the others are sent when they are finished.
-    loops : bool
-        Whether it says how often to play.
-    codecs : tuple of str
-        That `--codec` takes; the first by default.
-    """
-
-    name: str
-    holds: Holds
-    alpha: bool = False
-    deep: bool = False
-    numbers: bool = False
-    metadata: bool = True
-    streams: bool = False
-    loops: bool = False
-    codecs: tuple[str, ...] = ()
-
-    @property
-    def suffix(self) -> str:
-        """With its dot."""
-        return f".{self.name}"
-
-
-FORMATS = {
-    known.name: known
-    for known in (
-        Format("png", "one", alpha=True, deep=True, streams=True),
-        Format("jpg", "one", streams=True),
-        Format("jpeg", "one", streams=True),
-        Format("webp", "one", alpha=True, loops=True),
-        Format("exr", "one", alpha=True, numbers=True),
-        Format("mp4", "many", streams=True, codecs=("h264", "h265", "av1")),
-        Format("webm", "many", alpha=True, streams=True, codecs=("vp9", "av1")),
-        Format("mov", "many", alpha=True, codecs=("prores", "h264", "h265")),
-        Format("gif", "many", alpha=True, loops=True),
-        Format("apng", "many", alpha=True, loops=True),
-        Format("npz", "many", alpha=True, numbers=True),
-        Format("tar", "many", alpha=True, deep=True, streams=True),
-        Format("y4m", "many", metadata=False, streams=True),
-        Format("raw", "many", alpha=True, deep=True, metadata=False, streams=True),
-    )
-}
-CRF_CODECS = {"h264", "h265", "av1", "vp9"}
-ALPHA_CODECS = {"vp9", "prores"}
-ANIMATED = {"webp"}  # of one picture, or of many in one file
 NUMBERED = re.compile(r"%0?\d*d")
 DEFAULT_NAME = "%04d"
+
+
+def has_alpha(recipe: Recipe) -> bool:
+    """Whether the pixels have a fourth channel."""
+    see_through = recipe.background == TRANSPARENT and any(k != "opacity" for k in recipe.show)
+    return "rgba" in recipe.show or (see_through and recipe.show != ("depth16",))
+
+
+def size_of(recipe: Recipe) -> tuple[int, int]:
+    """Width and height of one picture, all that is shown side by side."""
+    return recipe.width * len(recipe.show), recipe.height
 
 
 @dataclass(frozen=True)
@@ -194,10 +136,11 @@ def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) ->
             "write a video (.mp4, .webm, .gif), a folder as `NAME/`, or .npz."
         )
     if "depth16" in recipe.show and not (known.deep or known.numbers):
-        raise UsageError(f"{out} cannot hold 16-bit depth; use .png, .tar, .npz or .exr.")
+        those = suffixes(lambda known: known.deep or known.numbers)
+        raise UsageError(f"{out} cannot hold 16-bit depth; use {those}.")
     if has_alpha(recipe) and not known.alpha:
         raise UsageError(
-            f"{out} cannot be transparent; use .png, .webp, .apng, .gif, .webm, .mov or .exr, "
+            f"{out} cannot be transparent; use {suffixes(lambda known: known.alpha)}, "
             "or a ⟨background⟩ colour."
         )
     _check_encoding(known, out, encoding, transparent=has_alpha(recipe))
@@ -232,4 +175,5 @@ def _check_encoding(known: Format, out: str, encoding: Encoding, *, transparent:
     if encoding.crf is not None and codec not in CRF_CODECS:
         raise UsageError(f"{out} has no quality to set with ⟨crf⟩; leave it out.")
     if encoding.loop is not None and not known.loops:
-        raise UsageError(f"{out} does not say how often it plays; ⟨loop⟩ is for .gif .apng .webp.")
+        those = suffixes(lambda known: known.loops)
+        raise UsageError(f"{out} does not say how often it plays; ⟨loop⟩ is for {those}.")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from graf_cli.errors import OutputError, UsageError
-from graf_cli.output.encode.sheet import SheetWriter, StillWriter
 from graf_cli.output.encode.stills import write_still
-from graf_cli.output.encode.writer import Destination, Writer, write_all
+from graf_cli.output.encode.writer import Destination, Make, write_all
 from graf_cli.output.formats import Encoding, Target, check, check_stamp
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import Place, explained
-from graf_cli.output.store.file import FileSink, Make
+from graf_cli.output.store.file import FileSink
 from graf_cli.output.store.sequence import Numbered, SequenceSink
 from graf_cli.output.store.sink import Sink
 from graf_cli.output.store.stdout import standard_output
@@ -169,40 +168,7 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
 
 def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encoding) -> Make:
     """How to make the writer of a format, whose module is imported only now."""
-    name = target.format.name
+    module = import_module(f"graf_cli.output.encode.{target.format.encoder}")
     several = len(recipe) > 1 and columns is None
-    if name in ("mp4", "webm", "mov"):
-        from graf_cli.output.encode.video import VideoWriter  # noqa: PLC0415
-
-        return lambda to: VideoWriter(to, name, encoding)
-    if name in ("gif", "apng") or (name == "webp" and several):
-        from graf_cli.output.encode import animation  # noqa: PLC0415
-
-        makers: dict[str, Callable[[Destination, Encoding], Writer]] = {
-            "gif": animation.GifWriter,
-            "apng": animation.ApngWriter,
-            "webp": animation.WebpWriter,
-        }
-        return lambda to: makers[name](to, encoding)
-    if name == "npz":
-        from graf_cli.output.encode.arrays import ArrayWriter  # noqa: PLC0415
-
-        return ArrayWriter
-    if name == "exr":
-        return lambda to: StillWriter(to, name)
-    return _picture_maker(name, columns, several=several)
-
-
-def _picture_maker(name: str, columns: int | None, *, several: bool) -> Make:
-    from graf_cli.output.encode import streams  # noqa: PLC0415
-
-    plain: dict[str, Make] = {
-        "y4m": streams.Y4mWriter,
-        "raw": streams.RawWriter,
-        "tar": streams.TarWriter,
-    }
-    if name in plain:
-        return plain[name]
-    if several:
-        return lambda to: streams.PictureStream(to, name)
-    return lambda to: SheetWriter(to, name, 1 if columns is None else columns)
+    make: Make = module.maker(target.format.name, encoding, several=several, columns=columns)
+    return make

@@ -15,10 +15,10 @@ from pathlib import Path
 from graf_cli.errors import OutputError
 from graf_cli.output.dataset.layout import IMAGES, KEPT, Layout
 from graf_cli.output.encode.stills import write_still
-from graf_cli.output.formats import FORMATS
 from graf_cli.output.provenance.reading import carries_recipe
 from graf_cli.output.store.atomic import explained
 from graf_cli.output.store.sequence import Numbered, Survey
+from graf_cli.output.table import FORMATS
 from graf_cli.recipe import Dataset, Recipe
 
 _NUMBERED = re.compile(r"(.*?)(\d+)\.(\w+)", re.DOTALL)

@@ -17,9 +17,10 @@ from PIL import Image
 
 from graf_cli.errors import OutputError, UsageError
 from graf_cli.output.encode.pixels import pixels
-from graf_cli.output.formats import FORMATS, Encoding, target_of
+from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.provenance.stamp import SOURCE_TYPE
+from graf_cli.output.table import FORMATS
 from graf_cli.recipe import from_json
 from tests import media
 from tests.media import FFMPEG

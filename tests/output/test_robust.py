@@ -13,13 +13,14 @@ import pytest
 from graf_cli.errors import OutputError
 from graf_cli.output.encode.ffmpeg import Ffmpeg
 from graf_cli.output.encode.video import VideoWriter
-from graf_cli.output.formats import FORMATS, target_of
+from graf_cli.output.formats import target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.store import atomic
 from graf_cli.output.store.atomic import Place, placed
 from graf_cli.output.store.file import FileSink
 from graf_cli.output.store.overlap import Overlapped
 from graf_cli.output.store.sink import Sink
+from graf_cli.output.table import FORMATS
 from graf_cli.rendering.renderer import Frame
 from tests.output.frames import frame_of, recipe_of, written
 

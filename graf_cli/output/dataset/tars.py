@@ -25,9 +25,9 @@ from graf_cli.output.dataset import words
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
-from graf_cli.output.encode.pixels import has_alpha
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.encode.streams import RECORD, member
+from graf_cli.output.formats import has_alpha
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import beside, explained, make_folder, unless
 from graf_cli.output.store.folder_lock import one_at_a_time

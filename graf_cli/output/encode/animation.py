@@ -6,16 +6,16 @@ import errno
 import shutil
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from graf_cli.output.encode import ffmpeg
+from graf_cli.output.encode import ffmpeg, sheet
 from graf_cli.output.encode.ffmpeg import Ffmpeg
-from graf_cli.output.encode.pixels import Shown, has_alpha
+from graf_cli.output.encode.pixels import Shown
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.encode.video import SpoolWriter, source
-from graf_cli.output.encode.writer import Destination, PixelWriter
-from graf_cli.output.formats import Encoding
+from graf_cli.output.encode.writer import Destination, Make, PixelWriter, Writer
+from graf_cli.output.formats import Encoding, has_alpha
 from graf_cli.output.provenance.stamp import XMP_KEY, Stamp
 
 PNG_HEAD = 33  # bytes of signature and IHDR
@@ -162,3 +162,15 @@ def _picture_chunks(still: bytes) -> Iterator[bytes]:
         if still[at : at + 4] in (b"ALPH", b"VP8 ", b"VP8L"):
             yield still[at:end]
         at = end
+
+
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    if not several and name == "webp":
+        return sheet.maker(name, encoding, several=several, columns=columns)
+    kinds: dict[str, Callable[[Destination, Encoding], Writer]] = {
+        "gif": GifWriter,
+        "apng": ApngWriter,
+        "webp": WebpWriter,
+    }
+    return lambda to: kinds[name](to, encoding)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graf_cli.output.encode.pixels import seen_normals
-from graf_cli.output.encode.writer import Destination, Writer
+from graf_cli.output.encode.writer import Destination, Make, Writer
+from graf_cli.output.formats import Encoding
 from graf_cli.output.provenance.stamp import RECIPE_KEY, SOURCE_TYPE, SOURCE_TYPE_KEY, Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.rendering.renderer import Frame
@@ -112,3 +113,8 @@ def _add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
     buffer = io.BytesIO()
     np.save(buffer, np.array(text))
     archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), buffer.getvalue())
+
+
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:  # noqa: ARG001 as all formats have them
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    return ArrayWriter

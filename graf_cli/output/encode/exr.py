@@ -9,6 +9,8 @@ import numpy as np
 
 from graf_cli.errors import OutputError
 from graf_cli.output.encode.pixels import seen_normals
+from graf_cli.output.encode.writer import Destination, Make, Writer
+from graf_cli.output.formats import Encoding
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import TRANSPARENT, Recipe
 from graf_cli.rendering.renderer import Frame
@@ -64,3 +66,23 @@ def write_exr(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> 
         openexr.File(header, channels).write(str(path))
     except RuntimeError as error:
         raise OSError(str(error)) from error
+
+
+class StillWriter(Writer):
+    """The one frame of a format that keeps numbers."""
+
+    def __init__(self, to: Destination) -> None:
+        require()
+        self.to = to
+
+    def write(self, frame: Frame) -> None:
+        """Write the frame."""
+        write_exr(self.to.file, frame, self.to.recipe, self.to.stamp)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:  # noqa: ARG001 as all formats have them
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    return StillWriter

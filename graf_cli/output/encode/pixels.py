@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graf_cli.output.encode.colours import coloured
+from graf_cli.output.formats import has_alpha
 from graf_cli.recipe import SCALED, TRANSPARENT, Kind, Recipe
 from graf_cli.rendering.renderer import Frame
 from graf_cli.syntax import rgb_of
@@ -19,22 +20,11 @@ FAINTEST = 1e-3  # opacity below which a ray met nothing whose depth could be to
 DEEPEST = 65535  # the far end in 16 bits; 0 says that nothing is there
 
 
-def has_alpha(recipe: Recipe) -> bool:
-    """Whether the pixels have a fourth channel."""
-    see_through = recipe.background == TRANSPARENT and any(k != "opacity" for k in recipe.show)
-    return "rgba" in recipe.show or (see_through and recipe.show != ("depth16",))
-
-
 def shown(frame: Frame, recipe: Recipe) -> Shown:
     """What is shown of a frame: (H, W, 3 or 4) bytes, or (H, W) in 16 bits."""
     if recipe.show == ("depth16",):
         return deep_pixels(frame, recipe)
     return pixels(frame, recipe)
-
-
-def size_of(recipe: Recipe) -> tuple[int, int]:
-    """Width and height of one picture, all that is shown side by side."""
-    return recipe.width * len(recipe.show), recipe.height
 
 
 def pixels(frame: Frame, recipe: Recipe) -> Pixels:

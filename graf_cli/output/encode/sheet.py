@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from graf_cli.errors import OutputError
-from graf_cli.output.encode.pixels import Shown, has_alpha, size_of
-from graf_cli.output.encode.stills import encode, write_still
-from graf_cli.output.encode.writer import Destination, PixelWriter, Writer, write_all
-from graf_cli.rendering.renderer import Frame
+from graf_cli.output.encode.pixels import Shown
+from graf_cli.output.encode.stills import encode
+from graf_cli.output.encode.streams import PictureStream
+from graf_cli.output.encode.writer import Destination, Make, PixelWriter, write_all
+from graf_cli.output.formats import Encoding, has_alpha, size_of
 
 SHEET_LIMIT = 1 << 30  # bytes of a contact sheet
 
@@ -52,18 +53,8 @@ class SheetWriter(PixelWriter):
             self.to.file.write_bytes(data)
 
 
-class StillWriter(Writer):
-    """The one frame of a format that keeps numbers."""
-
-    def __init__(self, to: Destination, name: str) -> None:
-        from graf_cli.output.encode import exr  # noqa: PLC0415 - an optional dependency
-
-        exr.require()
-        self.to, self.name = to, name
-
-    def write(self, frame: Frame) -> None:
-        """Write the frame."""
-        write_still(self.to.file, frame, self.to.recipe, self.to.stamp, self.name)
-
-    def close(self) -> None:
-        """Nothing is left to do."""
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:  # noqa: ARG001 as all formats have them
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    if several:
+        return lambda to: PictureStream(to, name)
+    return lambda to: SheetWriter(to, name, 1 if columns is None else columns)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from graf_cli.output.encode.pixels import Shown
 from graf_cli.output.encode.stills import encode
-from graf_cli.output.encode.writer import Destination, PixelWriter, write_all
+from graf_cli.output.encode.writer import Destination, Make, PixelWriter, write_all
+from graf_cli.output.formats import Encoding
 from graf_cli.output.provenance.stamp import Stamp
 
 RECORD = 10_240  # bytes that a tar's length is a multiple of
@@ -115,3 +116,8 @@ def member(name: str, data: bytes) -> Iterator[bytes]:
     yield info.tobuf(tarfile.PAX_FORMAT)
     yield data
     yield bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:  # noqa: ARG001 as all formats have them
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    return {"y4m": Y4mWriter, "raw": RawWriter, "tar": TarWriter}[name]

@@ -9,10 +9,11 @@ import numpy as np
 
 from graf_cli.output.encode import ffmpeg
 from graf_cli.output.encode.ffmpeg import Ffmpeg
-from graf_cli.output.encode.pixels import Shown, has_alpha
-from graf_cli.output.encode.writer import Destination, PixelWriter
-from graf_cli.output.formats import FORMATS, Encoding
+from graf_cli.output.encode.pixels import Shown
+from graf_cli.output.encode.writer import Destination, Make, PixelWriter
+from graf_cli.output.formats import Encoding, has_alpha
 from graf_cli.output.provenance.stamp import Stamp
+from graf_cli.output.table import FORMATS
 
 # What frames say of themselves goes before what the encoder is told, so that both say it.
 _TO_BT709 = (
@@ -149,3 +150,8 @@ def _metadata(folder: Path, stamp: Stamp | None) -> tuple[str, ...]:
 
 def _escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in "=;#\\\n" else c for c in text)
+
+
+def maker(name: str, encoding: Encoding, *, several: bool, columns: int | None) -> Make:  # noqa: ARG001 as all formats have them
+    """How to make the writer of a format; see `graf_cli.output.encode`."""
+    return lambda to: VideoWriter(to, name, encoding)

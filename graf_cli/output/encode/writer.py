@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
-from graf_cli.output.encode.pixels import Shown, shown, size_of
+from graf_cli.output.encode.pixels import Shown, shown
+from graf_cli.output.formats import size_of
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
@@ -105,3 +107,6 @@ def write_all(stream: RawIOBase | Any, data: bytes | memoryview) -> None:
     rest = memoryview(data).cast("B")
     while rest:
         rest = rest[stream.write(rest) or 0 :]
+
+
+Make = Callable[[Destination], Writer]

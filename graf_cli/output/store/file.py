@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from graf_cli.output.encode.writer import Destination, Writer
+from graf_cli.output.encode.writer import Destination, Make
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import Place, explained
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
-
-Make = Callable[[Destination], Writer]
 
 
 class FileSink(Sink):

@@ -20,11 +20,11 @@ import numpy as np
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.encode.arrays import ArrayWriter, numbers_of
 from graf_cli.output.encode.pixels import shown
-from graf_cli.output.encode.writer import Destination, PixelWriter, Writer
+from graf_cli.output.encode.writer import Destination, Make, PixelWriter, Writer
 from graf_cli.output.provenance import reading
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import NEW, PART, Place, explained, sweep, unless
-from graf_cli.output.store.file import FileSink, Make
+from graf_cli.output.store.file import FileSink
 from graf_cli.output.store.folder_lock import claimed, one_at_a_time, one_begins, vacate
 from graf_cli.output.store.sequence import (
     INSTEAD,

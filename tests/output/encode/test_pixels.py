@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from graf_cli.output.encode.colours import coloured, helix, table
-from graf_cli.output.encode.pixels import has_alpha, pixels, size_of, surface
+from graf_cli.output.encode.pixels import pixels, surface
+from graf_cli.output.formats import has_alpha, size_of
 from graf_cli.recipe import Kind
 from tests.output.frames import frame_of, normal_of, recipe_of
 

@@ -18,9 +18,9 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from graf_cli.errors import RecipeError
-from graf_cli.output.formats import FORMATS
 from graf_cli.output.provenance import reading
 from graf_cli.output.provenance.stamp import FORMER_NAMESPACE, NAMESPACE, SOURCE_TYPE, Stamp
+from graf_cli.output.table import FORMATS
 from tests.output.frames import recipe_of, written
 
 STAMPED = [name for name, form in FORMATS.items() if form.metadata]
