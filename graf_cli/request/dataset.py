@@ -47,8 +47,6 @@ def dataset(
             "A data set holds images, depth and opacity; "
             "leave out ⟨show⟩, ⟨depth_range⟩ and ⟨normals⟩."
         )
-    if n > 1 and not features_of(spec).blocks:
-        raise UsageError(f"`{spec.name}` is one scene, without codes; its data set has ⟨n⟩ 1.")
     usual: CameraChoice = "model" if options.get("poses") is None else "poses"
     cameras = or_else(options.get("cameras"), usual)
     view = _rig(spec, cameras, options)

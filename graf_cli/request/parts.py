@@ -128,7 +128,7 @@ def _check_front(spec: ModelSpec, options: CameraOptions) -> None:
         if options.get(key) is not None:
             raise UsageError(
                 f"`{spec.name}` is a scene that cameras stand in front of; ⟨{key}⟩ has no meaning "
-                "there: give ⟨poses⟩, such as the poses_bounds.npy of its data, or ⟨path⟩ `spiral`."
+                "there: give ⟨poses⟩, such as the poses_bounds.npy of its data, or ⟨path⟩ spiral."
             )
 
 

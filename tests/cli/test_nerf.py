@@ -31,7 +31,7 @@ def test_both_paths_draw_a_turn_and_replay_it(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", ["seed", "shape", "appearance"])
 def test_there_are_no_codes_to_choose(run: Run, word: str) -> None:
     error = run("render", *LEGO, f"--{word}", 3, "--out", "a.png", code=2).stderr
-    assert f"one scene, without codes; leave out --{word}." in error
+    assert f"has no codes, it shows one scene; leave out --{word}." in error
 
 
 def test_a_data_set_is_of_one_object_without_codes(run: Run, tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_a_data_set_is_of_one_object_without_codes(run: Run, tmp_path: Path) -> 
     run("dataset", *LEGO, "--n", 1, *words)
     assert not list(tmp_path.rglob("latent*"))
     assert "latent" not in (tmp_path / "ds" / "README.md").read_text()
-    assert "without codes" in run("dataset", *LEGO, "--n", 2, *words, code=2).stderr
+    assert "no codes" in run("dataset", *LEGO, "--n", 2, *words, code=2).stderr
 
 
 def test_cameras_stand_in_front_of_a_forward_facing_scene(run: Run, tmp_path: Path) -> None:

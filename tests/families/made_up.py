@@ -16,7 +16,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from graf_cli import api
+from graf_cli import opening
 from graf_cli.model import families
 from graf_cli.model.generator import Generator, build, digest
 from graf_cli.scene.camera import Camera
@@ -128,7 +128,7 @@ def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     for name, module in (("", package), (".spec", spec), (".family", family)):
         monkeypatch.setitem(sys.modules, f"graf_cli.families.{NAME}{name}", module)
     monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, NAME))
-    monkeypatch.setattr(api, "load_spec", _load)
+    monkeypatch.setattr(opening, "load_spec", _load)
     (folder / "ball.pt").write_bytes(b"nothing")
     (folder / "own.toml").write_text(MANIFEST)
     monkeypatch.setenv("GRAF_MANIFEST", str(folder / "own.toml"))
