@@ -248,15 +248,9 @@ class EngineChoice:
                 common.engine = None
 
     def _new(self) -> Engine:
-        if self.engine == "ray":
-            from graf_cli.engine.cluster import RayEngine
+        from graf_cli.engine.table import open_engine
 
-            return RayEngine(self.address, self.workers)
-        if self.address or self.workers:
-            raise UsageError("--address and --workers go with --engine ray.")
-        from graf_cli.engine.local import LocalEngine
-
-        return LocalEngine()
+        return open_engine(self.engine, self.address, self.workers)
 
     def options(self) -> RenderOptions:
         """As they were given; what a recipe makes of them, `graf_cli.jobs.options_of` knows."""

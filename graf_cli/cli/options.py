@@ -22,6 +22,7 @@ from graf_cli.cli.choices import (
 )
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import CODE, COLOUR, CONTROL, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
+from graf_cli.engine.table import ENGINES
 from graf_cli.output.table import ALIASES, FORMATS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -173,7 +174,7 @@ engine_options = _group(
                  help="Points that go through the network at once.  [default: what suits]"),
     click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True,
                  help="Of the matrix products; auto is the fastest that keeps the promised error."),
-    click.option("--engine", type=click.Choice(["local", "ray"]), default="local",
+    click.option("--engine", type=click.Choice([*ENGINES]), default="local",
                  show_default=True, help="Where pictures are drawn: here, or on a Ray cluster."),
     click.option("--address", help="Of a Ray cluster.  [default: start one on this machine]"),
     click.option("--workers", type=click.IntRange(1, 100_000),
