@@ -19,7 +19,7 @@ from ray.cluster_utils import Cluster
 
 from graf_cli.engine.cluster import RayEngine
 from graf_cli.engine.contract import Engine, Progress, Work
-from graf_cli.engine.dispatch import Course
+from graf_cli.engine.dispatch import Dispatch
 from graf_cli.engine.local import LocalEngine
 from graf_cli.rendering.renderer import Frame
 from tests.engine.conftest import work
@@ -120,7 +120,7 @@ def kill_in(job: Progress[Any], nodes: Any, pause: float = 0.0) -> list[Any]:
 
 def tell(what: str, job: Progress[Any], equal: str) -> None:
     """One line."""
-    assert isinstance(job, Course)
+    assert isinstance(job, Dispatch)
     print(f"24 pictures {what}: {job.again} made again, {equal}")
 
 

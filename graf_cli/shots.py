@@ -341,7 +341,7 @@ def sample_draw(plan: Samples, camera: CameraSpec, k: int) -> SampleDraw:
     )
 
 
-def posed(plan: Dataset, thing: int, view: int) -> Array:
+def posed(plan: Dataset, item: int, view: int) -> Array:
     """Where one view of one object of a data set is taken from, shape = (3, 4)."""
     match plan.cameras:
         case "poses":
@@ -352,7 +352,7 @@ def posed(plan: Dataset, thing: int, view: int) -> Array:
             azimuth, elevation, radius = _ends(plan.view)
             return spread(azimuth, elevation, sum(radius) / 2, view, plan.views)
         case "model":
-            stream = np.random.SeedSequence(plan.seed, spawn_key=(thing, view))
+            stream = np.random.SeedSequence(plan.seed, spawn_key=(item, view))
             words = stream.generate_state(3, np.uint64) >> np.uint64(11)
             a, b, c = (float(word) / 2**53 for word in words)
             azimuth, elevation, radius = _ends(plan.view)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graf_cli.engine.contract import Engine, Put, Work
-from graf_cli.engine.dispatch import Course, Delivery, Drawing, reason_of
+from graf_cli.engine.dispatch import Delivery, Dispatch, Drawing, reason_of
 from graf_cli.engine.pool import Pool, share_of
 from graf_cli.errors import EngineError
 
@@ -60,7 +60,7 @@ class RayEngine(Engine):
         patience: float = PATIENCE,
     ) -> None:
         self._pool: Pool | None = None
-        self._course: Course[Any] | None = None
+        self._dispatch: Dispatch[Any] | None = None
         self._patience = patience
         self._ray = _ray()
         self._connected = False
@@ -74,9 +74,9 @@ class RayEngine(Engine):
 
     def draw(self, work: Work) -> Drawing:
         """See `Engine`; ends the job before."""
-        course = Drawing(self._pool_for(work), work, None)
-        self._course = course
-        return course
+        dispatch = Drawing(self._pool_for(work), work, None)
+        self._dispatch = dispatch
+        return dispatch
 
     def deliver(self, work: Work, put: Put) -> Delivery:
         """See `Engine`; ends the job before.
@@ -84,13 +84,13 @@ class RayEngine(Engine):
         Workers that see the folder ``put.folder`` put there what they draw; without such an
         attribute, and for the others, it is put here.
         """
-        course = Delivery(self._pool_for(work), work, put)
-        self._course = course
-        return course
+        dispatch = Delivery(self._pool_for(work), work, put)
+        self._dispatch = dispatch
+        return dispatch
 
     def _pool_for(self, work: Work) -> Pool:
-        if self._course is not None:
-            self._course.close()
+        if self._dispatch is not None:
+            self._dispatch.close()
         pool = self._pool
         if pool is None or pool.generator is not work.generator or not pool.desks:
             if pool is not None:
@@ -102,12 +102,12 @@ class RayEngine(Engine):
     def close(self) -> None:
         """Have the pictures in hand finished, let the workers go, and Ray if it was begun here."""
         try:
-            if self._course is not None:
-                self._course.close()
+            if self._dispatch is not None:
+                self._dispatch.close()
         finally:
             if self._pool is not None:
                 self._pool.close()
-            self._course = self._pool = None
+            self._dispatch = self._pool = None
             if self._connected:
                 self._connected = False
                 self._ray.shutdown()

@@ -24,7 +24,7 @@ TRIES = 4  # how often a picture may take its worker along
 T = TypeVar("T")
 
 
-class Course(Progress[T], Generic[T]):
+class Dispatch(Progress[T], Generic[T]):
     """Results in order, from workers that make them in any.
 
     Pictures are handed out so that those of one shape go to one worker where that holds nobody
@@ -172,7 +172,7 @@ class Course(Progress[T], Generic[T]):
             self._token.unlink(missing_ok=True)
 
 
-class Drawing(Course[Frame]):
+class Drawing(Dispatch[Frame]):
     """Frames that workers draw and hand back."""
 
     def _result(self, k: int, made: Made) -> Frame:  # noqa: ARG002 - the frame knows
@@ -180,7 +180,7 @@ class Drawing(Course[Frame]):
         return owned(made.frame)
 
 
-class Delivery(Course[int]):
+class Delivery(Dispatch[int]):
     """Frames that are put where they belong, by the workers that see the place."""
 
     def __init__(self, pool: Pool, work: Work, put: Put) -> None:

@@ -145,7 +145,7 @@ def _places(
 
 def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
     """A file that keeps its frames until it is whole; a single picture has none to keep."""
-    from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink  # noqa: PLC0415
+    from graf_cli.output.store.resumable import FinishedSink, Product, ResumableSink, SingleSink  # noqa: PLC0415
 
     if target.path is None:
         raise UsageError("⟨out⟩ - cannot be resumed or divided; name a file or a folder.")
@@ -159,7 +159,7 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
     if product.finished():
         return FinishedSink(product)
     try:
-        return SingleSink(product) if len(recipe) == 1 else KeptSink(product)
+        return SingleSink(product) if len(recipe) == 1 else ResumableSink(product)
     except OutputError:
         if not product.finished():  # by another process, which has removed the frames' folder
             raise

@@ -65,10 +65,10 @@ def _of_pictures(folder: Path, recipe: Recipe) -> Survey:
 def _in_folders(folder: Path, layout: Layout) -> set[int]:
     views = {f"{layout.view(view)}.png": view for view in range(layout.plan.views)}
     found = set()
-    for thing in range(layout.plan.objects):
-        images = folder / layout.folder(thing) / IMAGES
+    for item in range(layout.plan.objects):
+        images = folder / layout.folder(item) / IMAGES
         names = {path.name for path in images.iterdir()} if images.is_dir() else set()
-        found |= {layout.pictures(thing)[views[name]] for name in names & views.keys()}
+        found |= {layout.pictures(item)[views[name]] for name in names & views.keys()}
     return found
 
 
@@ -86,7 +86,7 @@ def _in_tars(folder: Path, layout: Layout) -> set[int]:
                     f"{path} is damaged; remove it and give the command again."
                 ) from error
             for match in filter(None, map(_IMAGE.fullmatch, names)):
-                thing, view = int(match[1]), int(match[2])
-                if thing < layout.plan.objects and view < layout.plan.views:
-                    found.add(layout.pictures(thing)[view])
+                item, view = int(match[1]), int(match[2])
+                if item < layout.plan.objects and view < layout.plan.views:
+                    found.add(layout.pictures(item)[view])
     return found

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from graf_cli.output.dataset import words
+from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
 from graf_cli.output.dataset.pictures import codes_archive, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
@@ -26,12 +26,12 @@ class FolderPlaces(DatasetPlaces):
 
     def __call__(self, k: int, frame: Frame) -> None:
         """Publish view `k`, with what is to know of its object."""
-        thing, view = self.layout.place(k)
-        home = self.folder / self.layout.folder(thing)
+        item, view = self.layout.place(k)
+        home = self.folder / self.layout.folder(item)
         with explained(home):
             for kind in (IMAGES, DEPTH, OPACITY):
                 make_folder(home / kind)
-        self._tell_of(thing, home, anew=view == 0)
+        self._tell_of(item, home, anew=view == 0)
         recipe = self.recipe.only(k)
         image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
         self.write(self._file(k, DEPTH), depth)
@@ -42,11 +42,11 @@ class FolderPlaces(DatasetPlaces):
         """The views whose images are there."""
         found: set[int] = set()
         views = [f"{self.layout.view(view)}.png" for view in range(self.layout.plan.views)]
-        for thing in range(self.layout.plan.objects):
-            images = self.folder / self.layout.folder(thing) / IMAGES
+        for item in range(self.layout.plan.objects):
+            images = self.folder / self.layout.folder(item) / IMAGES
             with explained(images), suppress(FileNotFoundError, NotADirectoryError):
                 names = {entry.name for entry in os.scandir(images)}
-                pictures = zip(self.layout.pictures(thing), views, strict=True)
+                pictures = zip(self.layout.pictures(item), views, strict=True)
                 found.update(k for k, name in pictures if name in names)
         return found
 
@@ -57,16 +57,16 @@ class FolderPlaces(DatasetPlaces):
 
     def homes(self) -> Sequence[Sequence[str]]:
         """The folder of each object."""
-        return [[self.layout.folder(thing).as_posix()] for thing in range(self.layout.plan.objects)]
+        return [[self.layout.folder(item).as_posix()] for item in range(self.layout.plan.objects)]
 
     def _file(self, k: int, kind: str) -> Path:
-        thing, view = self.layout.place(k)
-        return self.folder / self.layout.folder(thing) / kind / f"{self.layout.view(view)}.png"
+        item, view = self.layout.place(k)
+        return self.folder / self.layout.folder(item) / kind / f"{self.layout.view(view)}.png"
 
-    def _tell_of(self, thing: int, home: Path, *, anew: bool) -> None:
+    def _tell_of(self, item: int, home: Path, *, anew: bool) -> None:
         """Whoever comes first; whoever else comes writes the same."""
-        subject = self.shots[self.layout.pictures(thing)[0]].subject
+        subject = self.shots[self.layout.pictures(item)[0]].subject
         if subject.codes and (anew or not (home / LATENT).exists()):
             self.write(home / LATENT, codes_archive(subject))
         if anew or not (home / TRANSFORMS).exists():
-            self.write(home / TRANSFORMS, words.transforms(self.layout, self.shots, thing))
+            self.write(home / TRANSFORMS, documents.transforms(self.layout, self.shots, item))

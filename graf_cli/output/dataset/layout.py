@@ -45,29 +45,29 @@ class Layout:
         order = sorted(range(self.plan.objects), key=self._lot)
         return tuple(name for _, name in sorted(zip(order, names, strict=True)))
 
-    def _lot(self, thing: int) -> bytes:
+    def _lot(self, item: int) -> bytes:
         """Shuffles objects; a digest, since it is the same in every version of every library."""
-        return hashlib.sha256(f"{self.plan.seed}:{thing}".encode()).digest()
+        return hashlib.sha256(f"{self.plan.seed}:{item}".encode()).digest()
 
     def place(self, k: int) -> tuple[int, int]:
         """Object and view of picture `k`."""
         return divmod(k, self.plan.views)
 
-    def pictures(self, thing: int) -> range:
+    def pictures(self, item: int) -> range:
         """Those of one object."""
-        return range(thing * self.plan.views, (thing + 1) * self.plan.views)
+        return range(item * self.plan.views, (item + 1) * self.plan.views)
 
-    def thing(self, thing: int) -> str:
+    def item(self, item: int) -> str:
         """What an object is called."""
-        return f"{thing:06d}"
+        return f"{item:06d}"
 
     def view(self, view: int) -> str:
         """What a view is called; names sort as their numbers do."""
         return f"{view:0{max(4, len(str(self.plan.views - 1)))}d}"
 
-    def folder(self, thing: int) -> Path:
+    def folder(self, item: int) -> Path:
         """Where an object is, below the data set's folder."""
-        return Path(self.splits[thing], self.thing(thing))
+        return Path(self.splits[item], self.item(item))
 
 
 def divide(total: int, shares: Sequence[float]) -> list[int]:

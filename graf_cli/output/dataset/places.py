@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from graf_cli.errors import OutputError
-from graf_cli.output.dataset import words
+from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.card import MARK, card
 from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
 from graf_cli.output.provenance.stamp import Stamp
@@ -65,7 +65,7 @@ class DatasetPlaces(Places):
         ------
         OutputError
         """
-        self.write(self.folder / OBJECTS, words.objects(self.layout, self.homes()))
+        self.write(self.folder / OBJECTS, documents.objects(self.layout, self.homes()))
         self.write(self.folder / CARD, card(self.layout, self.recipe, self.spec, told=self.stamped))
 
     def clear(self, there: Recipe | None) -> None:

@@ -21,7 +21,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.output.dataset import words
+from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
@@ -125,10 +125,10 @@ class TarPlaces(DatasetPlaces):
 
     def homes(self) -> Sequence[Sequence[str]]:
         """The tars of each object."""
-        things = range(self.layout.plan.objects)
+        items = range(self.layout.plan.objects)
         return [
-            list(dict.fromkeys(self.home[k].path.name for k in self.layout.pictures(thing)))
-            for thing in things
+            list(dict.fromkeys(self.home[k].path.name for k in self.layout.pictures(item)))
+            for item in items
         ]
 
     @property
@@ -146,13 +146,13 @@ class TarPlaces(DatasetPlaces):
     def _packed(self, split: str, room: int) -> list[tuple[int, ...]]:
         """The pictures of a split, at most `room` a tar; objects that fit stay whole."""
         views = self.layout.plan.views
-        things = [thing for thing, name in enumerate(self.layout.splits) if name == split]
+        items = [item for item, name in enumerate(self.layout.splits) if name == split]
         if room < views:
-            parts = (_parts(self.layout.pictures(thing), room) for thing in things)
+            parts = (_parts(self.layout.pictures(item), room) for item in items)
             return [tuple(part) for object_ in parts for part in object_]
         return [
-            tuple(k for thing in together for k in self.layout.pictures(thing))
-            for together in _parts(things, room // views)
+            tuple(k for item in together for k in self.layout.pictures(item))
+            for together in _parts(items, room // views)
         ]
 
     def _members(self, k: int, frame: Frame) -> bytes:
@@ -162,12 +162,12 @@ class TarPlaces(DatasetPlaces):
             "png": image,
             "depth.png": depth,
             "opacity.png": opacity,
-            "json": words.sample(self.layout, self.recipe, k, frame.shot),
+            "json": documents.sample(self.layout, self.recipe, k, frame.shot),
         }
         if frame.shot.subject.codes:
             files["latent.npy"] = codes_array(frame.shot.subject)
-        thing, view = self.layout.place(k)
-        key = f"{self.layout.thing(thing)}_{self.layout.view(view)}"
+        item, view = self.layout.place(k)
+        key = f"{self.layout.item(item)}_{self.layout.view(view)}"
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
         return b"".join(b"".join(part) for part in parts)
 
@@ -190,7 +190,9 @@ class TarPlaces(DatasetPlaces):
             len(encode(blank, "png", stamp)) + _packed_most(self.recipe, deep)
             for deep in (channels, 2, 1)
         ]
-        files.append(len(words.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST)
+        files.append(
+            len(documents.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST
+        )
         if shot.subject.codes:
             files.append(len(codes_array(shot.subject)))
         return sum(2 * BLOCKSIZE + size for size in files)

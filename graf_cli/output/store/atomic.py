@@ -13,7 +13,7 @@ from pathlib import Path
 from graf_cli.errors import OutputError
 
 PART = ".part"  # how whatever is not finished ends; its name begins with a dot
-NEW = ".new"  # the same, in a folder that is claimed
+NEW = ".new"  # the same, in a folder that is locked
 
 _unfinished: set[Path] = set()  # that is there now, so that an end at any moment can remove it
 
@@ -129,9 +129,9 @@ def _remove(path: Path) -> None:
 
 @contextmanager
 def beside(path: Path, *, clobber: bool = True, within: Path | None = None) -> Iterator[Path]:
-    """As `placed`, for a file in a folder that is there and claimed (see `folder_lock`).
+    """As `placed`, for a file in a folder that is there and locked (see `folder_lock`).
 
-    A file below the claimed folder is made `within` that folder, where it is swept away.
+    A file below the locked folder is made `within` that folder, where it is swept away.
 
     Raises
     ------

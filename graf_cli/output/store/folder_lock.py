@@ -24,10 +24,10 @@ if sys.platform != "win32":
 LOCK = ".graf-lock"
 ASSEMBLY = ".graf-assembly"  # the lock of whoever makes one file of what lies in a folder
 BEGINNING = ".graf-begin"  # the lock of whoever looks at a folder to see whether it may have it
-TRIES = 100  # how often a folder may go before it is claimed
+TRIES = 100  # how often a folder may go before it is locked
 
 
-class Claim:
+class FolderLock:
     """A share in a folder, from when it is made until it is released.
 
     Parameters
@@ -113,40 +113,40 @@ class Claim:
         self._descriptor = -1
 
 
-def claimed(folder: Path, name: str = LOCK, *, alone: bool = False) -> Claim:
+def locked(folder: Path, name: str = LOCK, *, alone: bool = False) -> FolderLock:
     """A share in a folder, which is made when it is not there; or all of it, when that can be had.
 
-    Others may remove it as long as it is empty and not claimed, even just after it was made.
+    Others may remove it as long as it is empty and not locked, even just after it was made.
 
     Raises
     ------
     OutputError
         When the folder cannot be made or written.
     """
-    claim = Claim(folder, name)
+    lock = FolderLock(folder, name)
     for left in reversed(range(TRIES)):
         with explained(folder):
             make_folder(folder)
         try:
             if alone:
-                claim.alone(wait=True)
+                lock.alone(wait=True)
             else:
-                claim.share()
+                lock.share()
         except OutputError as error:
             if not left or not isinstance(error.__cause__, FileNotFoundError):
                 raise
         else:
             break
-    return claim
+    return lock
 
 
 def vacate(folder: Path) -> None:
     """Remove a folder that nobody needs any longer, unless somebody still has a share in it."""
-    claim = Claim(folder)
+    lock = FolderLock(folder)
     with suppress(OutputError):  # it is gone
-        if claim.alone():
+        if lock.alone():
             shutil.rmtree(folder, ignore_errors=True)
-        claim.release()
+        lock.release()
         with suppress(OSError):  # on Windows the lock was in it until now; else it is gone
             folder.rmdir()
 
@@ -160,11 +160,11 @@ def one_begins(folder: Path) -> Iterator[None]:
     OutputError
         When the folder cannot be made or written.
     """
-    claim = claimed(folder, BEGINNING, alone=True)
+    lock = locked(folder, BEGINNING, alone=True)
     try:
         yield
     finally:
-        claim.release()
+        lock.release()
 
 
 @contextmanager
@@ -176,9 +176,9 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
     OutputError
         When the folder is gone.
     """
-    claim = Claim(folder, ASSEMBLY)
+    lock = FolderLock(folder, ASSEMBLY)
     try:
-        claim.alone(wait=True)
+        lock.alone(wait=True)
         yield
     finally:
-        claim.release()
+        lock.release()

@@ -25,7 +25,7 @@ from graf_cli.output.provenance import reading
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import NEW, PART, Place, explained, sweep, unless
 from graf_cli.output.store.file import FileSink
-from graf_cli.output.store.folder_lock import claimed, one_at_a_time, one_begins, vacate
+from graf_cli.output.store.folder_lock import locked, one_at_a_time, one_begins, vacate
 from graf_cli.output.store.sequence import (
     INSTEAD,
     Numbered,
@@ -151,11 +151,11 @@ class SingleSink(FileSink):
         self.product = product
         parts = product.parts
         with one_begins(parts):
-            self._claim = claimed(parts)
-            if self._claim.alone():
+            self._lock_held = locked(parts)
+            if self._lock_held.alone():
                 sweep(parts, NEW, PART)
-            self._claim.release()
-            self._claim = claimed(parts)
+            self._lock_held.release()
+            self._lock_held = locked(parts)
         make = product.make
         try:
             self._check_parts()
@@ -190,12 +190,12 @@ class SingleSink(FileSink):
             raise another_recipe(self.product.parts, there, self.product.recipe)
 
     def _leave(self) -> None:
-        self._claim.release()
+        self._lock_held.release()
         with suppress(OSError):  # somebody else's work is in there
             self.product.parts.rmdir()
 
 
-class KeptSink(Sink):
+class ResumableSink(Sink):
     """Frames on their way into one file; see the module.
 
     Parameters

@@ -13,7 +13,7 @@ from pathlib import Path
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.provenance.stamp import RECIPE_FILE, RECORDS, Stamp
 from graf_cli.output.store.atomic import beside, explained, refuse_present
-from graf_cli.output.store.folder_lock import claimed, one_begins
+from graf_cli.output.store.folder_lock import locked, one_begins
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, differences, from_json, same
 from graf_cli.rendering.renderer import Frame
@@ -48,7 +48,7 @@ class Survey:
 class Places(ABC):
     """Where each picture of a recipe goes, and how it gets there, from whatever process.
 
-    Can be pickled; the folder is there and claimed when it is used.
+    Can be pickled; the folder is there and locked when it is used.
 
     Attributes
     ----------
@@ -218,11 +218,11 @@ class SequenceSink(Sink):
         self.to = replace(to, clobber=True)
         self._forgets = not (resume or to.stamped)
         with one_begins(self.folder):
-            self._claim = claimed(self.folder)
+            self._lock_held = locked(self.folder)
             try:
                 self._begin(resume=resume)
             except BaseException:
-                self._claim.release()
+                self._lock_held.release()
                 raise
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
@@ -261,7 +261,7 @@ class SequenceSink(Sink):
 
     def abort(self) -> None:
         """Let others have the folder."""
-        self._claim.release()
+        self._lock_held.release()
 
     def _forget_recipe(self) -> None:
         """It is needed while the job runs, even where the pictures shall not tell of it."""
@@ -288,7 +288,7 @@ class SequenceSink(Sink):
 
     def _take_over(self, there: Recipe | None) -> None:
         """Make the folder this recipe's: at no moment do old pictures stand beside it."""
-        if not self._claim.alone():
+        if not self._lock_held.alone():
             raise OutputError(
                 f"{self.folder} is being written by another graf with another recipe; "
                 "wait for it, or name another ⟨out⟩."
@@ -298,7 +298,7 @@ class SequenceSink(Sink):
             self.to.clear(there)
         with beside(recipe) as temporary:
             temporary.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
-        self._claim.share()
+        self._lock_held.share()
 
     def _stamps_agree(self) -> bool:
         """Whether what is there carries its recipe just as what will be added."""

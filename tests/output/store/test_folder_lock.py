@@ -15,8 +15,8 @@ from graf_cli.errors import OutputError
 from graf_cli.output.formats import target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.store import byte_lock
-from graf_cli.output.store import folder_lock as claim_module
-from graf_cli.output.store.folder_lock import LOCK, Claim, claimed, one_at_a_time, vacate
+from graf_cli.output.store import folder_lock as lock_module
+from graf_cli.output.store.folder_lock import LOCK, FolderLock, locked, one_at_a_time, vacate
 from tests.output.frames import recipe_of
 
 
@@ -57,7 +57,7 @@ def test_two_recipes_are_kept_apart(tmp_path: Path) -> None:
 def test_a_folder_that_is_vacated_is_gone(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "0.png").touch()
-    other = Claim(tmp_path / "a").share()
+    other = FolderLock(tmp_path / "a").share()
     vacate(tmp_path / "a")
     assert (tmp_path / "a" / "0.png").exists()
     other.release()
@@ -66,15 +66,15 @@ def test_a_folder_that_is_vacated_is_gone(tmp_path: Path) -> None:
 
 
 def test_many_may_share(tmp_path: Path) -> None:
-    claims = [Claim(tmp_path).share() for _ in range(3)]
-    assert not Claim(tmp_path).alone()
-    for claim in claims:
-        claim.release()
+    claims = [FolderLock(tmp_path).share() for _ in range(3)]
+    assert not FolderLock(tmp_path).alone()
+    for lock in claims:
+        lock.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_alone_keeps_others_out(tmp_path: Path) -> None:
-    first, second = Claim(tmp_path), Claim(tmp_path)
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
     assert first.alone()
     assert not second.alone()
     first.share()
@@ -91,7 +91,7 @@ def test_one_alone_keeps_others_out(tmp_path: Path) -> None:
 def test_the_last_one_removes_what_dead_jobs_left(tmp_path: Path) -> None:
     (tmp_path / ".0003-abcdef01.new").write_bytes(b"half")
     (tmp_path / ".movie-abcdef01.part").mkdir()  # somebody's who claims nothing
-    first, second = Claim(tmp_path).share(), Claim(tmp_path).share()
+    first, second = FolderLock(tmp_path).share(), FolderLock(tmp_path).share()
     first.release()
     assert (tmp_path / ".0003-abcdef01.new").exists()
     second.release()
@@ -99,9 +99,9 @@ def test_the_last_one_removes_what_dead_jobs_left(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_was_removed_meanwhile_is_made_again(tmp_path: Path) -> None:
-    waiting = Claim(tmp_path).share()
+    waiting = FolderLock(tmp_path).share()
     (tmp_path / LOCK).unlink()
-    other = Claim(tmp_path)
+    other = FolderLock(tmp_path)
     assert other.alone()
     other.release()
     assert waiting.alone()
@@ -112,16 +112,16 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        Claim(tmp_path).alone()
+        FolderLock(tmp_path).alone()
         os.write(write, b"x")
         signal.pause()
     os.read(read, 1)
-    claim = Claim(tmp_path)
-    assert not claim.alone()
+    lock = FolderLock(tmp_path)
+    assert not lock.alone()
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    assert claim.alone()
-    claim.release()
+    assert lock.alone()
+    lock.release()
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -133,15 +133,15 @@ def test_a_folder_that_goes_before_it_is_claimed_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "a"
-    share, gone = Claim.share, iter((True, True, False))
+    share, gone = FolderLock.share, iter((True, True, False))
 
-    def late(claim: Claim) -> Claim:
+    def late(lock: FolderLock) -> FolderLock:
         if next(gone):
             folder.rmdir()
-        return share(claim)
+        return share(lock)
 
-    monkeypatch.setattr(Claim, "share", late)
-    claimed(folder).release()
+    monkeypatch.setattr(FolderLock, "share", late)
+    locked(folder).release()
     assert not next(gone, False)
     assert [*folder.iterdir()] == []
 
@@ -149,27 +149,27 @@ def test_a_folder_that_goes_before_it_is_claimed_is_made_again(
 def test_a_folder_that_always_goes_is_told_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claim_module, "make_folder", lambda folder: None)
+    monkeypatch.setattr(lock_module, "make_folder", lambda folder: None)
     with pytest.raises(OutputError, match="No such file or directory"):
-        claimed(tmp_path / "a")
+        locked(tmp_path / "a")
 
 
 def test_a_folder_made_anew_is_left_to_whoever_made_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = claimed(tmp_path / "a").path.parent
-    Claim(folder).release()
+    folder = locked(tmp_path / "a").path.parent
+    FolderLock(folder).release()
     remove, others = shutil.rmtree, []
 
     def overtaken(path: Path, *, ignore_errors: bool) -> None:
         remove(path, ignore_errors=ignore_errors)
-        others.append(claimed(path))
+        others.append(locked(path))
         (path / ".b-12345678.new").touch()
 
     monkeypatch.setattr(shutil, "rmtree", overtaken)
     (folder / LOCK).unlink()
     vacate(folder)
     assert {path.name for path in folder.iterdir()} == {LOCK, ".b-12345678.new"}
-    assert not Claim(folder).alone()
+    assert not FolderLock(folder).alone()
     others[0].release()
     assert [*folder.iterdir()] == []

@@ -17,11 +17,11 @@ from graf_cli.output.encode.animation import GifWriter
 from graf_cli.output.formats import Encoding, target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.output.store import resumable as kept_module
+from graf_cli.output.store import resumable as resumable_module
 from graf_cli.output.store import sequence
 from graf_cli.output.store.atomic import discard_all
-from graf_cli.output.store.folder_lock import Claim
-from graf_cli.output.store.resumable import FinishedSink, KeptSink, Product, SingleSink
+from graf_cli.output.store.folder_lock import FolderLock
+from graf_cli.output.store.resumable import FinishedSink, Product, ResumableSink, SingleSink
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe
 from tests.output.frames import frame_of, recipe_of, written
@@ -41,7 +41,7 @@ def test_the_bytes_of_one_go(tmp_path: Path, name: str, show: tuple[str, ...]) -
     path = tmp_path / f"kept.{name}"
     for part in ((3, 1), (0,)):
         with kept(path, recipe) as sink:
-            assert isinstance(sink, KeptSink)
+            assert isinstance(sink, ResumableSink)
             for k in part:
                 sink.put(k, frame_of(recipe, k))
         assert sink.paths == []
@@ -98,18 +98,18 @@ def test_one_who_is_late_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     stamp = Stamp(recipe)
     product = Product(path, recipe, stamp, lambda to: GifWriter(to, Encoding()))
-    with KeptSink(product) as sink:
+    with ResumableSink(product) as sink:
         for k in range(2):
             sink.put(k, frame_of(recipe, k))
     before = path.stat()
-    with KeptSink(product) as late:
+    with ResumableSink(product) as late:
         assert product.parts.exists()
         late.put(0, frame_of(recipe, 0))
     assert late.paths == [path]
-    with KeptSink(product) as late:
+    with ResumableSink(product) as late:
         assert late.missing(range(2)) == []
     assert late.paths == [path]
-    with pytest.raises(KeyboardInterrupt), KeptSink(product):
+    with pytest.raises(KeyboardInterrupt), ResumableSink(product):
         raise KeyboardInterrupt
     assert path.stat() == before
     assert [*tmp_path.iterdir()] == [path]
@@ -122,7 +122,7 @@ def test_one_who_comes_after_does_not_disturb_those_at_work(
 ) -> None:
     """Nor does it where a file system has no locks, so that frames go while they are needed."""
     if not locks:
-        monkeypatch.setattr(Claim, "_lock", lambda claim, exclusive, wait: True)
+        monkeypatch.setattr(FolderLock, "_lock", lambda lock, exclusive, wait: True)
     recipe = recipe_of(frames)
     path = tmp_path / "a.gif"
     with kept(path, recipe) as slow:
@@ -147,13 +147,13 @@ def test_a_folder_that_goes_with_the_file_s_being_finished(
     recipe = recipe_of(frames)
     path = tmp_path / "a.gif"
 
-    def overtaken(folder: Path) -> Claim:
+    def overtaken(folder: Path) -> FolderLock:
         monkeypatch.undo()
         written(path, recipe)
         raise OutputError(f"{folder} is gone.")
 
-    for module in (kept_module, sequence):
-        monkeypatch.setattr(module, "claimed", overtaken)
+    for module in (resumable_module, sequence):
+        monkeypatch.setattr(module, "locked", overtaken)
     with kept(path, recipe) as sink:
         assert isinstance(sink, FinishedSink)
     assert sink.paths == [path]

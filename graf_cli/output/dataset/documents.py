@@ -26,16 +26,16 @@ CONVENTION = {
 }
 
 
-def transforms(layout: Layout, shots: Sequence[Shot], thing: int) -> bytes:
+def transforms(layout: Layout, shots: Sequence[Shot], item: int) -> bytes:
     """The cameras of one object in nerfstudio's format, and in `graf` what they mean."""
     plan = layout.plan
-    cameras = [shots[k].camera for k in layout.pictures(thing)]
+    cameras = [shots[k].camera for k in layout.pictures(item)]
     shared, own = lenses(cameras)
     frames = [_frame(layout, view, own[view], camera) for view, camera in enumerate(cameras)]
     about = {
-        "object": thing,
-        "split": layout.splits[thing],
-        "seed": drawn_seed(plan.seed, thing),
+        "object": item,
+        "split": layout.splits[item],
+        "seed": drawn_seed(plan.seed, item),
         "synthetic": True,
         "depth_unit_scale_factor": plan.depth_unit,
         **CONVENTION,
@@ -57,12 +57,12 @@ def _frame(layout: Layout, view: int, lens: dict[str, Any], camera: Camera) -> d
 
 def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot) -> bytes:
     """All that one view has to be known by, where it travels alone."""
-    thing, view = layout.place(k)
+    item, view = layout.place(k)
     document = {
-        "object": thing,
+        "object": item,
         "view": view,
-        "split": layout.splits[thing],
-        "seed": drawn_seed(layout.plan.seed, thing),
+        "split": layout.splits[item],
+        "seed": drawn_seed(layout.plan.seed, item),
         "truncation": layout.plan.truncation,
         "model": recipe.model.name,
         "synthetic": True,
@@ -79,9 +79,9 @@ def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot) -> bytes:
 def objects(layout: Layout, homes: Sequence[Sequence[str]]) -> bytes:
     """One line an object; `homes` tells in which folder or tars each one is."""
     lines = []
-    for thing, home in enumerate(homes):
-        seed = drawn_seed(layout.plan.seed, thing)
-        split, views = layout.splits[thing], layout.plan.views
-        line = {"object": thing, "split": split, "seed": seed, "views": views, "in": home}
+    for item, home in enumerate(homes):
+        seed = drawn_seed(layout.plan.seed, item)
+        split, views = layout.splits[item], layout.plan.views
+        line = {"object": item, "split": split, "seed": seed, "views": views, "in": home}
         lines.append(msgspec.json.encode(line) + b"\n")
     return b"".join(lines)
