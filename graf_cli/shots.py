@@ -492,7 +492,8 @@ def _within(values: Array, bounds: tuple[float, float]) -> bool:
 
 def _near_radius(values: Array, camera: CameraSpec) -> bool:
     low, high = camera.radius
-    return _within(values, (low * (1 - camera.steady), high * (1 + camera.steady)))
+    more = max(camera.steady - SLACK, 0)  # than rounding, which `_within` allows for
+    return _within(values, (low * (1 - more), high * (1 + more)))
 
 
 def _azimuth_within(values: Array, bounds: tuple[float, float]) -> bool:

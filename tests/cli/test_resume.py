@@ -124,10 +124,14 @@ def test_a_file_of_another_recipe_is_refused(run: Run, name: str) -> None:
 
 def test_frames_of_another_recipe_are_refused(graf: Server, tmp_path: Path) -> None:
     words = (*JOBS["mp4"], "--resume")
-    code, _ = graf.start(*words, cwd=tmp_path, dies=30).wait()
-    assert code == -signal.SIGKILL
-    assert [path.name for path in tmp_path.iterdir()] == [".spin.mp4.frames"]
-    code, said = graf.start(*words, "--samples", "9", cwd=tmp_path).wait()
+    for touch in range(30, 90, 10):  # the first of these touches after which a frame is kept
+        folder = place(tmp_path / str(touch))
+        code, _ = graf.start(*words, cwd=folder, dies=touch).wait()
+        assert code == -signal.SIGKILL
+        assert [path.name for path in folder.iterdir()] == [".spin.mp4.frames"]
+        if list(folder.glob("*/*.png")):
+            break
+    code, said = graf.start(*words, "--samples", "9", cwd=folder).wait()
     assert code == 1
     assert "`samples` is 8 there and 9 here" in said
 
