@@ -125,7 +125,8 @@ def test_a_file_of_another_recipe_is_refused(run: Run, name: str) -> None:
 def test_frames_of_another_recipe_are_refused(graf: Server, tmp_path: Path) -> None:
     words = (*JOBS["mp4"], "--resume")
     for touch in range(30, 90, 10):  # the first of these touches after which a frame is kept
-        folder = place(tmp_path / str(touch))
+        folder = tmp_path / str(touch)
+        folder.mkdir()
         code, _ = graf.start(*words, cwd=folder, dies=touch).wait()
         assert code == -signal.SIGKILL
         assert [path.name for path in folder.iterdir()] == [".spin.mp4.frames"]
