@@ -7,6 +7,7 @@ The tree::
     ├── ManifestError      weights.toml or a config.yaml that cannot be used
     ├── DownloadError      an address that does not give the file
     ├── CheckpointError    a file that is not the model it should be
+    │   └── OwnFileError   likewise, and it is plain which family it is of
     ├── DeviceError        a device that is not there or is too small
     ├── RecipeError        a recipe that cannot be drawn
     ├── OutputError        a file that cannot be written
@@ -65,6 +66,10 @@ class DownloadError(GrafError):
 
 class CheckpointError(GrafError):
     """A file does not hold the model that it should."""
+
+
+class OwnFileError(CheckpointError):
+    """A file that is plainly one family's and cannot be read: no other family says it better."""
 
 
 class DeviceError(GrafError):

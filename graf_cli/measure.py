@@ -185,7 +185,8 @@ def _against_plain(generator: Generator, shot: Shot, options: RenderOptions) -> 
     behind = torch.tensor(shot.background, device="cpu", dtype=torch.float32)
     # The frame is composited on its background already; bring the truth there too.
     truth = truth.cpu()
-    truth[:, :3] += (1 - truth[:, 3:4]) * behind
+    if not frame.complete:
+        truth[:, :3] += (1 - truth[:, 3:4]) * behind
     return taken, difference(picture, truth, (0.0, 0.0, 0.0))
 
 

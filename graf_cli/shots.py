@@ -403,7 +403,9 @@ def _views_outside(recipe: Recipe, spec: ModelSpec) -> list[str]:
         ("elevation", _within(elevation, spec.camera.elevation), spec.camera.elevation, "°"),
         ("radius", _near_radius(radius, spec.camera), spec.camera.radius, ""),
     )
-    values = {"azimuth": azimuth % TURN, "elevation": elevation, "radius": radius}
+    low, high = spec.camera.azimuth  # below 0, a range is told about its middle
+    start = (low + high - TURN) / 2 if low < 0 else 0.0
+    values = {"azimuth": (azimuth - start) % TURN + start, "elevation": elevation, "radius": radius}
     return [
         f"{name} {_range(bounds, unit)} (here {_told(values[name], bounds, unit)})"
         for name, inside, bounds, unit in checks

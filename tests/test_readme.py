@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from graf_cli.families.graf.spec import LatentSpec, NetworkSpec
 from graf_cli.model.manifest import load_manifest
 from graf_cli.weights.download import Source, cache_dir
 from tests.conftest import REFERENCE, read_case
+from tests.families.pigan.models import CASES as PIGAN
 from tests.media import FFMPEG
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -48,6 +50,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "chkpts").mkdir()
     shutil.copy(REFERENCE / "cars.pt", folder / "chkpts" / "model_best.pt")
     shutil.copy(REFERENCE / "cars.json", folder / "config.yaml")  # JSON is YAML
+    with zipfile.ZipFile(folder / "CelebA.zip", "w") as archive:
+        for kind in ("generator", "ema"):
+            archive.write(PIGAN / f"celeba_{kind}.pth", f"CelebA/{kind}.pth")
     np.save(folder / "codes.npy", read_case("cars").z)
     bottom = [[0.0, 0.0, 0.0, 1.0]]
     matrices = [[*pose.tolist(), *bottom] for pose in read_case("cars").poses]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import torch
 
-from graf_cli.errors import CheckpointError
+from graf_cli.errors import CheckpointError, OwnFileError
 from graf_cli.families.contract import Family, Tensors
 from graf_cli.model.families import FAMILIES, family_of
 from graf_cli.model.spec import from_plain, to_plain
@@ -126,7 +126,8 @@ def _recognised(path: Path, name: str | None) -> tuple[str, Stored]:
         try:
             stored = family.read(path)
         except CheckpointError as error:
-            refused = refused or error  # the first family's words, which is the one most have
+            # Else the words of the first family, which is the one most have.
+            refused = error if isinstance(error, OwnFileError) else refused or error
             continue
         if family.recognises(stored.content):
             return candidate, stored

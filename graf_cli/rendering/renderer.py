@@ -145,7 +145,7 @@ class Renderer:
         made = self._made(_rastered(scene, shot), _rastered_series(scene, series))
         self.outcome = merged(self.outcome, made.outcome)
         if scene.finish is None:
-            return _frame(shot, made.picture)
+            return _frame(shot, made.picture, complete=scene.quadrature.last_back)
         return self._finished(shot, scene, made.picture, surface=surface)
 
     def _made(self, shot: Shot, series: Series) -> _Made:
@@ -177,6 +177,7 @@ class Renderer:
             opacity=np.ascontiguousarray(host[..., 3]),
             shot=shot,
             raw=raw,
+            complete=True,
         )
 
     def _surface(self, shot: Shot, scene: Scene) -> Tensor:
@@ -290,15 +291,18 @@ def _on_host(picture: Tensor) -> Tensor:
     return host
 
 
-def _frame(shot: Shot, picture: Tensor) -> Frame:
-    """One transfer to the host, then the background."""
+def _frame(shot: Shot, picture: Tensor, *, complete: bool) -> Frame:
+    """One transfer to the host, then the background, unless the colours are `complete`."""
     height, width = shot.camera.height, shot.camera.width
     host = _on_host(_axial(shot.camera, picture)).numpy().reshape(height, width, 5)
     opacity = np.ascontiguousarray(host[..., 3])
-    behind = np.asarray(shot.background, dtype=np.float32)
+    rgb = host[..., :3]
+    if not complete:
+        rgb = rgb + (1 - opacity[..., None]) * np.asarray(shot.background, dtype=np.float32)
     return Frame(
-        rgb=host[..., :3] + (1 - opacity[..., None]) * behind,
+        rgb=np.ascontiguousarray(rgb),
         depth=np.ascontiguousarray(host[..., 4]),
         opacity=opacity,
         shot=shot,
+        complete=complete,
     )

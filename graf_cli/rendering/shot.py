@@ -102,6 +102,8 @@ class Frame:
         was asked for.
     raw : ndarray, shape = (h, w, 3), or None
         The colours that were integrated, before a 2-D stage, at the size of its raster.
+    complete : bool
+        Whether the model has filled what rays do not meet, so that no background shows.
     """
 
     rgb: Image
@@ -110,6 +112,15 @@ class Frame:
     shot: Shot
     normal: Image | None = None
     raw: Image | None = None
+    complete: bool = False
+
+    @property
+    def on_black(self) -> Image:
+        """Colours multiplied by opacity, shape = (H, W, 3)."""
+        if self.complete:
+            return self.rgb * self.opacity[..., None]
+        behind = np.asarray(self.shot.background, dtype=np.float32)
+        return np.asarray(self.rgb - (1 - self.opacity[..., None]) * behind, dtype=np.float32)
 
     @property
     def disparity(self) -> Image:

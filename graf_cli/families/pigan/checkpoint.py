@@ -15,6 +15,7 @@ from graf_cli.families.pigan.draws import stream
 from graf_cli.families.pigan.files import EMBEDDING, names, read
 from graf_cli.families.pigan.network import Film, Siren, codes_to_average
 from graf_cli.families.pigan.spec import Spec
+from graf_cli.weights.reading import grouped
 
 GENERATOR, AVERAGES = "generator", "averages"  # networks, as `graf convert` stores them
 FREQUENCIES, PHASES = "frequencies", "phases"
@@ -64,6 +65,11 @@ def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensor
         ``scale``, where the files say so; ``parameters`` by their names; ``averaged``, a list of
         tensors in their order, or None to draw the parameters themselves.
     """
+    if stored and all(isinstance(value, Tensor) for value in stored.values()):
+        stored = grouped(path, stored, (GENERATOR, AVERAGES))
+        for network in (GENERATOR, AVERAGES):
+            if network not in stored:
+                raise CheckpointError(f"{path} has no `{network}`; make it with `graf convert`.")
     if AVERAGES in stored:
         generator = _checked(path, spec, dict(stored[GENERATOR]))
         return {GENERATOR: generator, AVERAGES: _checked_averages(path, spec, stored[AVERAGES])}

@@ -103,8 +103,8 @@ def skip_angle(spec: Spec, source: torch.Generator) -> None:
             _normal((1, 1, NORMALS), source)
         case "hybrid":
             raise UsageError(
-                "Cameras of the mode `hybrid` follow from no seed, so `jitter` cannot draw them; "
-                "leave it at -1."
+                "Cameras of the mode `hybrid` follow from no seed, so ⟨jitter⟩ cannot draw them; "
+                "leave it out."
             )
 
 

@@ -52,6 +52,8 @@ SLOPE = 0.2  # of the mapping network's rectifiers; a file of another is another
 MAX_FILE = 1 << 28  # bytes of one file of an archive; the largest released has 15 million
 MAX_FILES = 64  # of an archive; a released one has three
 ZIP_START = b"PK\x03\x04"
+START = 1 << 16  # bytes; a pickle is first in its archive, and has 8.7 kB
+MARKS = (ROOT.encode(), AVERAGE.encode(), b"siren.network.0.layer", b"shadow_params")
 
 _LAYERS = {
     **{f"siren.network.{k}.layer": f"sines.{k}" for k in range(SINES)},
@@ -96,7 +98,8 @@ def read(path: Path, *, unaveraged: bool = False) -> dict[str, Any]:
     -------
     dict
         ``siren`` and ``scale``, None where the file is a state dict; ``parameters`` by the
-        authors' names; ``averaged``, a list in their order, None with `unaveraged`.
+        authors' names; ``averaged``, a list in their order, None with `unaveraged`; ``folder``,
+        that of an archive, else empty.
 
     Raises
     ------
@@ -116,9 +119,19 @@ def read(path: Path, *, unaveraged: bool = False) -> dict[str, Any]:
                 )
         generator = _generator(files.first, found)
         if unaveraged:
-            return _plain(files.first, generator, None)
+            return _plain(files, files.first, generator, None)
         with files.opened(files.average) as other:
             return _together(files, generator, _objects(files.average, other))
+
+
+def looks_so(path: Path) -> bool:
+    """Whether a file looks like one of this family's, readable or not."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(START)
+        return any(mark in start for mark in MARKS) or bool(_members(path))
+    except (OSError, CheckpointError):
+        return False
 
 
 class _Files:
@@ -326,11 +339,14 @@ def _together(files: _Files, generator: _Generator, average: object) -> dict[str
             f"{path} has {len(shadow)} averaged tensors for {len(generator.parameters)} "
             "parameters; check that both files are of one model."
         )
-    return _plain(path, generator, shadow)
+    return _plain(files, path, generator, shadow)
 
 
-def _plain(path: Path, generator: _Generator, shadow: list[object] | None) -> dict[str, Any]:
+def _plain(
+    files: _Files, path: Path, generator: _Generator, shadow: list[object] | None
+) -> dict[str, Any]:
     return {
+        "folder": files.first.parent.name if files.members else "",
         "siren": generator.siren,
         "scale": generator.scale,
         "parameters": {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from functools import lru_cache
 from itertools import islice
 
 import torch
@@ -13,7 +14,7 @@ from graf_cli.errors import UsageError
 from graf_cli.families.pigan import draws
 from graf_cli.families.pigan.fold import Folded, Unfolded
 from graf_cli.families.pigan.network import Field, Film, Network
-from graf_cli.families.pigan.spec import EVEN, SINES, Spec, features
+from graf_cli.families.pigan.spec import SINES, Spec, features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Code, Subject, along_line
 from graf_cli.scene.volume import Draws, FastVolume, Quadrature, Scene
@@ -46,9 +47,9 @@ def scene(
         For a subject that this family does not have.
     """
     controls = _controls(spec, subject)
-    seed, frame = int(controls["jitter"]), int(controls["jitter_frame"])
+    seed, frame = subject.jitter, int(controls["jitter_frame"])
     average = network.average
-    if seed != EVEN:
+    if seed is not None:
         average = _drawn_average(spec, network, seed, frame, samples=samples, camera=camera)
     film = film_of(spec, network, subject, average)
     locked = _switch(controls, "lock_view_dependence")
@@ -60,8 +61,9 @@ def scene(
             return Unfolded(exact)
         return Folded(network.siren, film, dtype, locked=locked)
 
-    def drawn(of: Camera) -> Draws:
-        made = _drawn(spec, seed, frame, samples, of.width * of.height).draws
+    @lru_cache(maxsize=1)  # a picture asks for each of its blocks of rays
+    def drawn_for(seed: int, pixels: int) -> Draws:
+        made = _drawn(spec, seed, frame, samples, pixels).draws
         return draws.on(made, network.siren.device)
 
     return Scene(
@@ -71,7 +73,7 @@ def scene(
         geometry=key_of(spec, subject, controls, geometry=True),
         fast=fast,
         empty_below=empty_below(spec),
-        draws=drawn if seed != EVEN else None,
+        draws=None if seed is None else lambda of: drawn_for(seed, of.width * of.height),
     )
 
 
@@ -193,7 +195,7 @@ def key_of(
     ends = [given.start] if t < 1 else []
     if given.end is not None and t > 0:
         ends.append(given.end)
-    said: list[object] = [subject.space, t % 1, controls["jitter"], controls["jitter_frame"]]
+    said: list[object] = [subject.space, t % 1, subject.jitter, controls["jitter_frame"]]
     if subject.space == "z":
         said.append(subject.truncation)
     elif geometry:

@@ -14,12 +14,11 @@ Distribution = Literal[
     "uniform", "normal", "gaussian", "hybrid", "truncated_gaussian", "spherical_uniform", "none"
 ]
 
+FIRST: dict[str, tuple[str, ...]] = {}  # settings that graf 0.1.0 had: it had no such family
 SINES = 8  # layers that density is read from
 FILMS = SINES + 1  # one more is for colour: slices of frequencies and of phases
 EMBEDDED = 32  # features that each cell of a cube has
 BOX = 2 / 0.24  # of all classes but TALLSIREN: a cube of side 0.24 becomes that of side 2
-EVEN = -1  # `jitter`: samples lie on the even grid
-MAX_SEED = 2.0**53  # seeds are controls, and these are float64
 
 Count = Annotated[int, Meta(ge=1, le=4096)]
 Width = Annotated[int, Meta(ge=2, le=4096)]
@@ -90,21 +89,19 @@ def features(spec: Spec) -> Features:
             about="1 shows the colours that a camera in front sees",
         ),
         Control(
-            "jitter", EVEN, MAX_SEED, EVEN, strict=True,
-            about="seed of the authors' random samples; -1 spaces samples evenly",
-        ),
-        Control(
             "jitter_frame", 0, 1e6, 0, strict=True,
-            about="which frame of a video of that seed",
+            about="which frame of a video drawn by that seed of jitter",
         ),
     )  # fmt: skip
     return Features(
         blocks=(Block("z", spec.z, "gauss"),),
         spaces=("z", "film"),
+        row_shapes={"film": (2 * spec.film,)},
         truncation="mean",
         truncation_default=0.7,
         controls=controls,
         samples=spec.samples,
         further=spec.samples if spec.two_passes else 0,
         fast=True,
+        jitter=True,
     )

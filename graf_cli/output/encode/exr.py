@@ -45,10 +45,7 @@ def write_exr(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> 
     """
     openexr = require()
     see_through = recipe.background == TRANSPARENT or "rgba" in recipe.show
-    rgb = frame.rgb
-    if see_through:
-        behind = np.asarray(frame.shot.background, dtype=np.float32)
-        rgb = rgb - (1 - frame.opacity[..., None]) * behind
+    rgb = frame.on_black if see_through else frame.rgb
     channels = {
         "RGB": np.ascontiguousarray(rgb, dtype=np.float32),
         "Z": np.ascontiguousarray(frame.depth),

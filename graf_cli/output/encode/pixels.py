@@ -104,8 +104,7 @@ def seen_normals(frame: Frame, recipe: Recipe) -> Image:
 
 def _straight(frame: Frame) -> Pixels:
     """Colour and alpha, rounded so that on any background the error is half a step of each."""
-    behind = np.asarray(frame.shot.background, dtype=np.float32)
-    on_black = frame.rgb - (1 - frame.opacity[..., None]) * behind
+    on_black = frame.on_black
     alpha = _bytes(frame.opacity[..., None])
     colour = np.asarray(on_black / np.maximum(alpha / 255, 1 / 510), dtype=np.float32)
     return np.concatenate((_bytes(colour), alpha), axis=-1)

@@ -27,14 +27,14 @@ from tools.parity.pigan import unfolding
 FAKE = "fakegpu"
 
 
-def check(spec: Spec, **controls: float) -> None:
+def check(spec: Spec, jitter: int | None = None, **controls: float) -> None:
     """One picture by the exact volume and by the folded one."""
     mode = FakeTensorMode(shape_env=ShapeEnv())
     made = random_network(spec)
     weights = {name: mode.from_tensor(one) for name, one in made.siren.state_dict().items()}
     through = cameras.rays(camera().pose, 6, 6, fov=20.0, near=0.7, far=1.3)
     average = mode.from_tensor(made.average.row)
-    asked = replace(subject(spec), controls=controls)
+    asked = replace(subject(spec), controls=controls, jitter=jitter)
     asked = replace(asked, codes={"z": Code(mode.from_tensor(asked.codes["z"].start))})
     view = camera()
     with mode:
@@ -55,7 +55,8 @@ if __name__ == "__main__":
     scenes.key_of = lambda *_, **__: b""
     _setup_privateuseone_for_python_backend(FAKE)
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    for asked in ({}, {"lock_view_dependence": 1.0}, {"jitter": 3.0}):
-        check(SMALL, **asked)
+    check(SMALL)
+    check(SMALL, lock_view_dependence=1.0)
+    check(SMALL, jitter=3)
     check(CUBED)
     print("fine")

@@ -121,7 +121,7 @@ def test_the_model_says_what_is_behind(network: Network) -> None:
 
 
 def test_a_seed_draws_as_the_authors_do(network: Network) -> None:
-    made = scene(SMALL, network, subject(SMALL, jitter=5.0), samples=6)
+    made = scene(SMALL, network, replace(subject(SMALL), jitter=5), samples=6)
     source = draws.stream(5)
     draws.code(SMALL, source)
     drawn = next(draws.pictures(SMALL, source, pixels=36, samples=6))
@@ -138,7 +138,7 @@ def test_later_frames_go_on_in_the_stream(network: Network) -> None:
     draws.code(SMALL, source)
     frames = draws.pictures(SMALL, source, pixels=36, samples=6)
     second = [next(frames) for _ in range(2)][1]
-    given = subject(SMALL, jitter=5.0, jitter_frame=1.0)
+    given = replace(subject(SMALL, jitter_frame=1.0), jitter=5)
     made = scene(SMALL, network, given, samples=6, camera=camera())
     assert made.draws is not None
     assert torch.equal(made.draws(camera()).jitter, second.draws.jitter)
