@@ -82,6 +82,8 @@ class Features(Struct, frozen=True):
     controls : tuple of Control
     conditioned_on_camera : bool
         Whether the codes' meaning moves with a camera.
+    following : str or None
+        The control that says whether that is the picture's camera; at 0 it is one that stays.
     azimuth : str
         What `--azimuth` turns: the ``camera``, or the ``objects`` before it.
     shows : frozenset of str
@@ -114,6 +116,7 @@ class Features(Struct, frozen=True):
     truncation_default: float = 1.0
     controls: tuple[Control, ...] = ()
     conditioned_on_camera: bool = False
+    following: str | None = None
     azimuth: Literal["camera", "objects"] = "camera"
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
