@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -130,7 +131,17 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return 360 * self.boxes.rotation[0], 360 * self.boxes.rotation[1]
 
 
+FIRST: Mapping[str, tuple[str, ...]] = {}  # graf 0.1.0 knew no such models
 AXES = ("x", "y", "z")
+
+
+def picture_fov(fov: float, raster: int) -> float:
+    """Across the finished picture, degrees, of that from the map's first to its last pixel centre.
+
+    Upsamplings are symmetric, so that a picture of S pixels painted of N has the focal length
+    ``S (N − 1) / (2 N tan(fov / 2))``, and its centre in the middle.
+    """
+    return math.degrees(2 * math.atan(raster / (raster - 1) * math.tan(math.radians(fov) / 2)))
 
 
 def blocks(spec: Spec, objects: int) -> tuple[Block, ...]:
@@ -222,5 +233,6 @@ def features(spec: Spec) -> Features:
         shows=MARCHED - {"rgba"} | {"alpha"},
         background="generated",
         sizes=(spec.size,),
+        samples=spec.samples,
         fast=True,
     )
