@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from graf_cli.scene.features import MARCHED, Block, Control, Features
+from graf_cli.scene.features import MARCHED, TURN, Block, Control, Features
 
 Width = Annotated[int, Meta(ge=1, le=4096)]
 Count = Annotated[int, Meta(ge=1, le=4096)]
@@ -179,7 +179,7 @@ def controls(spec: Spec) -> tuple[Control, ...]:
         Control(
             "objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"
         ),
-        Control("turn", low, high, turn, "degrees", "azimuth that all objects are seen from"),
+        Control(TURN, low, high, turn, "degrees", "azimuth that all objects are seen from"),
         Control(
             "object.*.turn", low - turn, high - turn, 0, "degrees", "added to that of one object"
         ),
