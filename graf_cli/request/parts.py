@@ -25,6 +25,7 @@ from graf_cli.recipe import (
 from graf_cli.request.options import CameraOptions, PictureOptions
 from graf_cli.request.subject import jitter_of
 from graf_cli.scene import llff
+from graf_cli.scene.features import told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
@@ -57,6 +58,7 @@ def recipe_of(
     width, height = check_size((size, size) if isinstance(size, int) else size)
     _check_sizes(spec, width, height)
     show = tuple(or_else(options.get("show"), ("rgb",)))
+    _check_shown(spec, show)
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
@@ -86,6 +88,13 @@ def _check_sizes(spec: ModelSpec, width: int, height: int) -> None:
             f"`{spec.name}` paints its pictures with a 2-D network, at {there} alone; "
             "leave out ⟨size⟩."
         )
+
+
+def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
+    shows = features_of(spec).shows
+    for kind in show:
+        if kind not in shows:
+            raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
 
 
 def _background(spec: ModelSpec, background: str | None) -> str:

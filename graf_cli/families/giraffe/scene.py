@@ -145,6 +145,7 @@ def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene
         place=union.place,
         raster=(lambda camera: raster(spec, camera)) if painted else None,
         finish=(lambda seen: finish(network, seen)) if painted else None,
+        surface="picture",
         march=None if march is None else _radiance_of(march),
     )
 

@@ -88,7 +88,11 @@ class RendererSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return max(self.width >> layer, self.least) if layer else self.width
 
 
-class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+# What lies behind a picture is `background` in the files of all families.
+NAMES = {"object": "object_field", "background": "background_field"}
+
+
+class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename=NAMES):
     """One GIRAFFE; defaults are the release's for 64² pixels."""
 
     object: FieldSpec = FieldSpec()
@@ -230,7 +234,7 @@ def features(spec: Spec) -> Features:
         truncation_default=TEMPERATURE,
         controls=controls(spec),
         azimuth="objects",
-        shows=MARCHED - {"rgba"} | {"alpha"},
+        shows=MARCHED - {"rgba"},
         background="generated",
         sizes=(spec.size,),
         samples=spec.samples,
