@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Fetch models into the cache.")
 @click.argument("names", nargs=-1, type=MODEL, metavar="[NAME[:SIZE]]...")
-@click.option("--all", "everything", is_flag=True, help="Every checkpoint of every model.")
+@click.option("--all", "everything", is_flag=True, help="All that a program can fetch.")
 @click.option("--json", "as_json", is_flag=True, help="Print results as JSON objects.")
 @common_options
 def download(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
@@ -44,7 +44,19 @@ def download(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
 
 
 def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[ModelSpec]:
-    return [manifest.resolve(name) for name in names] if names else list(manifest)
+    if names:
+        return [manifest.resolve(name) for name in names]
+    by_hand = [spec.name for spec in manifest if _by_hand(spec)]
+    if by_hand:
+        console.notify(
+            f"Left out, since a person has to get them: {', '.join(by_hand)}; "
+            "`graf models show NAME` says where."
+        )
+    return [spec for spec in manifest if not _by_hand(spec)]
+
+
+def _by_hand(spec: ModelSpec) -> bool:
+    return spec.weights is not None and bool(spec.weights.by_hand)
 
 
 def _fetch(spec: ModelSpec, common: Common) -> Path:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from graf_cli.scene.features import Features
 
 
+UNPUBLISHED = "never published; pinned by the first download"
+
+
 @click.group(short_help="What models there are, and all about one.", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
 @common_options
@@ -174,8 +177,9 @@ def _facts(name: str) -> dict[str, Any]:
         "family": spec.family,
         **msgspec.to_builtins(spec.settings),
         "features": _features(features_of(spec)),
-        "address": spec.weights.url,
-        "sha256": spec.weights.sha256 or "never published; pinned by the first download",
+        "address": spec.weights.url or f"get {spec.weights.by_hand} yourself, for --checkpoint",
+        "sha256": spec.weights.sha256
+        or ("never published" if spec.weights.by_hand else UNPUBLISHED),
         "cached": _path(spec.weights) or "no",
         "source": spec.about.source,
         "licence": spec.about.licence,

@@ -14,7 +14,7 @@ from graf_cli.scene.features import Features
 if TYPE_CHECKING:
     from graf_cli.families.contract import Family
 
-FAMILIES = ("graf", "nerf", "eg3d")
+FAMILIES = ("graf", "nerf", "giraffe", "eg3d")
 
 
 class FamilySpec(Protocol):

@@ -33,10 +33,16 @@ T = TypeVar("T")
 
 
 class _Weights(Struct, frozen=True, forbid_unknown_fields=True):
-    url: str
+    url: str = ""
     sha256: str | None = None
+    by_hand: str = ""
+    settings: Any = None  # of this size: the family's keys that differ from the model's
 
     def __post_init__(self) -> None:
+        if not self.url and not self.by_hand:
+            raise ValueError("Missing key `url`")
+        if self.by_hand and (self.url or not self.by_hand.isprintable()):
+            raise ValueError("`by_hand` is one line in place of `url`")
         if self.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", self.sha256):
             raise ValueError("`sha256` takes 64 hexadecimal digits")
 
@@ -72,14 +78,13 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     def spec(self, name: str, size: int) -> ModelSpec:
         """The specification of one resolution."""
         weights = self.files[size]
-        digest = weights.sha256.lower() if weights.sha256 else None
         return ModelSpec(
             name=f"{name}:{size}",
             size=size,
             camera=self.camera,
             background=self.background,
             family=self.family,
-            settings=self.settings,
+            settings=self.settings if weights.settings is None else weights.settings,
             about=About(
                 title=self.title,
                 source=self.source,
@@ -87,11 +92,17 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
                 citation=self.citation,
                 note=self.note,
             ),
-            weights=Source(url=weights.url, filename=_cache_name(name, weights.url), sha256=digest),
+            weights=_source(name, weights),
         )
 
 
 ENTRY_KEYS = frozenset(Entry.__struct_fields__) - {"settings"}
+
+
+def _source(name: str, weights: _Weights) -> Source:
+    digest = weights.sha256.lower() if weights.sha256 else None
+    filename = name if weights.by_hand else _cache_name(name, weights.url)
+    return Source(url=weights.url, filename=filename, sha256=digest, by_hand=weights.by_hand)
 
 
 def _cache_name(name: str, url: str) -> str:
@@ -245,13 +256,24 @@ def _entry(path: Path, folder: Path, name: str, table: object) -> Entry:
     common = {k: v for k, v in table.items() if k in ENTRY_KEYS}
     entry = _converted(path, key, common, Entry)
     own = {k: v for k, v in table.items() if k not in ENTRY_KEYS}
-    settings = _converted(path, key, own, spec_of(entry.family).Spec)
-    return msgspec.structs.replace(entry, settings=settings)
+    spec = spec_of(entry.family).Spec
+    settings = _converted(path, key, own, spec)
+    laid_over = {
+        size: msgspec.structs.replace(
+            weights,
+            settings=_converted(path, f"{key}.files.{size}", own | weights.settings, spec),
+        )
+        for size, weights in entry.files.items()
+        if weights.settings is not None
+    }
+    return msgspec.structs.replace(entry, settings=settings, files=entry.files | laid_over)
 
 
 def _weights(path: Path, folder: Path, key: str, value: object) -> _Weights:
     """One file, its address made absolute."""
     weights = _converted(path, key, value, _Weights)
+    if weights.by_hand:
+        return weights
     try:
         url = _absolute(folder, weights.url)
         check_address(url)

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 Part = Literal["geometry", "colour", "both", "background"]
 Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha"]
+TURN = "turn"  # the control that `--azimuth` sets, where it turns the objects
 MARCHED: frozenset[Kind] = frozenset(
     {"rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"}
 )  # what every volume can show

@@ -46,6 +46,7 @@ class Source:
     url: str  # https://…, http:// to this machine only, file:///… or an absolute path
     filename: str  # in the cache; may name one folder: "cars/carla_256.pt"
     sha256: str | None = None  # 64 lower-case hex digits; authoritative when given
+    by_hand: str = ""  # what a person gets and where, if no program can; `url` is then empty
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,8 @@ class _Job:
 def cached(source: Source, *, cache: Path | None = None) -> Path | None:
     """Tell where the file is, if it is there already.
 
-    Neither hashes nor writes nor opens a socket. A local source is its own place.
+    Neither hashes nor writes nor opens a socket. A local source is its own place; one that a
+    person fetches has none.
 
     Parameters
     ----------
@@ -104,6 +106,8 @@ def cached(source: Source, *, cache: Path | None = None) -> Path | None:
     DownloadError
         The source's address or name is not allowed.
     """
+    if source.by_hand:
+        return None
     local = _local_path(source)
     path = local or Entry.at(cache or cache_dir(), source.filename).path
     return path if is_file(path) else None
@@ -145,6 +149,11 @@ def fetch(
     DownloadError
         The file cannot be had, or is not what it should be; nothing wrong stays under its name.
     """
+    if source.by_hand:
+        raise DownloadError(
+            f"`{source.filename}` is not for programs to fetch: get {source.by_hand} yourself "
+            "and give that file as ⟨checkpoint⟩."
+        )
     local = _local_path(source)
     if local is not None:
         return _verified_local(local, source.sha256)

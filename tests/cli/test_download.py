@@ -107,3 +107,31 @@ def test_plain_http_to_elsewhere_is_refused(run: Run, tmp_path: Path) -> None:
     error = run("models", "--manifest", manifest, code=1).stderr
     assert "own" in error
     assert "url" in error
+
+
+def test_what_a_person_has_to_get_is_told_where(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "weights.pt").write_bytes(WEIGHTS)
+    manifest = manifest_for(tmp_path, "weights.pt")
+    words = 'by_hand = "Own.zip from https://models.example/own"'
+    manifest.write_text(manifest.read_text().replace('url = "weights.pt"', words))
+    for command in (("download", "own"), ("render", "--model", "own", "--out", "a.png")):
+        error = run(*command, "--manifest", manifest, code=1).stderr
+        assert "get Own.zip from https://models.example/own yourself" in error
+        assert "--checkpoint" in error
+    assert not list(tmp_path.glob("a.png"))
+    shown = run("models", "show", "own", "--manifest", manifest).stdout
+    assert "Own.zip from https://models.example/own" in shown
+
+
+def test_all_leaves_out_what_a_person_has_to_get(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.pt").write_bytes(WEIGHTS)
+    manifest = manifest_for(tmp_path, "weights.pt")
+    monkeypatch.setattr("graf_cli.model.manifest.builtin_manifest", lambda: manifest)
+    other = manifest_for(tmp_path, "weights.pt", name="other")
+    other.write_text(other.read_text().replace('url = "weights.pt"', 'by_hand = "it from x"'))
+    monkeypatch.setattr("graf_cli.model.manifest.PACKAGE", tmp_path / "package")
+    result = run("download", "--all", "--manifest", other)
+    assert result.stdout.split() == [str(tmp_path / "weights.pt")]
+    assert "other:24" in result.stderr

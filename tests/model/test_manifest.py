@@ -299,6 +299,8 @@ def refused(path: Path, text: str | bytes, *parts: str) -> None:
         ("files", 3, "`models.mine.files`"),
         ("files.64", "x.pt", "`models.mine.files.64`"),
         ("files.64.url", ..., "Missing key `url` at `models.mine.files.64`"),
+        ("files.64.by_hand", "it from x", "`by_hand` is one line in place of `url` at"),
+        ("files.64", {"by_hand": "it\nfrom x"}, "one line in place of `url` at `models.mine.files"),
         ("files.64.sha256", "12", "takes 64 hexadecimal digits at `models.mine.files.64`"),
         ("files.64.md5", "12", "Unknown key `md5` at `models.mine.files.64`"),
         ("files.large", {"url": "x.pt"}, "`models.mine.files`"),

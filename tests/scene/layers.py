@@ -26,6 +26,8 @@ def networks() -> dict[str, ModelSpec]:
     """Models of the manifest whose networks differ, by name."""
     different: dict[object, ModelSpec] = {}
     for spec in read_manifest(builtin_manifest()):
+        if spec.family != "graf":
+            continue
         different.setdefault((spec.settings.network, spec.settings.latent), spec)
     return {spec.name: spec for spec in different.values()}
 

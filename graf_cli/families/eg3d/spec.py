@@ -212,7 +212,7 @@ def features(spec: Spec) -> Features:
         controls=tuple(controls),
         conditioned_on_camera=spec.conditioned,
         following=FOLLOW if spec.conditioned else None,
-        shows=MARCHED | {"raw"},
+        shows=MARCHED - {"rgba"} | {"raw"},
         background="generated",
         sizes=(spec.size,),
         samples=spec.samples,
