@@ -96,13 +96,13 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     c_scale: float
     conditioned: bool
     channels: tuple[int, ...]
-    clamp: float | None
+    clamp: float | None = None
     axes: Axes
     decoder_rate: float
     samples: int
     further: int
-    near: float | None
-    far: float | None
+    near: float | None = None
+    far: float | None = None
     disparity: bool
     box: float
     white: bool
@@ -110,7 +110,7 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stage: Stage
     stage_input: int
     stage_channels: tuple[int, int]
-    stage_clamp: float | None
+    stage_clamp: float | None = None
     stage_noise: Literal["none", "const"]
     antialias: bool
     radius: float
