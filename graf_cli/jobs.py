@@ -186,12 +186,23 @@ def options_of(recipe: Recipe, options: RenderOptions) -> RenderOptions:
 
 
 def work_of(
-    generator: Generator, recipe: Recipe, pictures: Sequence[int], options: RenderOptions
+    generator: Generator,
+    recipe: Recipe,
+    pictures: Sequence[int],
+    options: RenderOptions,
+    *,
+    surface: bool = True,
 ) -> Work:
-    """Some pictures of a recipe, as an engine takes them."""
+    """Some pictures of a recipe, as an engine takes them.
+
+    Without `surface`, depth and opacity are made where the recipe shows more than colours alone.
+    """
     shots = Shots(recipe, generator.spec)
     normals = "normal" in recipe.show
-    return Work(generator, shots, pictures, options_of(recipe, options), normals=normals)
+    return Work(
+        generator, shots, pictures, options_of(recipe, options),
+        normals=normals, surface=surface or recipe.show != ("rgb",),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -309,7 +320,8 @@ class _Run:
             missing = sink.missing(pictures)
             if self.job.also is not None:
                 log.info("Also written: %s.", self.job.also())
-            work = work_of(generator, self.recipe, missing, self.job.render)
+            numbers = self.job.posed or self.job.target.format.numbers
+            work = work_of(generator, self.recipe, missing, self.job.render, surface=numbers)
             outcome = self._fill(sink, work)
             records = self._write_records()
         target = self.job.target

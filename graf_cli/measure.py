@@ -24,6 +24,7 @@ from graf_cli.scene.camera import camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.scene.codes import Code, Subject, draw
 from graf_cli.scene.kernels import Affine
 
+WARMING = 16  # pixels along a side of a picture that warms up, where any size will do
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them
 TURN_PICTURES = int(360 / TURN)  # of the turntable that they begin
@@ -81,7 +82,7 @@ def turntable_shot(generator: Generator, azimuth: float, seed: int, size: int) -
     """An object of the model's from the middle of its training elevations, on its background."""
     spec = generator.spec
     elevation = elevation_of(sum(spec.camera.v) / 2)
-    pose = pose_on_sphere(azimuth, elevation, sum(spec.camera.radius) / 2)
+    pose = pose_on_sphere(azimuth, elevation, sum(spec.camera.radius) / 2, spec.camera.pivot)
     camera = camera_for(spec.camera, pose, width=size, height=size)
     white = float(spec.background == "white")
     features = generator.features
@@ -106,7 +107,8 @@ def measure(
     size = generator.spec.size if size is None else size
     start = sum(generator.spec.camera.azimuth) / 2
     shot = turntable_shot(generator, start, seed, size)
-    Renderer(generator, options).render(turntable_shot(generator, start, seed, 16))  # warms up
+    small = WARMING if generator.features.sizes is None else size  # a 2-D stage has one size
+    Renderer(generator, options).render(turntable_shot(generator, start, seed, small))
     cold = seconds(lambda: Renderer(generator, options).render(shot), generator.device)
     renderer, series = Renderer(generator, options), Series(shot, TURN_PICTURES)
     renderer.render(shot, series)

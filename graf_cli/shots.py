@@ -35,7 +35,9 @@ from graf_cli.recipe import (
 )
 from graf_cli.rendering.renderer import Series, Shot
 from graf_cli.scene.camera import (
+    ORIGIN,
     Camera,
+    Point,
     azimuth_of,
     camera_for,
     elevation_of,
@@ -164,21 +166,22 @@ class Shots(Sequence[Shot]):
         return drawn_seed(plan.seed, k // plan.views)
 
     def _camera(self, k: int) -> Camera:
-        plan = self.recipe.plan
+        plan, pivot = self.recipe.plan, self.spec.camera.pivot
         lens: Sequence[float] | None = None
         match plan:
             case Sweep():
-                pose, fov = _view_at(plan.view, k, Pace.of(plan))
+                pose, fov = _view_at(plan.view, k, Pace.of(plan), pivot)
                 lens = _lens(plan.view, k)
             case Samples():
                 drawn = sample_draw(plan, self.spec.camera, k)
-                pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius)
+                pose = pose_on_sphere(drawn.azimuth, drawn.elevation, drawn.radius, pivot)
                 fov = self.spec.camera.fov
             case Grid():
-                pose, fov = _view_at(grid_view(plan, k), 0, Pace(1))
+                pose, fov = _view_at(grid_view(plan, k), 0, Pace(1), pivot)
                 lens = _lens(plan.view, 0)
             case Dataset():
-                pose, fov = posed(plan, *divmod(k, plan.views)), plan.view.fov[0]
+                pose = posed(plan, *divmod(k, plan.views), pivot)
+                fov = plan.view.fov[0]
                 lens = plan.intrinsics(k % plan.views)
         return camera_for(
             self.spec.camera, pose, width=self.recipe.width, height=self.recipe.height, fov=fov,
@@ -341,22 +344,22 @@ def sample_draw(plan: Samples, camera: CameraSpec, k: int) -> SampleDraw:
     )
 
 
-def posed(plan: Dataset, item: int, view: int) -> Array:
+def posed(plan: Dataset, item: int, view: int, pivot: Point = ORIGIN) -> Array:
     """Where one view of one object of a data set is taken from, shape = (3, 4)."""
     match plan.cameras:
         case "poses":
             return np.array(plan.pose(view), dtype=np.float64).reshape(3, 4)
         case "orbit":
-            return _view_at(plan.view, view, Pace(plan.views))[0]
+            return _view_at(plan.view, view, Pace(plan.views), pivot)[0]
         case "cap":
             azimuth, elevation, radius = _ends(plan.view)
-            return spread(azimuth, elevation, sum(radius) / 2, view, plan.views)
+            return spread(azimuth, elevation, sum(radius) / 2, view, plan.views, pivot)
         case "model":
             stream = np.random.SeedSequence(plan.seed, spawn_key=(item, view))
             words = stream.generate_state(3, np.uint64) >> np.uint64(11)
             a, b, c = (float(word) / 2**53 for word in words)
             azimuth, elevation, radius = _ends(plan.view)
-            return scattered(azimuth, elevation, radius, (a, b, c))
+            return scattered(azimuth, elevation, radius, (a, b, c), pivot)
 
 
 def _ends(view: View) -> list[tuple[float, float]]:
@@ -368,14 +371,14 @@ def _between(bounds: tuple[float, float], t: float) -> float:
     return bounds[0] + (bounds[1] - bounds[0]) * t
 
 
-def _view_at(view: View, k: int, pace: Pace) -> tuple[Array, float]:
+def _view_at(view: View, k: int, pace: Pace, pivot: Point = ORIGIN) -> tuple[Array, float]:
     fov = at(view.fov, k, pace)
     if view.poses:
         row = view.poses[k if len(view.poses) > 1 else 0]
         return np.array(row, dtype=np.float64).reshape(3, 4), fov
     azimuth = at(view.azimuth, k, pace, turns=True)
     elevation = at(view.elevation, k, pace)
-    return pose_on_sphere(azimuth, elevation, at(view.radius, k, pace)), fov
+    return pose_on_sphere(azimuth, elevation, at(view.radius, k, pace), pivot), fov
 
 
 def _lens(view: View, k: int) -> Sequence[float] | None:

@@ -20,7 +20,7 @@ SLACK = 1e-6  # by which shares may miss 1
 ALIKE = 0.75  # of 1: a letter or two of a word are wrong, and not another word meant
 COLOURS = {"white": "#ffffff", "black": "#000000"}
 
-KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal")
+KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw")
 SIDE_BY_SIDE = ("rgb", "depth", "normal")
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]  # of matrix products

@@ -34,6 +34,8 @@ class Work:
     options : RenderOptions
     normals : bool
         Whether each frame has its normals.
+    surface : bool
+        Whether depth and opacity are wanted, where they take a march of their own.
     """
 
     generator: Generator
@@ -41,6 +43,7 @@ class Work:
     pictures: Sequence[int]
     options: RenderOptions = field(default_factory=RenderOptions)
     normals: bool = False
+    surface: bool = True
 
 
 class Progress(Iterator[T_co], Generic[T_co], ABC):

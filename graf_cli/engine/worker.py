@@ -34,6 +34,8 @@ class Job:
     spec : ModelSpec
     options : RenderOptions
     normals : bool
+    surface : bool
+        See `graf_cli.engine.contract.Work`.
     put : callable or None
     token : Path or None
         A file that whoever shares the folder of `put` sees.
@@ -47,6 +49,7 @@ class Job:
     spec: ModelSpec
     options: RenderOptions
     normals: bool
+    surface: bool
     put: Put | None
     token: Path | None
     version: str = __version__
@@ -103,7 +106,9 @@ class Worker:
         if self._stopped == self._job.name:
             return None
         self._renderer.outcome = Outcome()
-        frame = self._renderer.render(self._shots[k], self._shots.series(k))
+        frame = self._renderer.render(
+            self._shots[k], self._shots.series(k), surface=self._job.surface
+        )
         if self._job.normals:
             frame = with_normals(self._renderer.generator, frame)
         if self._job.put is None or not self._puts:

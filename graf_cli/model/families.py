@@ -14,7 +14,7 @@ from graf_cli.scene.features import Features
 if TYPE_CHECKING:
     from graf_cli.families.contract import Family
 
-FAMILIES = ("graf", "nerf", "pigan")
+FAMILIES = ("graf", "nerf", "pigan", "giraffe", "eg3d")
 
 
 class FamilySpec(Protocol):

@@ -45,10 +45,11 @@ class Generator:
         """What the model offers."""
         return features_of(self.spec)
 
-    @property
-    def conditioned_on_camera(self) -> bool:
+    def conditioned_on_camera(self, subject: Subject) -> bool:
         """Whether each camera makes another scene of a subject."""
-        return self.features.conditioned_on_camera
+        features = self.features
+        follows = features.following is None or subject.controls.get(features.following, 0) != 0
+        return features.conditioned_on_camera and follows
 
     def scene(self, subject: Subject, *, samples: int, camera: Camera | None = None) -> Scene:
         """What rays pass through; see `graf_cli.families.contract.Family.scene`."""

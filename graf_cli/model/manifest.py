@@ -36,6 +36,7 @@ class _Weights(Struct, frozen=True, forbid_unknown_fields=True):
     url: str = ""
     sha256: str | None = None
     by_hand: str = ""
+    settings: Any = None  # of this size: the family's keys that differ from the model's
 
     def __post_init__(self) -> None:
         if not self.url and not self.by_hand:
@@ -83,7 +84,7 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             camera=self.camera,
             background=self.background,
             family=self.family,
-            settings=self.settings,
+            settings=self.settings if weights.settings is None else weights.settings,
             about=About(
                 title=self.title,
                 source=self.source,
@@ -255,8 +256,17 @@ def _entry(path: Path, folder: Path, name: str, table: object) -> Entry:
     common = {k: v for k, v in table.items() if k in ENTRY_KEYS}
     entry = _converted(path, key, common, Entry)
     own = {k: v for k, v in table.items() if k not in ENTRY_KEYS}
-    settings = _converted(path, key, own, spec_of(entry.family).Spec)
-    return msgspec.structs.replace(entry, settings=settings)
+    spec = spec_of(entry.family).Spec
+    settings = _converted(path, key, own, spec)
+    laid_over = {
+        size: msgspec.structs.replace(
+            weights,
+            settings=_converted(path, f"{key}.files.{size}", own | weights.settings, spec),
+        )
+        for size, weights in entry.files.items()
+        if weights.settings is not None
+    }
+    return msgspec.structs.replace(entry, settings=settings, files=entry.files | laid_over)
 
 
 def _weights(path: Path, folder: Path, key: str, value: object) -> _Weights:

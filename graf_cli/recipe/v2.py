@@ -42,7 +42,7 @@ Space = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+_-]{0,31}\Z")]
 Depth = Annotated[float, Meta(ge=0, le=1e6)]
 Ease = Literal["linear", "smooth"]
 NormalFrame = Literal["camera", "world"]
-Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"]
+Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw"]
 VIEW_BOUNDS = {  # of `View`, its open ends closed at what is as good as nothing
     "azimuth": (-1e9, 1e9), "elevation": (-90, 90), "radius": (1e-9, 1e6), "fov": (1e-6, 179.999999)
 }  # fmt: skip

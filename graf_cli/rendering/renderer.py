@@ -158,7 +158,8 @@ class Renderer:
         assert scene.finish is not None
         raster = _rastered(scene, shot).camera
         planes = _axial(raster, carried).view(raster.height, raster.width, -1)
-        rgb = scene.finish(planes[..., :-2].permute(2, 0, 1)).permute(1, 2, 0)
+        radiance = planes[..., :-2].permute(2, 0, 1)
+        rgb = scene.finish(radiance).permute(1, 2, 0)
         height, width = shot.camera.height, shot.camera.width
         if rgb.shape != (height, width, 3):
             size = f"{rgb.shape[1]} × {rgb.shape[0]}"
@@ -170,13 +171,12 @@ class Renderer:
         else:
             marched = torch.full_like(rgb[..., :2], torch.nan)
         host = _on_host(torch.cat((rgb, marched), dim=-1)).numpy()
-        raw = _on_host(planes[..., :3]).numpy() if planes.shape[-1] > 5 else None
         return Frame(
             rgb=np.ascontiguousarray(host[..., :3]),
             depth=np.ascontiguousarray(host[..., 4]),
             opacity=np.ascontiguousarray(host[..., 3]),
             shot=shot,
-            raw=raw,
+            raw=_raw(scene, radiance),
             complete=True,
         )
 
@@ -233,6 +233,14 @@ class Renderer:
         samples = self._tracer.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
         return _Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
+
+
+def _raw(scene: Scene, radiance: Tensor) -> Image | None:
+    """What was integrated before a 2-D stage, shape = (h, w, 3); None where it is the picture."""
+    if scene.raw is None and len(radiance) <= 3:
+        return None
+    colours = radiance[:3] if scene.raw is None else scene.raw(radiance)
+    return np.ascontiguousarray(_on_host(colours.permute(1, 2, 0)).numpy())
 
 
 def _rastered(scene: Scene, shot: Shot) -> Shot:

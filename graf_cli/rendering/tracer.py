@@ -44,7 +44,7 @@ class Tracer:
     def scene(self, shot: Shot) -> Scene:
         """What a shot's rays pass through, made once for many cameras."""
         key: tuple[bytes, ...] = (shot.subject.key, str(shot.samples).encode())
-        if self.generator.conditioned_on_camera:
+        if self.generator.conditioned_on_camera(shot.subject):
             key = (*key, shot.key)
         if key not in self._scenes:
             made = self.generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)

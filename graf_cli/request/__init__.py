@@ -48,6 +48,7 @@ from graf_cli.request.subject import (
     settings_of,
     truncation_of,
 )
+from graf_cli.scene.features import TURN
 from graf_cli.scene.intrinsics import Intrinsics, same_shape
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
@@ -262,9 +263,15 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
     seeded = given.keys() & {"seed", "codes", *SHORT}
     posed = given.keys() & {"azimuth", "elevation", "radius"}
     counted = given.keys() & {"latents", "poses"}
+    turns_objects = features_of(spec).azimuth == "objects"
+    controls = {
+        name: values
+        for name, values in subject.controls.items()
+        if not (turns_objects and name == TURN and "azimuth" in given)
+    }
     asked: dict[str, Any] = {
         "truncation": subject.truncation if features_of(spec).truncation != "none" else None,
-        "controls": subject.controls,
+        "controls": controls,
         "fov": None if view.intrinsics else view.fov,
         "fps": plan.fps,
         "ease": plan.ease,
@@ -283,5 +290,7 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
     if view.poses and not posed:
         asked["poses"] = view.poses
     elif "poses" not in given:
-        asked |= {"azimuth": view.azimuth, "elevation": view.elevation, "radius": view.radius}
+        asked |= {"elevation": view.elevation, "radius": view.radius}
+        if not turns_objects:
+            asked["azimuth"] = view.azimuth
     return asked

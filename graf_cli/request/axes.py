@@ -11,6 +11,7 @@ from graf_cli.model.spec import features_of
 from graf_cli.recipe import Axis, ControlAxis, SeedAxis, ViewAxis
 from graf_cli.recipe.v2 import VIEW_BOUNDS
 from graf_cli.request.subject import check_control, lacking
+from graf_cli.scene.features import TURN as TURN_CONTROL
 from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import AxisValues, check_seeds, parse_values
@@ -72,6 +73,8 @@ def names_of(features: Features) -> list[str]:
 
 def _named(spec: ModelSpec, side: Side, name: str, values: Sequence[float] | AxisValues) -> Axis:
     features = features_of(spec)
+    if name == "azimuth" and features.azimuth == "objects":
+        name = TURN_CONTROL
     if name == ALL or features.block(name) is not None:
         if not features.blocks:
             raise UsageError(lacking(spec, features, "", side))

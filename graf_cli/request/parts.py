@@ -25,6 +25,7 @@ from graf_cli.recipe import (
 from graf_cli.request.options import CameraOptions, PictureOptions
 from graf_cli.request.subject import jitter_of
 from graf_cli.scene import llff
+from graf_cli.scene.features import told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
@@ -55,7 +56,9 @@ def recipe_of(
     asked = options.get("size")
     size = (spec.size, spec.height or spec.size) if asked is None else asked
     width, height = check_size((size, size) if isinstance(size, int) else size)
+    _check_sizes(spec, width, height)
     show = tuple(or_else(options.get("show"), ("rgb",)))
+    _check_shown(spec, show)
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
@@ -77,7 +80,34 @@ def recipe_of(
     )
 
 
+def _check_sizes(spec: ModelSpec, width: int, height: int) -> None:
+    sizes = features_of(spec).sizes
+    if sizes is not None and (width != height or width not in sizes):
+        there = " or ".join(f"{size}x{size}" for size in sizes)
+        raise UsageError(
+            f"`{spec.name}` paints its pictures with a 2-D network, at {there} alone; "
+            "leave out ⟨size⟩."
+        )
+
+
+def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
+    shows = features_of(spec).shows
+    for kind in show:
+        if kind not in shows:
+            raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
+
+
 def _background(spec: ModelSpec, background: str | None) -> str:
+    if features_of(spec).background == "generated":
+        own = parse_colour(spec.background)
+        if background in (None, "model") or (
+            background != TRANSPARENT and parse_colour(background) == own
+        ):
+            return own
+        raise UsageError(
+            f"`{spec.name}` paints a background of its own, so that it can neither have a colour "
+            "nor be transparent; leave out ⟨background⟩."
+        )
     if background == TRANSPARENT:
         return TRANSPARENT
     return parse_colour(spec.background if background in (None, "model") else background)
@@ -110,11 +140,14 @@ def view_of(spec: ModelSpec, options: CameraOptions) -> View:
             "⟨poses⟩ says where the cameras are; leave out ⟨azimuth⟩, ⟨elevation⟩, ⟨radius⟩."
         )
     lenses = _pinholes(spec, options)
+    # Where it turns the objects it is a control, and the camera stays where it was in training.
+    turns_objects = features_of(spec).azimuth == "objects"
+    azimuth = None if turns_objects else options.get("azimuth")
     if features_of(spec).cameras == "front" and not poses:
         _check_front(spec, options)
         poses = (AHEAD,)
     return View(
-        azimuth=_keyframes(options.get("azimuth"), _middle(camera.azimuth)),
+        azimuth=_keyframes(azimuth, _middle(camera.azimuth)),
         elevation=_keyframes(options.get("elevation"), _middle(camera.elevation)),
         radius=_keyframes(options.get("radius"), _middle(camera.radius)),
         fov=_keyframes(options.get("fov"), camera.fov),

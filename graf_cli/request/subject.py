@@ -11,7 +11,7 @@ from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import Row, Rows, SubjectPath
 from graf_cli.request.options import GridOptions, PictureOptions, SweepOptions
-from graf_cli.scene.features import Features, told
+from graf_cli.scene.features import TURN, Features, told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import check_seeds
 
@@ -152,7 +152,15 @@ def controls_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[flo
     UsageError
     """
     features, found = features_of(spec), {}
-    for name, given in (options.get("controls") or {}).items():
+    asked = {**(options.get("controls") or {})}
+    azimuth = options.get("azimuth") if features.azimuth == "objects" else None
+    if azimuth is not None:
+        if TURN in asked:
+            raise UsageError(
+                f"⟨azimuth⟩ turns the objects here, as the control `{TURN}` does; leave out one."
+            )
+        asked[TURN] = azimuth
+    for name, given in asked.items():
         values = tuple(map(float, given if isinstance(given, Sequence) else (given,)))
         found[name] = check_control(spec, features, name, values)
     return found

@@ -22,6 +22,9 @@ from graf_cli.arrays import Array
 from graf_cli.scene.intrinsics import HALF, Intrinsics, focal
 from graf_cli.scene.spec import CameraSpec, PixelCentres
 
+Point = tuple[float, float, float]
+
+ORIGIN: Point = (0.0, 0.0, 0.0)
 PARALLEL = 1e-9  # sine of the angle to "up" below which a camera looks along it
 
 
@@ -124,7 +127,7 @@ def pose_on_sphere(
     azimuth: float,
     elevation: float,
     radius: float,
-    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    pivot: Point = ORIGIN,
 ) -> Array:
     """A camera on the sphere around the origin, looking at it, or at a pivot, with z up.
 

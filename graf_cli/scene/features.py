@@ -11,6 +11,7 @@ from msgspec import Struct
 
 Part = Literal["geometry", "colour", "both", "background"]
 Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha"]
+TURN = "turn"  # the control that `--azimuth` sets, where it turns the objects
 MARCHED: frozenset[Kind] = frozenset(
     {"rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"}
 )  # what every volume can show
@@ -82,6 +83,8 @@ class Features(Struct, frozen=True):
     controls : tuple of Control
     conditioned_on_camera : bool
         Whether the codes' meaning moves with a camera.
+    following : str or None
+        The control that says whether that is the picture's camera; at 0 it is one that stays.
     azimuth : str
         What `--azimuth` turns: the ``camera``, or the ``objects`` before it.
     shows : frozenset of str
@@ -114,6 +117,7 @@ class Features(Struct, frozen=True):
     truncation_default: float = 1.0
     controls: tuple[Control, ...] = ()
     conditioned_on_camera: bool = False
+    following: str | None = None
     azimuth: Literal["camera", "objects"] = "camera"
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"

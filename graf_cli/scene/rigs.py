@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from graf_cli.arrays import Array
-from graf_cli.scene.camera import pose_on_sphere
+from graf_cli.scene.camera import ORIGIN, Point, pose_on_sphere
 
 GOLDEN = (math.sqrt(5) - 1) / 2  # the turn between neighbours that fills a sphere most evenly
 
@@ -13,7 +13,11 @@ Range = tuple[float, float]
 
 
 def scattered(
-    azimuth: Range, elevation: Range, radius: Range, draw: tuple[float, float, float]
+    azimuth: Range,
+    elevation: Range,
+    radius: Range,
+    draw: tuple[float, float, float],
+    pivot: Point = ORIGIN,
 ) -> Array:
     """A camera drawn at random: uniform on the part of the sphere, uniform in the radius.
 
@@ -25,18 +29,26 @@ def scattered(
         World units.
     draw : 3 floats
         Uniform in [0, 1).
+    pivot : 3 floats
+        What the camera looks at, world units.
 
     Returns
     -------
     ndarray, shape = (3, 4)
-        Camera to world, looking at the origin.
+        Camera to world, looking at the pivot.
     """
-    return pose_on_sphere(
-        between(azimuth, draw[0]), _elevation(elevation, draw[1]), between(radius, draw[2])
-    )
+    angles = between(azimuth, draw[0]), _elevation(elevation, draw[1])
+    return pose_on_sphere(*angles, between(radius, draw[2]), pivot)
 
 
-def spread(azimuth: Range, elevation: Range, radius: float, view: int, views: int) -> Array:
+def spread(  # noqa: PLR0917 a place among places
+    azimuth: Range,
+    elevation: Range,
+    radius: float,
+    view: int,
+    views: int,
+    pivot: Point = ORIGIN,
+) -> Array:
     """One of `views` cameras on a Fibonacci lattice, the lowest first.
 
     Heights are the middles of as many bands of equal area; azimuths go on by the golden section
@@ -45,12 +57,11 @@ def spread(azimuth: Range, elevation: Range, radius: float, view: int, views: in
     Returns
     -------
     ndarray, shape = (3, 4)
-        Camera to world, looking at the origin.
+        Camera to world, looking at the pivot.
     """
     turn = math.fmod(view * GOLDEN, 1.0)
-    return pose_on_sphere(
-        between(azimuth, turn), _elevation(elevation, (view + 0.5) / views), radius
-    )
+    height = _elevation(elevation, (view + 0.5) / views)
+    return pose_on_sphere(between(azimuth, turn), height, radius, pivot)
 
 
 def _elevation(bounds: Range, t: float) -> float:

@@ -189,6 +189,9 @@ class Scene:
         a 2-D stage follows.
     finish : callable or None
         The 2-D stage: (channels, h, w) to (3, H, W), in [0, 1].
+    raw : callable or None
+        Of what is given to `finish`, the colours that were integrated, (3, h, w) in [0, 1]; None
+        takes the first three channels.
     surface : str
         Where depth and opacity come from when a 2-D stage follows: from the ``raster``, enlarged,
         or from a march of their own at the finished ``picture``'s size.
@@ -207,6 +210,7 @@ class Scene:
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None
     surface: Literal["raster", "picture"] = "raster"
+    raw: Callable[[Tensor], Tensor] | None = None
 
 
 class Scenes(Protocol):
@@ -216,8 +220,7 @@ class Scenes(Protocol):
     def device(self) -> torch.device:
         """Where its tensors are."""
 
-    @property
-    def conditioned_on_camera(self) -> bool:
+    def conditioned_on_camera(self, subject: Subject) -> bool:
         """Whether each camera makes another scene of a subject."""
 
     def scene(self, subject: Subject, *, samples: int, camera: Camera) -> Scene:

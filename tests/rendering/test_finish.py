@@ -41,10 +41,12 @@ class Source:
     """What makes the scene."""
 
     device = CPU
-    conditioned_on_camera = False
 
     def __init__(self, surface: str) -> None:
         self.surface = surface
+
+    def conditioned_on_camera(self, _: Subject) -> bool:
+        return False
 
     def scene(self, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
         return Scene(

@@ -8,26 +8,41 @@ made with.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import torch
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
+from graf_cli.families.eg3d.cameras import TO_OURS
 from graf_cli.families.eg3d.network import GAIN, TAPS, Generator
 from graf_cli.families.eg3d.spec import CARS_FOCAL, ENLARGING, FACES_FOCAL, Spec
+from graf_cli.scene.spec import About, CameraSpec, ModelSpec
+from graf_cli.weights.mapped import Mapped
 from graf_cli.weights.modules import children, tensors
 from graf_cli.weights.objects import Names
+from graf_cli.weights.reading import Stored, check_network, grouped, is_safetensors, state_dict
+from graf_cli.weights.reading import read as weights_of
 from graf_cli.weights.records import Record, StoredTensor, UnsafeFileError
 from graf_cli.weights.stores import read_objects
 
 AVERAGED = "G_ema"  # the weights to render
 NETWORK = "generator"
+DECODER = "decoder.net.0.weight"  # a tensor that no other family's `G_ema` has
+YAW = 0.4  # radians to both sides, as the authors' samples of faces and cats turn
+PITCH = (-0.3, 0.2)  # of the authors' orbit, which is no angle: lowest v first, so from above
+LICENCE = (
+    "NVIDIA Source Code License for EG3D: research or evaluation only; published weights come "
+    "without a licence text, so treat them alike"
+)
+CITATION = "Chan et al., Efficient Geometry-aware 3D Generative Adversarial Networks, CVPR 2022"
 MAPPING_RATE = 0.01  # learning rate multiplier of the mapping network's layers
 CLOSE = 1e-6  # relative; gains are stored as float64
+ALIGNMENT = 64  # bytes, of tensors that PyTorch makes on a CPU
 MAX_PARAMETERS = 1 << 28  # of one network; the released ones have 31 million
 
 NAMES = Names(
@@ -90,24 +105,81 @@ def load(path: Path) -> tuple[Spec, dict[str, dict[str, Tensor]]]:
     CheckpointError
         When the file is not there, is not one of EG3D, or is not what it should be.
     """
+    stored = read(path).content
+    with told(path):
+        spec = describe(path, stored)
+        return spec, adopt(path, spec, stored)
+
+
+def read(path: Path) -> Stored:
+    """What a file holds, as data; the numbers of a pickle stay in it until they are asked for.
+
+    Raises
+    ------
+    CheckpointError
+        When it cannot be read, or names what EG3D's files do not.
+    """
     try:
         with path.open("rb") as stream:
-            found = read_objects(path, stream, NAMES)
-            stored = found if isinstance(found, Mapping) else {}
-            spec = describe(path, stored)
-            return spec, adopt(path, spec, stored)
+            if is_safetensors(stream):
+                return weights_of(path)
+        mapped = Mapped(path)
     except OSError as error:
         reason = error.strerror or error
         raise CheckpointError(
             f"{path} cannot be read: {reason}; name a checkpoint file."
         ) from error
+    found = read_objects(path, cast(BinaryIO, mapped), NAMES)
+    if not isinstance(found, Mapping):
+        raise CheckpointError(f"{path} holds no networks; give a file that EG3D's authors made.")
+    return Stored(found)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What is found out about a file only where it is looked into becomes a sentence of it."""
+    try:
+        yield
     except UnsafeFileError as error:
         raise CheckpointError(
             f"{path} cannot be read: it {error}; give the file that EG3D's authors published."
         ) from error
 
 
+def recognises(content: Mapping[Any, Any]) -> bool:
+    """Whether a file's content is EG3D's: the averaged generator, whole or its tensors."""
+    found = content.get(AVERAGED)
+    return isinstance(found, Record) or (isinstance(found, Mapping) and DECODER in found)
+
+
 # what a model is
+
+
+def model_of(name: str, spec: Spec) -> ModelSpec:
+    """What all models have, of a specification."""
+    inside = spec.box * math.sqrt(3) / 2  # from the middle of the box to a corner
+    near, far = spec.near, spec.far
+    if near is None or far is None:  # every ray has its own; these are of the whole box
+        near, far = max(spec.radius - inside, 0.0), spec.radius + inside
+    ranges: dict[str, Any] = {}
+    if spec.conditioned:
+        turn = YAW / (2 * math.pi)
+        low, high = (0.5 + pitch / math.pi for pitch in PITCH)
+        ranges = {"u": (-turn, turn), "v": (low, high)}
+    x, y, z = (spec.pivot[axis] for axis in TO_OURS)
+    return ModelSpec(
+        name=name,
+        family="eg3d",
+        size=spec.size,
+        background="white" if spec.white else "black",
+        camera=CameraSpec(
+            near=near, far=far, radius=(spec.radius, spec.radius),
+            fov=math.degrees(2 * math.atan(0.5 / spec.focal)),
+            pixels="centre", depths="ray", pivot=(x, y, z), **ranges,
+        ),
+        settings=spec,
+        about=About(licence=LICENCE, citation=CITATION),
+    )  # fmt: skip
 
 
 def describe(path: Path, stored: Mapping[Any, Any]) -> Spec:
@@ -265,6 +337,8 @@ def adopt(path: Path, spec: Spec, stored: Mapping[Any, Any]) -> dict[str, dict[s
     CheckpointError
         Naming the first tensor that is missing, extra, misshapen, NaN or infinite.
     """
+    if stored and all(isinstance(value, Tensor) for value in stored.values()):
+        return {NETWORK: _own(path, spec, stored)}
     generator = stored.get(AVERAGED)
     if isinstance(generator, Record):
         found: Mapping[str, Any] = tensors(generator)
@@ -305,6 +379,25 @@ def adopt(path: Path, spec: Spec, stored: Mapping[Any, Any]) -> dict[str, dict[s
     return {NETWORK: {name: result[name] for name in expected}}
 
 
+def _own(path: Path, spec: Spec, stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a file that `graf convert` wrote, whose gains are in them."""
+    groups = grouped(path, stored, (NETWORK,))
+    tensors = state_dict(path, NETWORK, groups[NETWORK], "EG3D")
+    network = Generator(spec, device=torch.device("meta"), dtype=torch.float32)
+    expected = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    check_network(path, NETWORK, tensors, expected)
+    return {name: _aligned(tensors[name]) for name in expected}
+
+
+def _aligned(tensor: Tensor) -> Tensor:
+    """The same numbers where PyTorch would have put them.
+
+    The order in which a kernel adds hangs on where its numbers begin, and with it the last bits
+    of a picture, which are to be the same from any file of the same numbers.
+    """
+    return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
+
+
 def _our_name(name: str) -> str:
     for theirs, ours in (
         ("backbone.mapping.", "mapping."),
@@ -335,7 +428,7 @@ def _numbers(path: Path, name: str, tensor: Any, shape: tuple[int, ...]) -> Tens
             f"{path}: tensor `{name}` holds NaN or infinite numbers, or none that are real; "
             "use a checkpoint from before the training diverged."
         )
-    return value.detach().to(device="cpu", dtype=torch.float32)
+    return _aligned(value.detach().to(device="cpu", dtype=torch.float32))
 
 
 def _check_filter(path: Path, name: str, tensor: Any) -> None:

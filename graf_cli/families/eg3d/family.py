@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from graf_cli.errors import CheckpointError
+from graf_cli.errors import CheckpointError, ManifestError
+from graf_cli.families.eg3d import checkpoint
 from graf_cli.families.eg3d.checkpoint import NETWORK, adopt
 from graf_cli.families.eg3d.network import Generator
 from graf_cli.families.eg3d.scene import make_scene
@@ -18,7 +19,9 @@ from graf_cli.families.eg3d.spec import features
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
+from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
+from graf_cli.weights.reading import Stored
 
 
 class EG3D:
@@ -31,11 +34,34 @@ class EG3D:
         """What the model offers, without reading a weight."""
         return features(spec)
 
+    def read(self, path: Path) -> Stored:
+        """The authors' pickle, as data, or a safetensors file."""
+        return checkpoint.read(path)
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        """By `G_ema`."""
+        return checkpoint.recognises(content)
+
+    def described(
+        self,
+        path: Path,
+        content: Mapping[str, Any],
+        config: Path | None,
+    ) -> ModelSpec:
+        """As the state of the file's objects says."""
+        if config is not None:
+            raise ManifestError(
+                f"{path} says itself how it renders; leave out ⟨config⟩, it would not be read."
+            )
+        with checkpoint.told(path):
+            return checkpoint.model_of(path.stem, checkpoint.describe(path, content))
+
     def adopt(
         self, path: Path, spec: Eg3dSpec, stored: Mapping[str, Any]
     ) -> dict[str, dict[str, Tensor]]:
         """The authors' names become ours; see `checkpoint.adopt`."""
-        return adopt(path, spec, stored)
+        with checkpoint.told(path):
+            return adopt(path, spec, stored)
 
     def network(
         self, spec: Eg3dSpec, weights: Mapping[str, dict[str, Tensor]], *, device: torch.device
@@ -53,7 +79,9 @@ class EG3D:
     ) -> Scene:  # fmt: skip
         """What rays pass through, made once a subject."""
         assert isinstance(network, Generator)
-        return make_scene(spec, network, subject, samples=samples, camera=camera)
+        return make_scene(
+            spec, network, subject, samples=samples, camera=camera, seed=subject.jitter
+        )
 
 
 FAMILY = EG3D()

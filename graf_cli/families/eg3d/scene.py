@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graf_cli.errors import UsageError
 from graf_cli.families.eg3d.cameras import (
     box_ends,
     default_pose,
@@ -21,7 +23,7 @@ from graf_cli.families.eg3d.cameras import (
     label_of_camera,
 )
 from graf_cli.families.eg3d.network import Decoder, Generator, Superresolution
-from graf_cli.families.eg3d.spec import PLANE_CHANNELS, Spec
+from graf_cli.families.eg3d.spec import FOLLOW, OWN, PLANE_CHANNELS, Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.camera import rays as camera_rays
 from graf_cli.scene.codes import Code, Subject
@@ -105,9 +107,13 @@ class Stage:
             found = found + (1 - radiance[PLANE_CHANNELS:])
         return found * 2 - 1
 
+    def raw(self, radiance: Tensor) -> Tensor:
+        """The colours that were marched, shape = (3, n, n), from 0 to 1."""
+        return ((self.features(radiance)[:3] + 1) / 2).clamp(0, 1)
+
     def __call__(self, radiance: Tensor) -> Tensor:
-        """The picture from 0 to 1."""
-        return (self.image(radiance) + 1) / 2
+        """The picture from 0 to 1; what the network paints beyond that is cut off."""
+        return ((self.image(radiance) + 1) / 2).clamp(0, 1)
 
 
 # codes
@@ -118,23 +124,43 @@ def styles(
 ) -> Tensor:
     """Rows of w, shape = (rows, w_dim), of a subject; differentiable in its codes.
 
-    Places between two keyframes lie on a line in w. `low` and `high` are styles that replace the
-    rows in front of and from `split` on.
+    Places between two keyframes lie on a line in w. The controls `low` and `high` are seeds of
+    styles that replace the rows in front of and from `split` on; between two seeds lies a line
+    in w as well.
     """
     label = _label(spec, subject.controls, camera)
-    ws = _rows(spec, network, subject, subject.codes["z"], label)
-    split = int(subject.controls.get("split", spec.rows // 2))
-    if "low" in subject.codes:
-        low = _rows(spec, network, subject, subject.codes["low"], label)
-        ws = torch.cat((low[:split], ws[split:]))
-    if "high" in subject.codes:
-        high = _rows(spec, network, subject, subject.codes["high"], label)
-        ws = torch.cat((ws[:split], high[split:]))
-    return ws
+    ws = _between(spec, network, subject.codes["z"], subject.space, label)
+    split = _whole(subject.controls, "split", spec.rows // 2)
+    low, high = (
+        _styled(spec, network, ws, subject.controls.get(name, OWN), label)
+        for name in ("low", "high")
+    )
+    ws = torch.cat((low[:split], high[split:]))
+    cutoff = _whole(subject.controls, "cutoff", spec.rows)
+    return truncated(ws, network.mapping.w_avg, subject.truncation, cutoff)
+
+
+def _whole(controls: Mapping[str, float], name: str, default: int) -> int:
+    value = controls.get(name, default)
+    if value != int(value):
+        raise UsageError(f"⟨controls⟩: `{name}` is a whole number, not {value:g}.")
+    return int(value)
+
+
+def _styled(spec: Spec, network: Generator, own: Tensor, seed: float, label: Tensor) -> Tensor:
+    """Rows of w of a seed, or between two of them; `own` where the seed says so."""
+    start, t = math.floor(seed), seed - math.floor(seed)
+
+    def of(whole: int) -> Tensor:
+        if whole == OWN:
+            return own
+        return expanded(spec, network, legacy_code(whole, spec.z_dim), "z", label)
+
+    return torch.lerp(of(start), of(start + 1), t) if t > 0 else of(start)
 
 
 def _label(spec: Spec, controls: Mapping[str, float], camera: Camera | None) -> Tensor:
-    if controls.get("follow", 0) and camera is not None:
+    if _whole(controls, FOLLOW, 0) and camera is not None:
         label = label_of_camera(camera)
     else:
         azimuth = controls.get("conditioning-azimuth", 0.0)
@@ -143,12 +169,11 @@ def _label(spec: Spec, controls: Mapping[str, float], camera: Camera | None) -> 
     return torch.as_tensor(label, device="cpu", dtype=torch.float32)
 
 
-def _rows(spec: Spec, network: Generator, subject: Subject, code: Code, label: Tensor) -> Tensor:
-    start = expanded(spec, network, code.start, subject.space, label)
+def _between(spec: Spec, network: Generator, code: Code, space: str, label: Tensor) -> Tensor:
+    start = expanded(spec, network, code.start, space, label)
     if code.end is not None and code.t > 0:
-        start = torch.lerp(start, expanded(spec, network, code.end, subject.space, label), code.t)
-    cutoff = int(subject.controls.get("cutoff", spec.rows))
-    return truncated(start, network.mapping.w_avg, subject.truncation, cutoff)
+        start = torch.lerp(start, expanded(spec, network, code.end, space, label), code.t)
+    return start
 
 
 def expanded(spec: Spec, network: Generator, code: Tensor, space: str, label: Tensor) -> Tensor:
@@ -220,7 +245,7 @@ def make_scene(
         Draw as the authors' program does on a CPU; None draws nothing, so that pictures repeat.
     """
     ws = styles(spec, network, subject, camera)
-    kind = NOISE[int(subject.controls.get("noise", 1))]
+    kind = NOISE[_whole(subject.controls, "noise", NOISE.index("const"))]
     generator = None
     if seed is not None or kind == "random":
         generator = torch.Generator(device="cpu").manual_seed(seed or 0)
@@ -253,6 +278,7 @@ def scene_of(
         blurred=True,
         even="centres",
     )
+    stage = Stage(network.superresolution, ws[-1], spec.white)
     digest = hashlib.blake2b(msgspec.json.encode(spec) + key, digest_size=16).digest()
     return Scene(
         passes=(PlaneVolume(spec, planes, network.decoder),),
@@ -261,15 +287,19 @@ def scene_of(
         geometry=digest,
         empty_below=None,
         warp=_ends(spec),
-        draws=_draws(quadrature, state),
+        draws=_draws(quadrature, state, planes.device),
         raster=lambda camera: raster(spec, camera),
-        finish=Stage(network.superresolution, ws[-1], spec.white),
+        finish=stage,
+        raw=stage.raw,
     )
 
 
 def raster(spec: Spec, camera: Camera) -> Camera:
     """The camera of the picture that is marched."""
-    return replace(camera, width=spec.raster, height=spec.raster)
+    to, lens = (spec.raster, spec.raster), camera.intrinsics
+    if lens is not None:
+        lens = lens.scaled((camera.width, camera.height), to)
+    return replace(camera, width=to[0], height=to[1], intrinsics=lens)
 
 
 def _ends(spec: Spec) -> Callable[[Rays, Camera], Rays]:
@@ -291,20 +321,22 @@ def _ends(spec: Spec) -> Callable[[Rays, Camera], Rays]:
     return warp
 
 
-def _draws(quadrature: Quadrature, state: Tensor | None) -> Callable[[Camera], Draws]:
+def _draws(
+    quadrature: Quadrature, state: Tensor | None, device: torch.device
+) -> Callable[[Camera], Draws]:
     def draws(camera: Camera) -> Draws:
         """Half a step of jitter, or what the authors' program draws."""
         count = camera.width * camera.height
         if state is None:
             half = torch.full((1, 1), HALF, device="cpu", dtype=torch.float32)
-            return Draws(half.expand(count, quadrature.samples))
+            return Draws(half.expand(count, quadrature.samples).to(device=device))
         generator = torch.Generator(device="cpu")
         generator.set_state(state)
         jitter, quantiles = (
             torch.rand((count, along), generator=generator, device="cpu", dtype=torch.float32)
             for along in (quadrature.samples, quadrature.further)
         )
-        return Draws(jitter, quantiles)
+        return Draws(jitter.to(device=device), quantiles.to(device=device))
 
     return draws
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -29,10 +30,15 @@ MAX_SAMPLES = 1 << 12  # of one pass along a ray
 MAX_PIXELS = 1 << 11  # along a side of what is marched, or taken by the stage
 MAX_DISTANCE = 1e4  # world units, of whatever has a place; the box is about 1
 
+FIRST: Mapping[str, tuple[str, ...]] = {}  # graf 0.1.0 knew no such models
+OWN = -1  # instead of the seed of some styles: those of the code
+LAST_SEED = (1 << 32) - 1  # that NumPy draws the authors' codes from
+FOLLOW = "follow"
+
 Axes = tuple[tuple[tuple[float, ...], ...], ...]
 
 
-class Spec(Struct, frozen=True, kw_only=True):
+class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One model.
 
     Attributes
@@ -90,13 +96,13 @@ class Spec(Struct, frozen=True, kw_only=True):
     c_scale: float
     conditioned: bool
     channels: tuple[int, ...]
-    clamp: float | None
+    clamp: float | None = None
     axes: Axes
     decoder_rate: float
     samples: int
     further: int
-    near: float | None
-    far: float | None
+    near: float | None = None
+    far: float | None = None
     disparity: bool
     box: float
     white: bool
@@ -104,7 +110,7 @@ class Spec(Struct, frozen=True, kw_only=True):
     stage: Stage
     stage_input: int
     stage_channels: tuple[int, int]
-    stage_clamp: float | None
+    stage_clamp: float | None = None
     stage_noise: Literal["none", "const"]
     antialias: bool
     radius: float
@@ -188,22 +194,29 @@ def features(spec: Spec) -> Features:
     controls = [
         Control("cutoff", 0, rows, rows, about="rows that truncation reaches", strict=True),
         Control("split", 0, rows, rows // 2, about="first row of the high styles", strict=True),
+        Control("low", OWN, LAST_SEED, OWN, about="seed of the low styles", strict=True),
+        Control("high", OWN, LAST_SEED, OWN, about="seed of the high styles", strict=True),
         Control("noise", 0, 2, 1, about="0 none, 1 the model's, 2 drawn anew", strict=True),
     ]
     if spec.conditioned:
         controls += [
-            Control("follow", 0, 1, 0, about="1 conditions on the view itself", strict=True),
+            Control(FOLLOW, 0, 1, 0, about="1 conditions on the view itself", strict=True),
             Control("conditioning-azimuth", -23, 23, 0, "degrees", "of the conditioning camera"),
             Control("conditioning-elevation", -7.3, 11, 0, "degrees", "of the conditioning camera"),
         ]
     return Features(
         blocks=(Block("z", spec.z_dim, "legacy"),),
         spaces=("z", "w", "w+"),
+        row_shapes={"w": (spec.w_dim,), "w+": (rows, spec.w_dim)},
         truncation="mean",
         controls=tuple(controls),
         conditioned_on_camera=spec.conditioned,
-        shows=MARCHED | {"raw"},
+        following=FOLLOW if spec.conditioned else None,
+        shows=MARCHED - {"rgba"} | {"raw"},
         background="generated",
         sizes=(spec.size,),
+        samples=spec.samples,
+        further=spec.further,
         fast=False,
+        jitter=True,
     )

@@ -14,6 +14,7 @@ from graf_cli.errors import CheckpointError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.giraffe.network import Network
 from graf_cli.families.giraffe.spec import Spec
+from graf_cli.weights.reading import grouped
 
 AVERAGED, TRAINED = "generator_test.", "generator."  # the first is rendered where there is one
 OTHERS = ("discriminator.",)
@@ -43,8 +44,26 @@ NAMES = (
 BLUR = re.compile(r"upsample_(2|rgb)\.1\.f")
 
 
+def recognises(content: Mapping[str, Any]) -> bool:
+    """Whether a file's content is a GIRAFFE's, by the names of its fields."""
+    model = content.get("model")
+    return isinstance(model, Mapping) and any(
+        str(key).startswith((f"{AVERAGED}decoder.", f"{TRAINED}decoder.")) for key in model
+    )
+
+
 def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensors]:
     """See `Family.adopt`."""
+    if stored and all(isinstance(value, Tensor) for value in stored.values()):
+        found = grouped(path, stored, (*NETWORKS.values(),))
+        found = {
+            part: {
+                name: tensor.to(device="cpu", dtype=torch.float32) for name, tensor in own.items()
+            }
+            for part, own in found.items()
+        }
+        _check(path, spec, found)
+        return found
     model = stored.get("model")
     if not isinstance(model, Mapping):
         raise CheckpointError(
@@ -52,7 +71,7 @@ def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensor
         )
     averaged = any(str(key).startswith(AVERAGED) for key in model)
     prefix = AVERAGED if averaged else TRAINED
-    found: dict[str, Tensors] = {}
+    found = {}
     for key, tensor in model.items():
         if str(key).startswith((*OTHERS, TRAINED if averaged else AVERAGED)):
             continue

@@ -23,7 +23,9 @@ from graf_cli.families.giraffe.spec import (
     Spec,
     Triple,
     Width,
+    picture_fov,
 )
+from graf_cli.scene.spec import CameraSpec, ModelSpec
 
 MAX_BYTES = 1 << 16  # of one file; the release's own take two thousand
 MAX_PARENTS = 8  # files that inherit from each other; the release's own are two
@@ -212,6 +214,33 @@ def read_config(path: Path) -> Configuration:
     for part in reversed([*_lineage(path)]):
         document = _merged(document, part)
     return configuration(path, document)
+
+
+def model_spec(found: Configuration, name: str) -> ModelSpec:
+    """The model of a configuration, with the camera of its finished pictures.
+
+    Raises
+    ------
+    ValueError
+        When its cameras cannot be meant.
+    """
+    spec = found.spec
+    return ModelSpec(
+        name=name,
+        family="giraffe",
+        size=spec.size,
+        background="black",  # nothing is added behind what the networks paint
+        camera=CameraSpec(
+            near=found.near,
+            far=found.far,
+            radius=found.radius,
+            fov=picture_fov(found.fov, spec.raster),
+            u=found.u,
+            v=found.v,
+            pixels="centre",
+        ),
+        settings=spec,
+    )
 
 
 def configuration(path: Path, document: Mapping[str, Any]) -> Configuration:

@@ -16,6 +16,7 @@ from graf_cli.families.giraffe.places import Part, layout, parts, shares
 from graf_cli.families.giraffe.spec import Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
+from graf_cli.scene.intrinsics import Intrinsics
 from graf_cli.scene.volume import Quadrature, Scene
 
 
@@ -144,6 +145,7 @@ def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene
         place=union.place,
         raster=(lambda camera: raster(spec, camera)) if painted else None,
         finish=(lambda seen: finish(network, seen)) if painted else None,
+        surface="picture",
         march=None if march is None else _radiance_of(march),
     )
 
@@ -234,7 +236,15 @@ def raster(spec: Spec, camera: Camera) -> Camera:
         raise UsageError(
             f"{camera.width}×{camera.height} pixels cannot be painted; give multiples of {ratio}."
         )
-    return replace(camera, width=camera.width // ratio, height=camera.height // ratio)
+    lens = camera.intrinsics
+    if lens is not None:
+        fx, fy, cx, cy = lens
+        middle = ((cx + 0.5) / ratio - 0.5, (cy + 0.5) / ratio - 0.5)
+        lens = Intrinsics(fx / ratio, fy / ratio, *middle)
+    # A field of view across centred pixels is that of the smaller picture too.
+    return replace(
+        camera, width=camera.width // ratio, height=camera.height // ratio, intrinsics=lens
+    )
 
 
 def finish(network: Network, seen: Tensor) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from graf_cli.scene.features import MARCHED, Block, Control, Features
+from graf_cli.scene.features import MARCHED, TURN, Block, Control, Features
 
 Width = Annotated[int, Meta(ge=1, le=4096)]
 Count = Annotated[int, Meta(ge=1, le=4096)]
@@ -87,7 +88,11 @@ class RendererSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return max(self.width >> layer, self.least) if layer else self.width
 
 
-class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+# What lies behind a picture is `background` in the files of all families.
+NAMES = {"object": "object_field", "background": "background_field"}
+
+
+class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename=NAMES):
     """One GIRAFFE; defaults are the release's for 64² pixels."""
 
     object: FieldSpec = FieldSpec()
@@ -130,7 +135,17 @@ class Spec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return 360 * self.boxes.rotation[0], 360 * self.boxes.rotation[1]
 
 
+FIRST: Mapping[str, tuple[str, ...]] = {}  # graf 0.1.0 knew no such models
 AXES = ("x", "y", "z")
+
+
+def picture_fov(fov: float, raster: int) -> float:
+    """Across the finished picture, degrees, of that from the map's first to its last pixel centre.
+
+    Upsamplings are symmetric, so that a picture of S pixels painted of N has the focal length
+    ``S (N − 1) / (2 N tan(fov / 2))``, and its centre in the middle.
+    """
+    return math.degrees(2 * math.atan(raster / (raster - 1) * math.tan(math.radians(fov) / 2)))
 
 
 def blocks(spec: Spec, objects: int) -> tuple[Block, ...]:
@@ -168,7 +183,7 @@ def controls(spec: Spec) -> tuple[Control, ...]:
         Control(
             "objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"
         ),
-        Control("turn", low, high, turn, "degrees", "azimuth that all objects are seen from"),
+        Control(TURN, low, high, turn, "degrees", "azimuth that all objects are seen from"),
         Control(
             "object.*.turn", low - turn, high - turn, 0, "degrees", "added to that of one object"
         ),
@@ -219,8 +234,9 @@ def features(spec: Spec) -> Features:
         truncation_default=TEMPERATURE,
         controls=controls(spec),
         azimuth="objects",
-        shows=MARCHED - {"rgba"} | {"alpha"},
+        shows=MARCHED - {"rgba"},
         background="generated",
         sizes=(spec.size,),
+        samples=spec.samples,
         fast=True,
     )

@@ -68,6 +68,8 @@ def _panel(frame: Frame, recipe: Recipe, kind: Kind) -> Pixels:
             return _bytes(frame.rgb)
         case "rgb" | "rgba":
             return _straight(frame)
+        case "raw":
+            return _bytes(_enlarged(frame))
         case "opacity":
             return _bytes(np.repeat(frame.opacity[..., None], 3, axis=-1))
         case _:
@@ -77,6 +79,14 @@ def _panel(frame: Frame, recipe: Recipe, kind: Kind) -> Pixels:
     behind = np.asarray(rgb_of(recipe.background), dtype=np.float32)
     covered = np.clip(frame.opacity, 0, 1)[..., None]
     return _bytes(np.asarray(colour * covered + behind * (1 - covered), dtype=np.float32))
+
+
+def _enlarged(frame: Frame) -> Image:
+    """What was integrated before a 2-D stage, at the picture's size, shape = (H, W, 3)."""
+    assert frame.raw is not None, "raw colours are shown of models that have a 2-D stage alone"
+    (height, width), (rows, columns) = frame.rgb.shape[:2], frame.raw.shape[:2]
+    down, across = np.arange(height) * rows // height, np.arange(width) * columns // width
+    return np.asarray(frame.raw[down][:, across])
 
 
 def _shaded(frame: Frame, recipe: Recipe, kind: Kind) -> Image:

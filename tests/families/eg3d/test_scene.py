@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from graf_cli.errors import UsageError
 from graf_cli.families.eg3d.cameras import default_pose
 from graf_cli.families.eg3d.family import FAMILY
 from graf_cli.families.eg3d.scene import legacy_code, make_scene, styles
@@ -77,13 +78,19 @@ def test_interpolation_is_a_line_in_w(faces: Model) -> None:
 
 def test_styles_are_mixed_by_rows(faces: Model) -> None:
     a, b = (styles(faces.spec, faces.network, subject(faces, seed)) for seed in (0, 1))
-    other = Code(legacy_code(1, faces.spec.z_dim))
-    for block, rows in (("low", slice(0, 5)), ("high", slice(5, None))):
-        codes = {**subject(faces).codes, block: other}
-        mixed = styles(faces.spec, faces.network, Subject(codes, controls={"split": 5}))
-        expected = a.clone()
-        expected[rows] = b[rows]
-        assert torch.equal(mixed, expected)
+    for name, rows in (("low", slice(0, 5)), ("high", slice(5, None))):
+        for seed, t in ((1.0, 1.0), (0.0, 0.0), (-1.0, 0.0), (0.25, 0.25)):
+            controls = {"split": 5.0, name: seed}
+            mixed = styles(faces.spec, faces.network, subject(faces, controls=controls))
+            expected = a.clone()
+            expected[rows] = torch.lerp(a, b, t)[rows]
+            assert torch.equal(mixed, expected)
+
+
+def test_what_counts_is_whole(faces: Model) -> None:
+    for name in ("split", "cutoff", "follow"):
+        with pytest.raises(UsageError, match=f"`{name}` is a whole number, not 0.5"):
+            styles(faces.spec, faces.network, subject(faces, controls={name: 0.5}))
 
 
 def test_identity_does_not_follow_the_view_unless_asked(faces: Model) -> None:

@@ -1,0 +1,85 @@
+"""EG3D from the command line, held against pictures that its authors' code made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import Run
+from tests.families.eg3d.conftest import CASES
+
+FACES = ("--checkpoint", CASES / "ffhq64.pkl")
+FRONT = ("--seed", 0, "--azimuth", 0, "--elevation", 0)
+
+
+def rgb(path: Path) -> np.ndarray[Any, Any]:
+    found: np.ndarray[Any, Any] = np.load(path)["rgb"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "theirs"),
+    [
+        ((), "rgb_even"),
+        (("--jitter", 5), "rgb_torch_seed"),
+        (("--jitter", 5, "--control", "noise=2"), "rgb_torch_seed_random"),
+    ],
+)
+def test_a_seed_shows_the_authors_picture(
+    run: Run, tmp_path: Path, words: tuple[object, ...], theirs: str
+) -> None:
+    run("render", *FACES, *FRONT, *words, "--out", "a.npz")
+    with np.load(CASES / "ffhq64.npz") as truth:
+        assert int(truth["torch_seed"]) == 5
+        error = np.abs(rgb(tmp_path / "a.npz")[0] - truth[theirs].clip(0, 1))
+    assert error.max() <= 1e-4
+    assert error.mean() <= 5e-6
+
+
+def test_a_converted_file_draws_the_same_bits_and_replays(run: Run, tmp_path: Path) -> None:
+    run("convert", CASES / "ffhq64.pkl", "--out", "faces.safetensors")
+    turn = ("--seed", "3", "--azimuth", "-20:20", "--frames", 2)
+    run("render", *FACES, *turn, "--out", "a.npz")
+    run("render", "--checkpoint", "faces.safetensors", *turn, "--out", "b.npz")
+    run("replay", "a.npz", *FACES, "--out", "c.npz")
+    a, b, c = (rgb(tmp_path / f"{name}.npz") for name in "abc")
+    assert a.shape == (2, 64, 64, 3)
+    assert not np.array_equal(a[0], a[1])
+    assert np.array_equal(a, b)
+    assert np.array_equal(a, c)
+
+
+def test_rows_of_w_of_tools_that_invert_pictures(run: Run, tmp_path: Path) -> None:
+    with np.load(CASES / "ffhq64.npz") as truth:
+        np.save(tmp_path / "ws.npy", truth["ws"][:1])
+    run("render", *FACES, *FRONT, "--out", "a.npz")
+    rows = ("--latent", "ws.npy", "--space", "w+")
+    run("render", *FACES, *FRONT[2:], *rows, "--out", "b.npz")
+    np.testing.assert_allclose(rgb(tmp_path / "a.npz"), rgb(tmp_path / "b.npz"), atol=1e-5)
+
+
+def test_raw_colours_are_shown_enlarged(run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    run("render", *FACES, *FRONT, "--show", "raw", "--out", "a.png")
+    found = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    assert found.shape == (64, 64, 3)
+    with np.load(CASES / "ffhq64.npz") as truth:
+        theirs = (truth["image_raw_even"].clip(-1, 1) + 1) / 2
+    np.testing.assert_allclose(found[::8, ::8] / 255, theirs, atol=0.51 / 255)
+    assert np.array_equal(found[::8, ::8], found[7::8, 7::8])
+
+
+def test_what_does_not_exist_is_refused(run: Run) -> None:
+    for words, told in (
+        (("--size", 32), "at 64x64 alone"),
+        (("--background", "#ff0000"), "paints a background of its own"),
+        (("--show", "rgba"), "has no rgba"),
+        (("--shape", 3), "has no code `shape`"),
+        (("--control", "split=2.5"), "`split` is a whole number"),
+    ):
+        error = run("render", *FACES, *words, "--out", "a.png", code=2).stderr
+        assert told in " ".join(error.split())
