@@ -55,7 +55,9 @@ class Course(Progress[T], Generic[T]):
 
     def _job(self, work: Work, put: Put | None) -> Job:
         shots, there = work.shots, put if self._token is not None else None
-        return Job(shots.recipe, shots.spec, work.options, work.normals, work.surface, there, self._token)
+        return Job(
+            shots.recipe, shots.spec, work.options, work.normals, work.surface, there, self._token
+        )
 
     @property
     def outcome(self) -> Outcome:

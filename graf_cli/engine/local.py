@@ -32,9 +32,7 @@ class Drawing(Progress[Frame]):
     def __next__(self) -> Frame:
         k = next(self._pictures)
         shots = self.work.shots
-        frame = self._renderer.render(
-            shots[k], shots.series(k), surface=self.work.surface
-        )
+        frame = self._renderer.render(shots[k], shots.series(k), surface=self.work.surface)
         return with_normals(self.work.generator, frame) if self.work.normals else frame
 
 

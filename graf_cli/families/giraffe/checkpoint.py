@@ -57,7 +57,9 @@ def adopt(path: Path, spec: Spec, stored: Mapping[str, Any]) -> dict[str, Tensor
     if stored and all(isinstance(value, Tensor) for value in stored.values()):
         found = grouped(path, stored, (*NETWORKS.values(),))
         found = {
-            part: {name: tensor.to(device="cpu", dtype=torch.float32) for name, tensor in own.items()}
+            part: {
+                name: tensor.to(device="cpu", dtype=torch.float32) for name, tensor in own.items()
+            }
             for part, own in found.items()
         }
         _check(path, spec, found)
