@@ -118,6 +118,7 @@ class Renderer:
         self._tracer = Tracer(generator, self.options.chunk)
         kept = objects or Objects(generator)
         self._attempts = Attempts(self._tracer, kept, self.options.precision)
+        self._march_fails: bool | None = None  # a scene's own; unknown before the first picture
         self._fallbacks: OrderedDict[tuple[bytes, int], Fallback] = OrderedDict()  # by series
 
     @property
@@ -156,7 +157,7 @@ class Renderer:
         if self.options.exact or scene.draws is not None:
             return self._plain(shot)
         if scene.march is not None:
-            return self._marched(shot, scene, leads=shot.key == series.first.key)
+            return self._marched(shot, scene)
         return self._plain(shot) if scene.fast is None else self._proven(shot, series)
 
     def _finished(self, shot: Shot, scene: Scene, carried: Tensor, *, surface: bool) -> Frame:
@@ -196,12 +197,16 @@ class Renderer:
                 return _axial(shot.camera, picture)
         return _axial(shot.camera, self._tracer.plain(shot, bare))
 
-    def _marched(self, shot: Shot, scene: Scene, *, leads: bool) -> _Made:
+    def _marched(self, shot: Shot, scene: Scene) -> _Made:
         """By the scene's own march, held against the exact integrator on some of its rays.
 
-        A series' first picture is marched both ways whole where a 2-D stage follows, and finished
-        both ways: what a difference of features does to colours only the finished picture tells.
+        This renderer's first picture is marched both ways whole where a 2-D stage follows, and
+        finished both ways: what a difference of features does to colours only the finished
+        picture tells. Where that one fails, none is marched so any more.
         """
+        if self._march_fails:
+            return self._plain(shot)
+        leads = self._march_fails is None
         picture, samples = self._tracer.marched(shot, radiance=True), self._tracer.samples(shot)
         probed = PROBES_FIRST if leads else PROBES
         if leads and scene.finish is not None:
@@ -211,6 +216,8 @@ class Renderer:
         else:
             difference = self._differing(shot, scene, picture, probed)
         log.debug("picture %s: largest difference %.1e on %d rays", _name(shot), difference, probed)
+        if leads:
+            self._march_fails = difference > PROMISE
         if difference > PROMISE:
             log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
             return self._plain(shot)
