@@ -131,7 +131,9 @@ picture_options = _group(
 
 camera_options = _group(
     "view", ViewChoice,
-    click.option("--azimuth", type=SWEEP, help="Degrees.  [default: middle of the training range]"),
+    click.option("--azimuth", type=SWEEP,
+                 help="Degrees, of the camera or, where `graf models show` says so, of the "
+                      "objects.  [default: middle of the training range]"),
     click.option("--elevation", type=SWEEP,
                  help="Degrees above the horizon.  [default: likewise]"),
     click.option("--radius", type=SWEEP, help="Distance from the origin.  [default: likewise]"),

@@ -22,6 +22,8 @@ from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import (
     LADDER,
     LIGHT,
+    PROBES,
+    PROBES_FIRST,
     PROMISE,
     PROVEN,
     THOROUGH,
@@ -29,10 +31,11 @@ from graf_cli.rendering.fast.proof import (
     Proof,
     after_broken_grid,
     merged,
+    probes,
 )
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
-from graf_cli.rendering.tracer import Tracer
+from graf_cli.rendering.tracer import Tracer, columns
 from graf_cli.scene.camera import Camera, along_axis
 from graf_cli.scene.volume import Colourless, Scene, Scenes
 from graf_cli.syntax import Precision
@@ -115,6 +118,7 @@ class Renderer:
         self._tracer = Tracer(generator, self.options.chunk)
         kept = objects or Objects(generator)
         self._attempts = Attempts(self._tracer, kept, self.options.precision)
+        self._march_fails: bool | None = None  # a scene's own; unknown before the first picture
         self._fallbacks: OrderedDict[tuple[bytes, int], Fallback] = OrderedDict()  # by series
 
     @property
@@ -149,9 +153,12 @@ class Renderer:
         return self._finished(shot, scene, made.picture, surface=surface)
 
     def _made(self, shot: Shot, series: Series) -> _Made:
-        if self.options.exact or not self._has_fast_path(shot):
+        scene = self._tracer.scene(shot)
+        if self.options.exact or scene.draws is not None:
             return self._plain(shot)
-        return self._proven(shot, series)
+        if scene.march is not None:
+            return self._marched(shot, scene)
+        return self._plain(shot) if scene.fast is None else self._proven(shot, series)
 
     def _finished(self, shot: Shot, scene: Scene, carried: Tensor, *, surface: bool) -> Frame:
         """A frame whose colours come out of a 2-D stage."""
@@ -185,11 +192,49 @@ class Renderer:
         bare = replace(
             scene, passes=tuple(map(Colourless, scene.passes)), raster=None, finish=None, fast=None
         )
+        if scene.march is not None and not self.options.exact:
+            picture = self._tracer.marched(shot, radiance=False)
+            if self._differing(shot, bare, picture, PROBES) <= PROMISE:
+                return _axial(shot.camera, picture)
         return _axial(shot.camera, self._tracer.plain(shot, bare))
 
-    def _has_fast_path(self, shot: Shot) -> bool:
-        scene = self._tracer.scene(shot)
-        return scene.fast is not None and scene.draws is None
+    def _marched(self, shot: Shot, scene: Scene) -> _Made:
+        """By the scene's own march, held against the exact integrator on some of its rays.
+
+        This renderer's first picture is marched both ways whole where a 2-D stage follows, and
+        finished both ways: what a difference of features does to colours only the finished
+        picture tells. Where that one fails, none is marched so any more.
+        """
+        if self._march_fails:
+            return self._plain(shot)
+        leads = self._march_fails is None
+        picture, samples = self._tracer.marched(shot, radiance=True), self._tracer.samples(shot)
+        probed = PROBES_FIRST if leads else PROBES
+        if leads and scene.finish is not None:
+            plain = self._tracer.plain(shot)
+            probed = len(plain)
+            difference = _finished_difference(scene, shot, picture, plain)
+        else:
+            difference = self._differing(shot, scene, picture, probed)
+        log.debug("picture %s: largest difference %.1e on %d rays", _name(shot), difference, probed)
+        if leads:
+            self._march_fails = difference > PROMISE
+        if difference > PROMISE:
+            log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
+            return self._plain(shot)
+        outcome = Outcome(path="fast", evaluated=samples, coloured=samples, possible=samples)
+        return _Made(picture, Fallback(), outcome.proved(probed, difference))
+
+    def _differing(self, shot: Shot, scene: Scene, picture: Tensor, count: int) -> float:
+        """Largest difference of radiance and opacity on some rays, the exact integrator's known.
+
+        Features beyond 1 are compared relative to the largest.
+        """
+        opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
+        pixels = probes(opacity, count, shot.seed).to(device=picture.device)
+        seen = columns(self._tracer.march(shot, self._tracer.rays(shot, pixels), pixels, scene))
+        size = max(1.0, float(seen[:, :-2].abs().amax())) if seen.shape[-1] > 2 else 1.0
+        return float((picture[pixels] - seen)[:, :-1].abs().amax()) / size
 
     def _proven(self, shot: Shot, series: Series) -> _Made:
         """The picture, by the first way from where its series stands that keeps the promise."""
@@ -250,6 +295,17 @@ def _rastered(scene: Scene, shot: Shot) -> Shot:
 
 def _rastered_series(scene: Scene, series: Series) -> Series:
     return series if scene.raster is None else replace(series, first=_rastered(scene, series.first))
+
+
+def _finished_difference(scene: Scene, shot: Shot, ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference of the colours that a 2-D stage makes of two rasters."""
+    assert scene.finish is not None
+    height, width = shot.camera.height, shot.camera.width
+    ours, theirs = (
+        scene.finish(picture[:, :-2].reshape(height, width, -1).permute(2, 0, 1))
+        for picture in (ours, theirs)
+    )
+    return float((ours - theirs).abs().amax())
 
 
 def _axial(camera: Camera, picture: Tensor) -> Tensor:

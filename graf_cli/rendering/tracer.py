@@ -109,6 +109,19 @@ class Tracer:
             scene.passes[-1].channels,
         )
 
+    def marched(self, shot: Shot, *, radiance: bool) -> Tensor:
+        """The whole picture by the scene's own march, shape = (H·W, channels + 2).
+
+        Without `radiance` there are no channels.
+        """
+        scene = self.scene(shot)
+        march = scene.march
+        assert march is not None
+        channels = scene.passes[-1].channels if radiance else 0
+        return self.fill(
+            shot, lambda through, _: Seen(*march(through, radiance)), BLOCK_POINTS, channels
+        )
+
     def march(self, shot: Shot, through: Rays, pixel: Tensor, scene: Scene | None = None) -> Seen:
         """Rays through the exact integrator."""
         scene = scene or self.scene(shot)

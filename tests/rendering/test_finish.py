@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import RecipeError
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Shot
-from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
+from graf_cli.rendering.integrator import integrate
+from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
+from graf_cli.scene.camera import Camera, Rays, camera_for, pose_on_sphere
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.spec import CameraSpec
 from graf_cli.scene.volume import Quadrature, Scene
@@ -98,3 +99,42 @@ def test_what_nobody_asked_for_is_not_a_number() -> None:
 def test_another_size_than_the_stage_makes_is_refused() -> None:
     with pytest.raises(RecipeError, match="makes pictures of 28 × 28"):
         picture("raster", 31)
+
+
+class Marching(Source):
+    """The same with a march of its own, which may err."""
+
+    def __init__(self, error: float) -> None:
+        super().__init__("picture")
+        self.error = error
+
+    def scene(self, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
+        scene = super().scene(subject, samples=samples, camera=camera)
+
+        def march(rays: Rays, radiance: bool) -> tuple[Tensor, Tensor, Tensor]:
+            seen = integrate(scene, rays, chunk=4096)
+            features = seen.radiance if radiance else seen.radiance[:, :0]
+            return features + self.error, seen.opacity + self.error, seen.depth
+
+        return replace(scene, march=march)
+
+
+@pytest.mark.parametrize(("error", "path"), [(0.0, "fast"), (1e-4, "fast"), (1e-2, "plain")])
+def test_a_march_of_the_familys_own_is_kept_where_it_keeps_the_promise(
+    error: float, path: str
+) -> None:
+    pose, other = (pose_on_sphere(azimuth, 20, 4) for azimuth in (30, 60))
+    shots = [
+        Shot(Subject({}), camera_for(SPEC, at, width=32, height=32), 24, (0.0, 0.0, 0.0))
+        for at in (pose, other)
+    ]
+    series = Series(shots[0], 2)
+    plain = Renderer(Source("picture"), RenderOptions())
+    for shot in shots:  # the first one of its series, and a later one
+        renderer = Renderer(Marching(error), RenderOptions())
+        frame, truth = renderer.render(shot, series), plain.render(shot)
+        assert renderer.outcome.path == path
+        assert renderer.outcome.difference == pytest.approx(error if path == "fast" else 0, rel=0.1)
+        kept = error if path == "fast" else 0
+        np.testing.assert_allclose(frame.rgb, truth.rgb + kept, atol=1e-6)
+        np.testing.assert_allclose(frame.opacity, truth.opacity + kept, atol=1e-6)

@@ -78,7 +78,8 @@ class Giraffe:
         """Both fields and the 2-D network."""
         network = Network(spec, device="meta")
         for part, tensors in weights.items():
-            placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
+            # In memory of their own: the bits of a product depend on where a file's tensors lay.
+            placed = {name: tensor.to(device=device, copy=True) for name, tensor in tensors.items()}
             network.get_submodule(part).load_state_dict(placed, assign=True)
         return network.requires_grad_(False).eval()
 
