@@ -57,6 +57,8 @@ def product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     -------
     Tensor, shape = (…, outputs)
     """
+    if torch.is_autocast_enabled(x.device.type):  # of training, which no picture is made of
+        return functional.linear(x, weight, bias)
     flat = x.reshape(-1, x.shape[-1])
     if torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad):
         made: Tensor = _Product.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
