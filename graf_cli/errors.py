@@ -7,7 +7,6 @@ The tree::
     ├── ManifestError      weights.toml or a config.yaml that cannot be used
     ├── DownloadError      an address that does not give the file
     ├── CheckpointError    a file that is not the model it should be
-    │   └── OwnFileError   likewise, and it is plain which family it is of
     ├── DeviceError        a device that is not there or is too small
     ├── RecipeError        a recipe that cannot be drawn
     ├── OutputError        a file that cannot be written
@@ -65,11 +64,15 @@ class DownloadError(GrafError):
 
 
 class CheckpointError(GrafError):
-    """A file does not hold the model that it should."""
+    """A file does not hold the model that it should.
 
+    Attributes
+    ----------
+    recognised : bool
+        Whether it is plain all the same which family's file it is, so that no other says it better.
+    """
 
-class OwnFileError(CheckpointError):
-    """A file that is plainly one family's and cannot be read: no other family says it better."""
+    recognised = False
 
 
 class DeviceError(GrafError):

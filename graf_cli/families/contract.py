@@ -45,8 +45,8 @@ class Family(Protocol[S]):
         Raises
         ------
         CheckpointError
-            When it cannot be read, or names what this family's files do not; an `OwnFileError`
-            where it looks like one of this family all the same.
+            When it cannot be read, or names what this family's files do not; `recognised` where
+            it looks like one of this family all the same.
         """
 
     def recognises(self, content: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import torch
 
-from graf_cli.errors import CheckpointError, OwnFileError
+from graf_cli.errors import CheckpointError
 from graf_cli.families.contract import Family, Tensors
 from graf_cli.model.families import FAMILIES, family_of
 from graf_cli.model.spec import from_plain, to_plain
@@ -127,7 +127,7 @@ def _recognised(path: Path, name: str | None) -> tuple[str, Stored]:
             stored = family.read(path)
         except CheckpointError as error:
             # Else the words of the first family, which is the one most have.
-            refused = error if isinstance(error, OwnFileError) else refused or error
+            refused = error if error.recognised else refused or error
             continue
         if family.recognises(stored.content):
             return candidate, stored

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-from graf_cli.errors import CheckpointError, ManifestError, OwnFileError
+from graf_cli.errors import CheckpointError, ManifestError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.pigan import checkpoint, files
 from graf_cli.families.pigan.checkpoint import AVERAGES, FREQUENCIES, GENERATOR, PHASES
@@ -48,8 +48,7 @@ class PiGan:
         try:
             return Stored(files.read(path))
         except CheckpointError as error:
-            if files.looks_so(path):
-                raise OwnFileError(*error.args) from error
+            error.recognised = files.looks_so(path)
             raise
 
     def recognises(self, content: Mapping[str, Any]) -> bool:
