@@ -82,9 +82,7 @@ def turntable_shot(generator: Generator, azimuth: float, seed: int, size: int) -
     """An object of the model's from the middle of its training elevations, on its background."""
     spec = generator.spec
     elevation = elevation_of(sum(spec.camera.v) / 2)
-    pose = pose_on_sphere(
-        azimuth, elevation, sum(spec.camera.radius) / 2, spec.camera.pivot
-    )
+    pose = pose_on_sphere(azimuth, elevation, sum(spec.camera.radius) / 2, spec.camera.pivot)
     camera = camera_for(spec.camera, pose, width=size, height=size)
     white = float(spec.background == "white")
     features = generator.features
