@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from graf_cli.errors import UsageError
 from graf_cli.model.generator import Generator
 from graf_cli.rendering.fast.proof import DTYPES, Used, difference
 from graf_cli.rendering.integrator import integrate
@@ -24,7 +25,6 @@ from graf_cli.scene.camera import camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.scene.codes import Code, Subject, draw
 from graf_cli.scene.kernels import Affine
 
-WARMING = 16  # pixels along a side of a picture that warms up, where any size will do
 WARM = 5  # pictures of a short turntable after its first one
 TURN = 3.0  # degrees between them
 TURN_PICTURES = int(360 / TURN)  # of the turntable that they begin
@@ -103,12 +103,21 @@ def measure(
         Pixels along a side; None takes that of the training images.
     seed : int
         Of the object.
+
+    Raises
+    ------
+    UsageError
+        When a 2-D network paints the pictures.
     """
+    if generator.features.sizes is not None:
+        raise UsageError(
+            f"`{generator.spec.name}` paints its pictures with a 2-D network, which has no other "
+            "way to be held against; there is nothing to measure."
+        )
     size = generator.spec.size if size is None else size
     start = sum(generator.spec.camera.azimuth) / 2
     shot = turntable_shot(generator, start, seed, size)
-    small = WARMING if generator.features.sizes is None else size  # a 2-D stage has one size
-    Renderer(generator, options).render(turntable_shot(generator, start, seed, small))
+    Renderer(generator, options).render(turntable_shot(generator, start, seed, 16))  # warms up
     cold = seconds(lambda: Renderer(generator, options).render(shot), generator.device)
     renderer, series = Renderer(generator, options), Series(shot, TURN_PICTURES)
     renderer.render(shot, series)

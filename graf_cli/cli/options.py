@@ -121,8 +121,8 @@ look_options = _group("picture", PictureChoice, *_LOOK)
 picture_options = _group(
     "picture", PictureChoice, *_LOOK,
     click.option("--show", type=SHOW, metavar="KIND[,KIND...]",
-                 help="rgb, rgba, depth, depth16, disparity, opacity, normal; several stand side "
-                      "by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
+                 help="rgb, rgba, depth, depth16, disparity, opacity, normal, raw; several stand "
+                      "side by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
     click.option("--depth-range", type=DEPTHS, metavar="NEAR:FAR",
                  help="Ends of the scale of depths.  [default: the model's near and far]"),
     click.option("--normals", type=click.Choice(["camera", "world"]),
