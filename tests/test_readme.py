@@ -26,6 +26,7 @@ from tests.conftest import REFERENCE, read_case
 from tests.families.pigan.models import CASES as PIGAN
 from tests.media import FFMPEG
 
+ROOT = Path(__file__).parents[1]
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCK = re.compile(r"(?:^<!-- command: (\w+) -->\n)?^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS = BLOCK.findall(README)
@@ -130,3 +131,20 @@ def test_there_is_something_to_run() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(((?!http)[^)#]+)\)", README))
 def test_links_lead_somewhere(link: str) -> None:
     assert (Path(__file__).parents[1] / link).exists()
+
+
+PAGES = (
+    *sorted((ROOT / "docs").glob("*.md")),
+    *(ROOT / n for n in ("CONTRIBUTING.md", "SECURITY.md")),
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(
+        r"`((?:graf_cli|tests|tools|benchmarks|docs|examples)/[\w./-]+)`", page.read_text()
+    )
+    linked = re.findall(r"\]\(((?!http)[^)#]+\.(?:md|py|png))\)", page.read_text())
+    made_up = ("NAME", "bmp")  # of a page that tells how to add a file
+    for path in (*(ROOT / n for n in named), *(page.parent / link for link in linked)):
+        assert path.exists() or any(word in str(path) for word in made_up), path
