@@ -16,8 +16,8 @@ FRONT = ("--seed", 0, "--azimuth", 0, "--elevation", 0)
 
 
 def rgb(path: Path) -> np.ndarray[Any, Any]:
-    found: np.ndarray[Any, Any] = np.load(path)["rgb"]
-    return found
+    with np.load(path) as file:
+        return np.asarray(file["rgb"])
 
 
 @pytest.mark.parametrize(

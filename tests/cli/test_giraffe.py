@@ -104,12 +104,15 @@ def test_objects_are_moved_by_controls_and_axes(run: Run, tmp_path: Path) -> Non
 def test_depth_has_the_size_of_the_picture(run: Run, tmp_path: Path) -> None:
     for name, words in (("fast", ()), ("exact", ("--exact",))):
         run("render", *model("church"), *words, "--out", f"{name}.npz")
-    fast, exact = (np.load(tmp_path / f"{name}.npz") for name in ("fast", "exact"))
-    assert fast["depth"].shape == (1, 48, 48)
-    assert np.isfinite(fast["depth"]).all()
-    assert np.abs(fast["opacity"] - exact["opacity"]).max() <= 1e-3
-    blocks = fast["depth"][0].reshape(12, 4, 12, 4)
-    assert np.ptp(blocks, axis=(1, 3)).max() > 0  # not the map's, enlarged
+    with (
+        np.load(tmp_path / "fast.npz") as fast,
+        np.load(tmp_path / "exact.npz") as exact,
+    ):
+        assert fast["depth"].shape == (1, 48, 48)
+        assert np.isfinite(fast["depth"]).all()
+        assert np.abs(fast["opacity"] - exact["opacity"]).max() <= 1e-3
+        blocks = fast["depth"][0].reshape(12, 4, 12, 4)
+        assert np.ptp(blocks, axis=(1, 3)).max() > 0  # not the map's, enlarged
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def rendered(run: Run, *words: object) -> np.ndarray:
 
 @pytest.mark.parametrize("case", ["cars", "faces", "orthographic", "compact"])
 def test_measured_pictures_through_the_command_line(run: Run, tmp_path: Path, case: str) -> None:
-    measured = np.load(REFERENCE / f"{case}.npz")
+    with np.load(REFERENCE / f"{case}.npz") as file:
+        measured = dict(file)
     np.save(tmp_path / "z.npy", measured["z"])
     np.save(tmp_path / "poses.npy", measured["poses"])
     model = ("--checkpoint", REFERENCE / f"{case}.pt", "--config", REFERENCE / f"{case}.json")
