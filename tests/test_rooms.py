@@ -60,7 +60,7 @@ HOMES = {
     "safetensors": {"weights.reading", "weights.writing"},
     "requests": {"weights.download", "weights.cache"},
     "filelock": {"weights.download", "weights.cache"},
-    "yaml": {"families.graf.config", "families.giraffe.config"},
+    "yaml": {"families.configuration"},
     "ray": {"engine.cluster"},
 }
 
@@ -71,7 +71,8 @@ LIGHT = (
 )  # fmt: skip
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
 NO_TORCH = (
-    "arrays", "model.spec", "scene.spec", "scene.features", "families.graf.spec",
+    "arrays", "model.spec", "scene.spec", "scene.features", "families.configuration",
+    "families.graf.spec",
     "families.giraffe.spec", "families.giraffe.config", "families.pigan.spec",
     "families.eg3d.spec",
 )  # fmt: skip

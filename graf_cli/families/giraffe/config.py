@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import yaml
 from msgspec import Meta, Struct
 
 from graf_cli.errors import ManifestError
+from graf_cli.families.configuration import yaml_document
 from graf_cli.families.giraffe.spec import (
     BoxSpec,
     Count,
@@ -27,7 +27,6 @@ from graf_cli.families.giraffe.spec import (
 )
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 
-MAX_BYTES = 1 << 16  # of one file; the release's own take two thousand
 MAX_PARENTS = 8  # files that inherit from each other; the release's own are two
 INHERIT = "inherit_from"
 
@@ -354,28 +353,8 @@ def _beside(path: Path, parent: object) -> Path:
     )
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows plain data alone, and no merge keys: a few lines of those fill any memory."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None: ...
-
-
 def _parse(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ManifestError(f"{path} cannot be read: {reason}; name a configuration.") from error
-    if len(text) > MAX_BYTES:
-        raise ManifestError(f"{path} is larger than a configuration can be; name a yaml file.")
-    try:
-        document = yaml.load(text, _Loader)  # JSON is YAML  # noqa: S506
-    except Exception as error:  # PyYAML's constructors raise nearly anything
-        problem = " ".join(str(error).split())
-        raise ManifestError(
-            f"{path} is neither YAML nor JSON: {problem}; correct it there."
-        ) from error
+    document = yaml_document(path, "name a yaml file")
     if not isinstance(document, dict) or not all(isinstance(key, str) for key in document):
         raise ManifestError(f"{path} has no sections; name the yaml file that training was run by.")
     return document

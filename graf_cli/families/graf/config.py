@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import msgspec
-import yaml
 from msgspec import Struct
 
 from graf_cli.errors import ManifestError
+from graf_cli.families.configuration import yaml_document
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
 from graf_cli.scene.spec import (
     CameraSpec,
@@ -31,7 +31,6 @@ from graf_cli.scene.spec import (
     explain,
 )
 
-MAX_BYTES = 1 << 16  # the release's own take three thousand
 SECTIONS = ("data", "nerf", "z_dist")
 Prior = Literal["gauss", "uniform"]
 # Keys of the authors' own configurations that tell training something and pictures nothing:
@@ -183,28 +182,8 @@ def _with_nearest(section: str, key: str, known: Mapping[str, tuple[str, ...]]) 
     return f"`{section}.{said}`" + "".join(f" (nearest is `{name}`)" for name in meant)
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows plain data alone, and no merge keys: a few lines of those fill any memory."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None: ...
-
-
 def _parse(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as stream:
-            text = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ManifestError(f"{path} cannot be read: {reason}; name a configuration.") from error
-    if len(text) > MAX_BYTES:
-        raise ManifestError(f"{path} is larger than a configuration can be; name a config.yaml.")
-    try:
-        document = yaml.load(text, _Loader)  # JSON is YAML  # noqa: S506
-    except Exception as error:  # PyYAML's constructors raise nearly anything
-        problem = " ".join(str(error).split())
-        raise ManifestError(
-            f"{path} is neither YAML nor JSON: {problem}; mend it there."
-        ) from error
+    document = yaml_document(path, "name a config.yaml")
     if not isinstance(document, dict):
         raise ManifestError(
             f"{path} has none of the sections data, nerf and z_dist; "

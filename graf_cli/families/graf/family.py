@@ -18,6 +18,7 @@ from graf_cli.families.graf.config import read_config
 from graf_cli.families.graf.field import RadianceField
 from graf_cli.families.graf.scene import Network, as_network, scene
 from graf_cli.families.graf.spec import features
+from graf_cli.families.modules import filled
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
@@ -87,9 +88,7 @@ def _filled(
     spec: specs.Spec, tensors: Tensors, device: torch.device, *, fine: bool
 ) -> RadianceField:
     field = RadianceField(spec.network, spec.latent, fine=fine, device="meta", dtype=torch.float32)
-    placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
-    field.load_state_dict(placed, assign=True)
-    return field.requires_grad_(False).eval()
+    return filled(field, tensors, device)
 
 
 FAMILY = Graf()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import math
 import re
@@ -15,6 +14,7 @@ from msgspec import Struct
 
 from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import ManifestError, UsageError
+from graf_cli.families.configuration import contents, with_nearest
 from graf_cli.families.nerf.spec import Front, NetworkSpec, Spec, Spiral
 from graf_cli.scene import llff
 from graf_cli.scene.spec import (
@@ -28,7 +28,6 @@ from graf_cli.scene.spec import (
     explain,
 )
 
-MAX_BYTES = 1 << 16  # the release's own take a thousand
 BOUNDS = "poses_bounds.npy"  # of a forward-facing scene's data
 BLENDER_ANGLE = 0.6911112070083618  # `camera_angle_x` of all the synthetic scenes, radians
 BLENDER_SIZE = 800  # pixels along a side of them
@@ -115,16 +114,9 @@ def parse(path: Path) -> Config:
             "%s: nerf-pytorch has no %s; left out, so pictures may differ from those of the "
             "training.",
             path,
-            ", ".join(_with_nearest(key, known) for key in unknown),
+            ", ".join(with_nearest(key, known) for key in unknown),
         )
     return config
-
-
-def _with_nearest(key: str, known: set[str]) -> str:
-    """A key that is not known, and the one that was probably meant."""
-    said = key if key.isprintable() else ascii(key)
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"`{said}`" + "".join(f" (nearest is `{name}`)" for name in near)
 
 
 def _lines(path: Path) -> Mapping[str, str]:
@@ -133,14 +125,7 @@ def _lines(path: Path) -> Mapping[str, str]:
     None, which args.txt has where nothing was said, means the default.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ManifestError(f"{path} is larger than a configuration can be; name a config.txt.")
-        text = data.decode()
-    except OSError as error:
-        reason = error.strerror or error
-        raise ManifestError(f"{path} cannot be read: {reason}; name a configuration.") from error
+        text = contents(path, "name a config.txt").decode()
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path} is not UTF-8 text; name a config.txt.") from error
     found: dict[str, str] = {}

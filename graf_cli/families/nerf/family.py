@@ -11,6 +11,7 @@ from torch import nn
 
 from graf_cli.errors import ManifestError
 from graf_cli.families.contract import Tensors
+from graf_cli.families.modules import filled
 from graf_cli.families.nerf import checkpoint
 from graf_cli.families.nerf import spec as specs
 from graf_cli.families.nerf.checkpoint import COARSE, FINE
@@ -83,9 +84,7 @@ class Nerf:
 
 def _filled(spec: specs.Spec, tensors: Tensors, device: torch.device, *, fine: bool) -> NerfField:
     field = NerfField(spec.network, fine=fine, device="meta", dtype=torch.float32)
-    placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
-    field.load_state_dict(placed, assign=True)
-    return field.requires_grad_(False).eval()
+    return filled(field, tensors, device)
 
 
 FAMILY = Nerf()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
+from graf_cli.families import modules
 from graf_cli.families.contract import Tensors
 from graf_cli.families.pigan.draws import stream
 from graf_cli.families.pigan.files import EMBEDDING, names, read
@@ -103,10 +104,7 @@ def average_of(spec: Spec, generator: Tensors) -> Film:
 def filled(spec: Spec, generator: Tensors, device: torch.device) -> Siren:
     """A network with its weights, in evaluation mode, without gradients."""
     siren = Siren(spec, device="meta", dtype=torch.float32)
-    siren.load_state_dict(
-        {name: tensor.to(device=device) for name, tensor in generator.items()}, assign=True
-    )
-    return siren.requires_grad_(False).eval()
+    return modules.filled(siren, generator, device)
 
 
 def spec_of(path: Path, stored: Mapping[str, Any], like: Spec) -> Spec:

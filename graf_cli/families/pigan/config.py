@@ -5,7 +5,6 @@ The released ones are here; one of your own is a TOML or JSON file with the same
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import math
@@ -18,6 +17,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from graf_cli.errors import ManifestError
+from graf_cli.families.configuration import contents, with_nearest
 from graf_cli.families.pigan.spec import Count, Distribution, Seed, Siren, Spec, Views
 from graf_cli.scene.spec import CameraSpec, Distance, FieldOfView, Pixels, Positive, explain
 
@@ -183,7 +183,7 @@ def read_curriculum(path: Path) -> Curriculum:
     known = set(Curriculum.__struct_fields__)
     unknown = sorted(set(table) - known - TRAINING)
     if unknown:
-        named = ", ".join(_with_nearest(key, known) for key in unknown)
+        named = ", ".join(with_nearest(key, known) for key in unknown)
         log.warning(
             "%s: π-GAN's curricula have no %s; left out, so pictures may differ.", path, named
         )
@@ -207,15 +207,8 @@ def _stages(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _table(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) > MAX_BYTES:
-            raise ManifestError(f"{path} is larger than a configuration can be; name another.")
-        text = data.decode()
+        text = contents(path, "name another", limit=MAX_BYTES).decode()
         table = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ManifestError(f"{path} cannot be read: {reason}; name a configuration.") from error
     except (ValueError, RecursionError) as error:
         raise ManifestError(
             f"{path} is neither TOML nor JSON: {error}; write the curriculum as either."
@@ -223,9 +216,3 @@ def _table(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise ManifestError(f"{path} holds no keys; write the curriculum as a table.")
     return table
-
-
-def _with_nearest(key: str, known: set[str]) -> str:
-    said = key if key.isprintable() else ascii(key)
-    near = difflib.get_close_matches(key, sorted(known), n=1)
-    return f"`{said}`" + "".join(f" (nearest is `{name}`)" for name in near)
