@@ -24,6 +24,7 @@ def filled(module: Module, tensors: Tensors, device: torch.device) -> Module:
     device : torch.device
         Where the weights are to be.
     """
-    placed = {name: tensor.to(device=device) for name, tensor in tensors.items()}
+    # In memory of their own: the bits of a product depend on where a file's tensors lay.
+    placed = {name: tensor.to(device=device, copy=True) for name, tensor in tensors.items()}
     module.load_state_dict(placed, assign=True)
     return module.requires_grad_(False).eval()

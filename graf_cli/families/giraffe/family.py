@@ -18,6 +18,7 @@ from graf_cli.families.giraffe.network import Network
 from graf_cli.families.giraffe.scene import masks, scene
 from graf_cli.families.giraffe.spec import Spec as GiraffeSpec
 from graf_cli.families.giraffe.spec import features
+from graf_cli.families.modules import filled
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
@@ -78,9 +79,7 @@ class Giraffe:
         """Both fields and the 2-D network."""
         network = Network(spec, device="meta")
         for part, tensors in weights.items():
-            # In memory of their own: the bits of a product depend on where a file's tensors lay.
-            placed = {name: tensor.to(device=device, copy=True) for name, tensor in tensors.items()}
-            network.get_submodule(part).load_state_dict(placed, assign=True)
+            filled(network.get_submodule(part), tensors, device)
         return network.requires_grad_(False).eval()
 
     def scene(
