@@ -19,7 +19,7 @@ import json, os, signal, sys
 import graf_cli.api, graf_cli.cli.job, graf_cli.cli.render, graf_cli.cli.replay
 import graf_cli.output.encode.animation, graf_cli.output.encode.arrays
 import graf_cli.output.encode.streams, graf_cli.output.encode.video
-import graf_cli.scene.poses, graf_cli.output.store.resumable
+import graf_cli.families.graf.family, graf_cli.scene.poses, graf_cli.output.store.resumable
 import graf_cli.cli.sample, graf_cli.cli.grid, graf_cli.cli.batch, graf_cli.engine.local
 from graf_cli.cli.main import cli
 
