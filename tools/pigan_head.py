@@ -2,7 +2,7 @@
 
 Random networks, as measured cases have them, are dense nearly everywhere, so that nothing of them
 can be skipped. A trained one is not. ``python -m tools.pigan_head FILE.npz`` fits another, in two
-minutes on one core; `load` reads one, as wide as is wanted.
+minutes on one core; `load` reads one, as wide as is wanted, and `save` writes a checkpoint of it.
 
 The head looks along our x axis, the way trained faces do. All codes are this head: the mapping
 network gives no frequency and no phase but 0.
@@ -18,9 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.families.pigan.checkpoint import filled
+from graf_cli.families.pigan.checkpoint import AVERAGES, FREQUENCIES, GENERATOR, PHASES, filled
+from graf_cli.families.pigan.config import RELEASED
 from graf_cli.families.pigan.network import Field, Film, Network, Siren
 from graf_cli.families.pigan.spec import Spec
+from graf_cli.model.checkpoint import write_checkpoint
+from graf_cli.scene.spec import ModelSpec
 
 SPEC = Spec(siren="SPATIALSIRENBASELINE", z=16, hidden=64, mapping=16, last_back=True)
 SIDE = 0.32  # of the cube that is fitted, world units
@@ -104,6 +107,19 @@ def load(path: Path, hidden: int = SPEC.hidden) -> tuple[Spec, Network]:
             weights[name][corner] = torch.from_numpy(array.astype(np.float32))
     average = Film.of(torch.zeros(2 * spec.film, device=CPU, dtype=torch.float32))
     return spec, Network(filled(spec, weights, CPU), average)
+
+
+def save(path: Path, fitted: Path, hidden: int = SPEC.hidden) -> None:
+    """Write a head as a file that ``--checkpoint`` takes, with the cameras of released faces."""
+    spec, network = load(fitted, hidden)
+    curriculum = RELEASED["celeba"]
+    model = ModelSpec(
+        name="head", family="pigan", size=curriculum.img_size, camera=curriculum.camera,
+        background="black", settings=spec,
+    )  # fmt: skip
+    averages = {FREQUENCIES: network.average.frequencies, PHASES: network.average.phases}
+    networks = {GENERATOR: dict(network.siren.state_dict()), AVERAGES: averages}
+    write_checkpoint(path, model, networks, torch.float32)
 
 
 if __name__ == "__main__":
