@@ -1,8 +1,8 @@
-"""A π-GAN whose field was fitted to a head: an object with empty space around it.
+"""π-GANs whose fields were fitted to a head or a car: objects with empty space around them.
 
 Random networks, as measured cases have them, are dense nearly everywhere, so that nothing of them
-can be skipped. A trained one is not. ``python -m tools.pigan_head FILE.npz`` fits another, in two
-minutes on one core; `load` reads one, as wide as is wanted.
+can be skipped. A trained one is not. ``python -m tools.pigan_head FILE.npz`` fits another head, in
+two minutes on one core; `load` reads one, as wide as is wanted, `save` writes a checkpoint of it.
 
 The head looks along our x axis, the way trained faces do. All codes are this head: the mapping
 network gives no frequency and no phase but 0.
@@ -12,32 +12,63 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.families.pigan.checkpoint import filled
+from graf_cli.arrays import Array
+from graf_cli.families.pigan.checkpoint import AVERAGES, FREQUENCIES, GENERATOR, PHASES, filled
+from graf_cli.families.pigan.config import RELEASED
 from graf_cli.families.pigan.network import Field, Film, Network, Siren
 from graf_cli.families.pigan.spec import Spec
+from graf_cli.model.checkpoint import write_checkpoint
+from graf_cli.scene.spec import ModelSpec
 
 SPEC = Spec(siren="SPATIALSIRENBASELINE", z=16, hidden=64, mapping=16, last_back=True)
 SIDE = 0.32  # of the cube that is fitted, world units
 PEAK, EDGE = 60.0, 0.012  # raw density deep inside; how far in it is three quarters of that
 STEPS, BATCH, RATE = 1500, 4096, 1e-3
-PARTS = (  # centres and half axes of ellipsoids: face, nose, shoulders, the back of the head
-    ((0.0, 0.0, 0.01), (0.075, 0.062, 0.085)),
-    ((0.075, 0.0, 0.0), (0.02, 0.012, 0.022)),
-    ((-0.01, 0.0, -0.13), (0.06, 0.11, 0.05)),
-    ((-0.03, 0.0, 0.04), (0.07, 0.075, 0.085)),
+Part = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True)
+class Body:
+    """What is fitted, in a cube of side `SIDE`.
+
+    Attributes
+    ----------
+    parts : tuple of pairs of 3 floats
+        Centres and half axes of ellipsoids.
+    """
+
+    parts: tuple[Part, ...]
+
+
+HEAD = Body(  # face, nose, shoulders, the back of the head
+    (
+        ((0.0, 0.0, 0.01), (0.075, 0.062, 0.085)),
+        ((0.075, 0.0, 0.0), (0.02, 0.012, 0.022)),
+        ((-0.01, 0.0, -0.13), (0.06, 0.11, 0.05)),
+        ((-0.03, 0.0, 0.04), (0.07, 0.075, 0.085)),
+    )
+)
+CAR = Body(  # body and cabin; of the size that CARLA's cars have in their pictures
+    (
+        ((0.0, 0.0, -0.01), (0.075, 0.032, 0.018)),
+        ((-0.005, 0.0, 0.012), (0.042, 0.027, 0.016)),
+    )
 )
 CPU = torch.device("cpu")
 
 
-def wanted_density(points: Tensor) -> Tensor:
-    """Raw density of the head at points of our world, shape = (n, 3)."""
-    inside = torch.stack([_inside(points, centre, axes) for centre, axes in PARTS])
+def wanted_density(points: Tensor, body: Body = HEAD) -> Tensor:
+    """Raw density at points of our world, shape = (n, 3)."""
+    inside = torch.stack([_inside(points, centre, axes) for centre, axes in body.parts])
     return torch.tanh(inside.amax(dim=0) / EDGE) * PEAK
 
 
@@ -55,7 +86,7 @@ def wanted_colour(points: Tensor) -> Tensor:
     return torch.stack(skin, dim=-1).clamp(0.05, 0.95)
 
 
-def fit(steps: int = STEPS) -> dict[str, Tensor]:
+def fit(steps: int = STEPS, body: Body = HEAD) -> dict[str, Tensor]:
     """Weights of sine layers and heads."""
     torch.manual_seed(0)
     siren = Siren(SPEC, device=CPU, dtype=torch.float32)
@@ -68,7 +99,7 @@ def fit(steps: int = STEPS) -> dict[str, Tensor]:
         features, density = field.density(points)
         views = torch.randn((BATCH, 3), device=CPU, dtype=torch.float32)
         colour = field.radiance(features, views / views.norm(dim=-1, keepdim=True))
-        apart = (density - wanted_density(points)) / PEAK
+        apart = (density - wanted_density(points, body)) / PEAK
         loss = 4 * apart.square().mean() + (colour - wanted_colour(points)).square().mean()
         descent.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
@@ -92,18 +123,37 @@ def _start(siren: Siren) -> None:
 
 def load(path: Path, hidden: int = SPEC.hidden) -> tuple[Spec, Network]:
     """A head whose sine layers are `hidden` wide, units beyond those fitted being 0."""
-    spec = Spec(**{**{key: getattr(SPEC, key) for key in SPEC.__struct_fields__}, "hidden": hidden})
+    with np.load(path) as stored:
+        fitted = {name: array.astype(np.float32) for name, array in stored.items()}
+    spec = msgspec.structs.replace(SPEC, hidden=hidden)
+    return spec, widened(spec, fitted)
+
+
+def widened(spec: Spec, fitted: Mapping[str, Array]) -> Network:
+    """A network as wide as its specification says, of the weights of a narrower one."""
     expected = Siren(spec, device="meta", dtype=torch.float32).state_dict()
     weights = {
         name: torch.zeros(one.shape, device=CPU, dtype=torch.float32)
         for name, one in expected.items()
     }
-    with np.load(path) as stored:
-        for name, array in stored.items():
-            corner = tuple(slice(0, length) for length in array.shape)
-            weights[name][corner] = torch.from_numpy(array.astype(np.float32))
+    for name, array in fitted.items():
+        corner = tuple(slice(0, length) for length in array.shape)
+        weights[name][corner] = torch.from_numpy(array)
     average = Film.of(torch.zeros(2 * spec.film, device=CPU, dtype=torch.float32))
-    return spec, Network(filled(spec, weights, CPU), average)
+    return Network(filled(spec, weights, CPU), average)
+
+
+def save(path: Path, fitted: Path, hidden: int = SPEC.hidden) -> None:
+    """Write a head as a file that ``--checkpoint`` takes, with the cameras of released faces."""
+    spec, network = load(fitted, hidden)
+    curriculum = RELEASED["celeba"]
+    model = ModelSpec(
+        name="head", family="pigan", size=curriculum.img_size, camera=curriculum.camera,
+        background="black", settings=spec,
+    )  # fmt: skip
+    averages = {FREQUENCIES: network.average.frequencies, PHASES: network.average.phases}
+    networks = {GENERATOR: dict(network.siren.state_dict()), AVERAGES: averages}
+    write_checkpoint(path, model, networks, torch.float32)
 
 
 if __name__ == "__main__":

@@ -206,6 +206,9 @@ def lenses(cameras: Sequence[Camera]) -> tuple[dict[str, Any], list[dict[str, An
 def intrinsics(camera: Camera) -> dict[str, Any]:
     """Rays pass through integer coordinates, which lie half a pixel before pixels' centres."""
     fx, fy, cx, cy = camera.lens
+    # Where the field of view ends at the outermost centres, that of the whole picture is wider.
+    from_edge = camera.pixels != "corner"
+    across = math.radians(camera.fov) if from_edge else 2 * math.atan(camera.width / 2 / fx)
     return {
         "camera_model": PINHOLE,
         "fl_x": fx,
@@ -214,7 +217,7 @@ def intrinsics(camera: Camera) -> dict[str, Any]:
         "cy": cy + HALF,
         "w": camera.width,
         "h": camera.height,
-        "camera_angle_x": math.radians(camera.fov),
+        "camera_angle_x": across,
         "camera_angle_y": 2 * math.atan(camera.height / 2 / fy),
     }
 

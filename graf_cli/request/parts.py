@@ -14,12 +14,14 @@ from graf_cli.model.spec import features_of
 from graf_cli.recipe import (
     SCALED,
     TRANSPARENT,
+    Grid,
     ModelRef,
     Pinhole,
     Plan,
     Recipe,
     Row,
     SubjectPath,
+    Sweep,
     View,
 )
 from graf_cli.request.options import CameraOptions, PictureOptions
@@ -70,7 +72,7 @@ def recipe_of(
             "width": width,
             "height": height,
             "samples": or_else(options.get("samples"), features_of(spec).samples),
-            "background": _background(spec, options.get("background")),
+            "background": _background(spec, options.get("background"), plan),
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
@@ -97,9 +99,9 @@ def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
             raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
 
 
-def _background(spec: ModelSpec, background: str | None) -> str:
+def _background(spec: ModelSpec, background: str | None, plan: Plan) -> str:
+    own = parse_colour(spec.background)
     if features_of(spec).background == "generated":
-        own = parse_colour(spec.background)
         if background in (None, "model") or (
             background != TRANSPARENT and parse_colour(background) == own
         ):
@@ -110,7 +112,27 @@ def _background(spec: ModelSpec, background: str | None) -> str:
         )
     if background == TRANSPARENT:
         return TRANSPARENT
-    return parse_colour(spec.background if background in (None, "model") else background)
+    colour = own if background in (None, "model") else parse_colour(background)
+    if colour != own and (control := _backdrop(spec, plan)) is not None:
+        raise UsageError(
+            f"⟨background⟩ {background} would not be seen: `{spec.name}` colours what rays miss "
+            f"(its control `{control}`); leave it out, or set that control to 0 as well."
+        )
+    return colour
+
+
+def _backdrop(spec: ModelSpec, plan: Plan) -> str | None:
+    """The control that hides the user's background, unless some picture switches it off."""
+    features = features_of(spec)
+    control = None if features.backdrop is None else features.control(features.backdrop)
+    if control is None:
+        return None
+    if isinstance(plan, Grid) and control.name in plan.rows.changes | plan.columns.changes:
+        return None
+    of = plan.subject if isinstance(plan, Sweep | Grid) else plan
+    given = of.controls.get(control.name, control.default)
+    values = given if isinstance(given, tuple) else (given,)
+    return control.name if all(value == control.high for value in values) else None
 
 
 def _checked(parts: dict[str, object]) -> Recipe:

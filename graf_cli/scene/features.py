@@ -91,6 +91,8 @@ class Features(Struct, frozen=True):
         What a picture can show.
     background : str
         ``colour`` is the user's; ``generated`` comes from the network.
+    backdrop : str or None
+        The control that, at 1, has the model colour what rays miss, in place of the user's colour.
     sizes : tuple of int or None
         Pixels along a side, where a 2-D stage fixes them; None is any size.
     samples, further : int
@@ -121,6 +123,7 @@ class Features(Struct, frozen=True):
     azimuth: Literal["camera", "objects"] = "camera"
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
+    backdrop: str | None = None
     sizes: tuple[int, ...] | None = None
     samples: int = 64
     further: int = 0

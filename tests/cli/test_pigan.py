@@ -21,6 +21,7 @@ from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from tests.cli.conftest import Run
 from tests.families.pigan.models import CASES
+from tests.media import image
 from tools.parity.pigan import LARGEST, MEAN
 
 FACE = ("--checkpoint", CASES / "celeba_generator.pth", "--config", "celeba.toml")
@@ -51,7 +52,7 @@ def test_the_picture_is_the_measured_one(
     np.save(tmp_path / "z.npy", truth["z"][[view]])
     np.save(tmp_path / "pose.npy", cameras.from_theirs(truth["cam2world"][view])[None])
     words = ("--latent", "z.npy", "--poses", "pose.npy", "--fov", truth["fov"][view])
-    size = ("--size", truth["rgb"].shape[1], "--background", "white")  # which nobody sees
+    size = ("--size", truth["rgb"].shape[1])
     how = ("--exact",) if exact else ()
     run("render", *FACE, *words, *size, *how, "--out", "a.npz")
     with np.load(tmp_path / "a.npz") as found:
@@ -132,18 +133,34 @@ def test_state_dicts_need_a_class(run: Run, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("truth")
 def test_what_a_ray_misses(run: Run, tmp_path: Path) -> None:
-    """The model's own background hides the user's, unless it is switched off."""
+    """A colour that the model's own background would hide is refused, unless that is off."""
+    off = ("--control", "last_back=0")
     for name, words in {
-        "white": ("--background", "white"),
-        "black": ("--background", "black"),
-        "off": ("--background", "white", "--control", "last_back=0"),
+        "own": (),
+        "black": ("--background", "black"),  # the model's
+        "clear": ("--background", "transparent"),
+        "off": ("--background", "white", *off),
+        "swept": ("--background", "white", "--control", "last_back=0:1", "--frames", 2),
     }.items():
         run("render", *FACE, "--size", 12, *words, "--exact", "--out", f"{name}.npz")
-    white, black, off = (
-        np.load(tmp_path / f"{name}.npz")["rgb"] for name in ("white", "black", "off")
+    own, black, clear, without, swept = (
+        np.load(tmp_path / f"{name}.npz")["rgb"]
+        for name in ("own", "black", "clear", "off", "swept")
     )
-    assert np.array_equal(white, black)
-    assert np.abs(off - white).max() > 1e-2
+    assert np.array_equal(own, black)
+    assert np.array_equal(own, clear)
+    assert np.abs(without - own).max() > 1e-2
+    assert np.array_equal(swept[0], without[0])
+    for command in ("render", "sample", "grid", "dataset"):
+        many = () if command in ("render", "grid") else ("--n", 1)
+        words = ("--rows", "seed=0,1", "--columns", "azimuth=0,5") if command == "grid" else many
+        error = run(command, *FACE, *words, "--background", "white", "--out", "w/", code=2).stderr
+        assert "--background #ffffff would not be seen" in error
+        assert "control `last_back`" in error
+    run(
+        "render", "--recipe", "off.npz", *FACE, "--control", "last_back=1", "--out", "c.npz", code=2
+    )
+    assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.usefixtures("truth")
@@ -168,6 +185,11 @@ def test_samples_and_data_sets(run: Run, tmp_path: Path) -> None:
     # Pixels' centres are at + 0.5 there, and the outermost ones on the border of the view.
     assert document["cx"] == pytest.approx(4.0)
     assert document["fl_x"] == pytest.approx(3.5 / np.tan(np.radians(6)))
+    home = written.parent
+    again = ("--latent", home / "latent.npz", "--poses", written)
+    run("render", *FACE, *again, "--size", 8, "--out", "again/")
+    for view in ("0000.png", "0001.png"):
+        assert np.array_equal(image(home / "images" / view), image(tmp_path / "again" / view))
 
 
 def test_the_manifest_has_the_released_curricula() -> None:

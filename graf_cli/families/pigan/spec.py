@@ -100,6 +100,7 @@ def features(spec: Spec) -> Features:
         truncation="mean",
         truncation_default=0.7,
         controls=controls,
+        backdrop="last_back",
         samples=spec.samples,
         further=spec.samples if spec.two_passes else 0,
         fast=True,

@@ -16,6 +16,7 @@ from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Frame
 from graf_cli.scene.codes import Subject
+from graf_cli.scene.features import Features
 
 SURFACE = 0.5  # opacity from which on a pixel shows a surface rather than what is behind
 DEEPEST = 65535  # steps
@@ -46,25 +47,31 @@ def opacity(frame: Frame) -> NDArray[np.uint8]:
     return np.asarray(np.clip(frame.opacity * 255 + 0.5, 0, 255), dtype=np.uint8)
 
 
-def codes_archive(subject: Subject) -> bytes:
+def codes_archive(subject: Subject, features: Features) -> bytes:
     """Each block, shape = (1, length), as `.npz`, which ``--latent`` takes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, code in _codes(subject).items():
+        for name, code in _codes(subject, features).items():
             numbers = code.numpy().astype("<f4")[None]
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), _npy(numbers))
     return buffer.getvalue()
 
 
-def codes_array(subject: Subject) -> bytes:
+def codes_array(subject: Subject, features: Features) -> bytes:
     """All blocks as `.npy`, shape = (length,), in their order."""
-    parts = [code.numpy() for code in _codes(subject).values()]
+    parts = [code.numpy() for code in _codes(subject, features).values()]
     return _npy(np.concatenate([*parts, np.empty(0)]).astype("<f4"))
 
 
-def _codes(subject: Subject) -> dict[str, Tensor]:
-    """Truncated, by block."""
-    scale = subject.truncation
+def _codes(subject: Subject, features: Features) -> dict[str, Tensor]:
+    """By block, such that the model's own truncation makes this object of them.
+
+    Where truncation multiplies codes, what differs from the model's is in the numbers. Where it
+    draws them towards a mean, no code says it, and they are as they were drawn.
+    """
+    scale = 1.0
+    if features.truncation == "scale":
+        scale = subject.truncation / features.truncation_default
     return {
         name: code.start if scale == 1 else code.start * scale
         for name, code in subject.codes.items()

@@ -21,6 +21,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
+from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, picture_files
@@ -165,7 +166,7 @@ class TarPlaces(DatasetPlaces):
             "json": documents.sample(self.layout, self.recipe, k, frame.shot),
         }
         if frame.shot.subject.codes:
-            files["latent.npy"] = codes_array(frame.shot.subject)
+            files["latent.npy"] = codes_array(frame.shot.subject, features_of(self.spec))
         item, view = self.layout.place(k)
         key = f"{self.layout.item(item)}_{self.layout.view(view)}"
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
@@ -194,7 +195,7 @@ class TarPlaces(DatasetPlaces):
             len(documents.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST
         )
         if shot.subject.codes:
-            files.append(len(codes_array(shot.subject)))
+            files.append(len(codes_array(shot.subject, features_of(self.spec))))
         return sum(2 * BLOCKSIZE + size for size in files)
 
     def _assemble(self, tar: Tar) -> None:

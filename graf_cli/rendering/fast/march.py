@@ -64,6 +64,35 @@ class Walk:
     end: Tensor
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a first pass found at samples of n rays, NaN where it did not look.
+
+    Attributes
+    ----------
+    density : Tensor, shape = (n, samples)
+        Raw.
+    radiance : Tensor, shape = (n, samples, channels)
+    """
+
+    density: Tensor
+    radiance: Tensor
+
+    @classmethod
+    def nothing(cls, z: Tensor, channels: int) -> Known:
+        """Of samples at depths `z`, shape = (n, samples)."""
+        return cls(torch.full_like(z, torch.nan), z.new_full((*z.shape, channels), torch.nan))
+
+    def among(self, further: int, order: Tensor) -> Known:
+        """The same when `further` samples have been added, and all were sorted by `order`."""
+        more = Known.nothing(order.new_empty((len(order), further), dtype=self.density.dtype),
+                             self.radiance.shape[-1])  # fmt: skip
+        density = torch.cat((self.density, more.density), dim=-1).gather(-1, order)
+        radiance = torch.cat((self.radiance, more.radiance), dim=1)
+        index = order[..., None].expand(*order.shape, radiance.shape[-1])
+        return Known(density, radiance.gather(1, index))
+
+
 def walk(occupied: Tensor) -> Walk:
     """Lists of occupied samples of a mask, shape = (n, samples)."""
     end = occupied.sum(dim=-1).cumsum(dim=-1)
@@ -101,9 +130,18 @@ class Marcher:
         self.workers = workers
 
     def march(
-        self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
+        self,
+        rays: Rays,
+        z: Tensor,
+        *,
+        chunk: int,
+        count: Count,
+        audit: Audit | None = None,
+        known: Known | None = None,
     ) -> Seen:
         """Radiance, opacity and depth of rays with samples at depths `z`, shape = (n, samples).
+
+        What is `known` of a sample is not evaluated again.
 
         Raises
         ------
@@ -111,6 +149,7 @@ class Marcher:
             When the audit finds the grid wrong.
         """
         block = _Block(self, rays, z, count, audit)
+        block.known = known
         block.run(chunk)
         if self.quadrature.last_back:
             block.fill_behind(chunk)
@@ -120,11 +159,38 @@ class Marcher:
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
     ) -> Tensor:
         """Weights alone, shape = (n, samples). Raises as `march`."""
+        return self.first_pass(rays, z, chunk=chunk, count=count, audit=audit)[0]
+
+    def first_pass(
+        self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
+    ) -> tuple[Tensor, Known | None]:
+        """Weights, shape = (n, samples), and what a second pass keeps. Raises as `march`."""
         block = _Block(self, rays, z, count, audit)
         block.end = CLEAR_DENSITY
         block.kept = torch.zeros(z.numel(), device=z.device, dtype=z.dtype)
+        if self.quadrature.kept:
+            block.found = Known.nothing(z, self.volume.channels)
         block.run(chunk)
-        return block.kept.view(z.shape)
+        return block.kept.view(z.shape), block.found
+
+
+@dataclass(frozen=True, eq=False)
+class _Looked:
+    """Samples that some rays come to next, and what was found at some of them.
+
+    Attributes
+    ----------
+    ray : Tensor, shape = (n,)
+    sample : Tensor, shape = (n, step)
+    asked : Tensor, shape = (k,), or None
+        Which of the samples, flattened, were looked at, ascending; None is all.
+    features : Tensor, shape = (k, width)
+    """
+
+    ray: Tensor
+    sample: Tensor
+    asked: Tensor | None
+    features: Tensor
 
 
 class _Block:
@@ -142,6 +208,8 @@ class _Block:
         self.seen = z.new_zeros((len(z), self.channels + 2))  # radiance, opacity, depth
         self.end = CLEAR  # transmittance below which a ray ends
         self.kept: Tensor | None = None  # weights, where these are wanted
+        self.found: Known | None = None  # likewise what a second pass keeps
+        self.known: Known | None = None  # of a first pass
         self.walk = walk(self._occupied(z, audit))
         self.row = torch.zeros_like(self.walk.start)  # of each ray in `facing`
         self.facing: Tensor | None = None
@@ -198,28 +266,87 @@ class _Block:
     def _advance(self, ray: Tensor, at: Tensor, step: int) -> Count:
         """The next `step` occupied samples of some rays."""
         sample, taken = self._next(ray, at, step)
-        features, density = self._look(ray, sample, taken)
-        weight = self._weigh(ray, density, self.interval[sample])
+        asked, had = self._divided(sample, taken)
+        features, density = self._look(ray, sample, asked)
+        if self.known is not None:
+            density.view(-1)[had] = self.known.density.flatten()[sample.flatten()[had]]
+        looked = _Looked(ray, sample, asked, features)
+        weight, before_end = self._weigh(ray, density, self.interval[sample])
         if self.kept is not None:
             self.kept[_of(sample, taken)] = _of(weight, taken)
-            return Count(evaluated=len(features))
+            coloured = self._remember(looked, density, weight, before_end)
+            return Count(evaluated=len(features), coloured=coloured)
         part = weight.new_zeros((*weight.shape, self.channels + 2))
         part[..., -2] = weight
         part[..., -1] = weight * self.z[sample]
         visible = (weight.flatten() > UNSEEN / self.samples).nonzero()[:, 0]
+        late = 0
         if self.channels and len(visible):
-            # Gathered in as many rows as the matrix kernels like, which saves a copy of them all.
-            full = functional.pad(visible, (0, -len(visible) % ROWS))
-            row = full if taken is None else torch.searchsorted(taken, full)
-            of = ray[full.div(step, rounding_mode="floor")]
-            colour = self._paint(of, features[row])[: len(visible)]
+            visible, colour, late = self._colours(looked, visible)
             flat = part.view(-1, self.channels + 2)
             flat[visible, : self.channels] = weight.flatten()[visible, None] * colour
         seen = self.seen[ray]
         for column in part.unbind(dim=1):
             seen += column
         self.seen[ray] = seen
-        return Count(evaluated=len(features), coloured=len(visible))
+        return Count(evaluated=len(features) + late, coloured=len(visible))
+
+    def _divided(self, sample: Tensor, taken: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Which of the samples taken have to be looked at, and which are known, both flattened."""
+        if self.known is None:
+            return taken, None
+        unknown = self.known.density.flatten()[sample.flatten()].isnan()
+        if taken is None:
+            return unknown.nonzero()[:, 0], (~unknown).nonzero()[:, 0]
+        return taken[unknown[taken]], taken[~unknown[taken]]
+
+    def _colours(self, looked: _Looked, visible: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Visible samples, their radiance, and how many had to be looked at again for it."""
+        if self.known is None or looked.asked is None:
+            return visible, self._colour(looked, visible), 0
+        before = self.known.radiance.flatten(0, 1)[looked.sample.flatten()[visible]]
+        new = before[:, 0].isnan()
+        old, visible = visible[~new], visible[new]
+        here = torch.isin(visible, looked.asked)
+        late, visible = visible[~here], visible[here]
+        colours = [before[~new], self._colour(looked, visible)]
+        if len(late):  # seen by this pass, and too little by the first one to be coloured there
+            features, _ = self._look(looked.ray, looked.sample, late)
+            again = _Looked(looked.ray, looked.sample, late, features)
+            colours.append(self._colour(again, late))
+        return torch.cat((old, visible, late)), torch.cat(colours), len(late)
+
+    def _colour(self, looked: _Looked, visible: Tensor) -> Tensor:
+        """Radiance, shape = (n, channels), of some of the samples looked at."""
+        if not len(visible):
+            return self.z.new_zeros((0, self.channels))
+        # Gathered in as many rows as the matrix kernels like, which saves a copy of them all.
+        full = functional.pad(visible, (0, -len(visible) % ROWS))
+        of = looked.ray[full.div(looked.sample.shape[1], rounding_mode="floor")]
+        row = full
+        if looked.asked is not None:
+            row = torch.searchsorted(looked.asked, full).clamp_(max=len(looked.asked) - 1)
+        return self._paint(of, looked.features[row])[: len(visible)]
+
+    def _remember(
+        self, looked: _Looked, density: Tensor, weight: Tensor, before_end: Tensor
+    ) -> int:
+        """Keep what a second pass need not evaluate again; how many colours were made for that.
+
+        Whether what lies behind a ray's end was looked at depends on the rays beside it, so that
+        it does not count as known.
+        """
+        if self.found is None:
+            return 0
+        at = before_end.flatten().nonzero()[:, 0]
+        if looked.asked is not None:
+            at = looked.asked[before_end.flatten()[looked.asked]]
+        sample = looked.sample.flatten()
+        self.found.density.view(-1)[sample[at]] = density.flatten()[at]
+        # Twice as many samples share a ray there.
+        visible = at[weight.flatten()[at] > UNSEEN / (2 * self.samples)]
+        self.found.radiance.view(-1, self.channels)[sample[visible]] = self._colour(looked, visible)
+        return len(visible)
 
     def _next(self, ray: Tensor, at: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
         """Samples, shape = (n, step), and which of them, flattened, there are; None is all."""
@@ -230,23 +357,30 @@ class _Block:
         sample = self.walk.sample[item.clamp_(max=len(self.walk.sample) - 1)]
         return sample, inside.flatten().nonzero()[:, 0]
 
-    def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> Tensor:
-        """Weights, shape = (n, step), of the samples that some rays come to next."""
+    def _weigh(self, ray: Tensor, density: Tensor, interval: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights of the samples that some rays come to next, and which come before their ends.
+
+        Both have shape = (n, step).
+        """
         alpha = 1 - torch.exp(-activated(density, self.marcher.quadrature) * interval)
         passed = 1 - alpha + EPSILON
         clear, weight = self.clear[ray], torch.empty_like(alpha)
+        before_end = torch.empty_like(alpha, dtype=torch.bool)
         for column in range(alpha.shape[1]):
             # Nothing behind the end of a ray, so that it does not matter with whom it steps.
-            open_ = torch.where(clear > self.end, clear, 0).to(alpha.dtype)
+            before_end[:, column] = clear > self.end
+            open_ = torch.where(before_end[:, column], clear, 0).to(alpha.dtype)
             weight[:, column] = alpha[:, column] * open_
             clear = clear * passed[:, column]
         self.clear[ray] = clear
-        return weight
+        return weight, before_end
 
     def _look(self, ray: Tensor, sample: Tensor, taken: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features of the samples taken, and densities of all, nothing where none was taken."""
         if taken is not None:
             ray = ray[taken.div(sample.shape[1], rounding_mode="floor")]
+        if taken is not None and not len(taken):
+            return self.z.new_zeros((0, 1)), self.z.new_zeros(sample.shape)
         depth = self.z[_of(sample, taken), None]
         points = self.rays.origins[ray] + self.rays.directions[ray] * depth
         features, found = self.marcher.volume.density(points)

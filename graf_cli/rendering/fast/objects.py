@@ -124,7 +124,9 @@ class Objects:
         scene, quadrature = job.scene, job.scene.quadrature
         if not quadrature.further:
             return Opened([self._last(job, quadrature.samples, chunk, 0)], quadrature)
-        exact = ExactDensity(scene.passes[0], self.generator.device)
+        exact: FastVolume = ExactDensity(scene.passes[0], self.generator.device)
+        if quadrature.kept:  # colours, too, which the second pass need not make again
+            exact = self._volume(scene, 0, torch.float32)
         grid = self._grid(job, quadrature.samples, chunk, 0)
         first = Marcher(exact, quadrature, grid)
         along = quadrature.samples + quadrature.further
@@ -270,10 +272,15 @@ class Opened:
         for one in self.marchers:
             if one.grid is not None:
                 one.grid.chunk = chunk
-        count = Count()
+        count, known = Count(), None
         z = first_depths(through, self.quadrature)
         if self.quadrature.further:
-            weight = self.marchers[0].weights(through, z, chunk=chunk, count=count, audit=audit)
+            first = self.marchers[0]
+            weight, known = first.first_pass(through, z, chunk=chunk, count=count, audit=audit)
             further = further_depths(z, weight, self.quadrature)
-            z = torch.cat((z, further), dim=-1).sort(dim=-1).values
-        return self.marchers[-1].march(through, z, chunk=chunk, count=count, audit=audit), count
+            z, order = torch.cat((z, further), dim=-1).sort(dim=-1)
+            if known is not None:
+                known = known.among(further.shape[-1], order)
+        last = self.marchers[-1]
+        seen = last.march(through, z, chunk=chunk, count=count, audit=audit, known=known)
+        return seen, count

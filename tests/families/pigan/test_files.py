@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import pickletools
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +14,9 @@ from graf_cli.errors import CheckpointError
 from graf_cli.families.pigan.checkpoint import adopt, spec_of
 from graf_cli.families.pigan.files import EMBEDDING, read
 from graf_cli.families.pigan.spec import Spec
+from tests.families.pigan.hostile import CALL, EXEC, boundaries, changed, packed, parts
 from tests.families.pigan.models import CASES
 from tests.weights.pickled import Called, Named, code
-
-CALL = code(Called(Named("posix", "system"), ("touch pwned",))) + b"0"
-EXEC = code(Called(Named("builtins", "exec"), ("open('pwned', 'w')",))) + b"0"
 
 
 @pytest.fixture
@@ -40,26 +36,6 @@ def reason(path: Path) -> str:
     assert text.endswith(".")
     assert "\n" not in text
     return text
-
-
-def parts(data: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def packed(records: dict[str, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", how) as archive:
-        for name, data in records.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
-
-
-def changed(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """A `torch.save` archive with another pickle."""
-    records = parts(data)
-    [name] = [name for name in records if name.endswith("data.pkl")]
-    return packed(records | {name: change(records[name])})
 
 
 # what users have
@@ -166,11 +142,6 @@ def test_other_state_dicts_are_refused(tmp_path: Path) -> None:
 # hostile files
 
 
-def boundaries(pickle: bytes) -> Iterator[int]:
-    """Places between two instructions."""
-    yield from (place or 0 for _, _, place in pickletools.genops(pickle) if place)
-
-
 @pytest.mark.parametrize("name", ["celeba_generator.pth", "celeba_ema.pth"])
 @pytest.mark.parametrize("wrong", [CALL, EXEC], ids=["call", "exec"])
 def test_calls_are_refused_wherever_they_are(
@@ -180,7 +151,7 @@ def test_calls_are_refused_wherever_they_are(
     path = pair.parent / name
     data = path.read_bytes()
     [pickle] = [part for key, part in parts(data).items() if key.endswith("data.pkl")]
-    places = [*boundaries(pickle)]
+    places = boundaries(pickle)
     before = set(sys.modules)
     for place in places[:: len(places) // 60]:
         path.write_bytes(changed(data, lambda old, at=place: old[:at] + wrong + old[at:]))  # type: ignore[misc]
