@@ -21,6 +21,7 @@ from graf_cli.recipe import (
     Row,
     SubjectPath,
     View,
+    values_of,
 )
 from graf_cli.request.options import CameraOptions, PictureOptions
 from graf_cli.request.subject import jitter_of
@@ -31,6 +32,7 @@ from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
 
 DEFAULT_FRAMES = 120
+LEAST_RASTER = 2  # along a side: a blur reflects the pixel beside the border
 AHEAD: Row = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the average camera
 T = TypeVar("T")
 
@@ -53,15 +55,13 @@ def recipe_of(
     ------
     UsageError
     """
-    asked = options.get("size")
-    size = (spec.size, spec.height or spec.size) if asked is None else asked
-    width, height = check_size((size, size) if isinstance(size, int) else size)
-    _check_sizes(spec, width, height)
+    width, height = _size(spec, options)
     show = tuple(or_else(options.get("show"), ("rgb",)))
     _check_shown(spec, show)
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
+    background, composited = _background(spec, plan, options.get("background"))
     return _checked(
         {
             "graf": __version__,
@@ -70,7 +70,8 @@ def recipe_of(
             "width": width,
             "height": height,
             "samples": or_else(options.get("samples"), features_of(spec).samples),
-            "background": _background(spec, options.get("background")),
+            "background": background,
+            "composited": composited,
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
@@ -80,13 +81,55 @@ def recipe_of(
     )
 
 
+def _size(spec: ModelSpec, options: PictureOptions) -> tuple[int, int]:
+    """Pixels of a picture: as asked, or as many as a 2-D network makes of its map.
+
+    Raises
+    ------
+    UsageError
+    """
+    features, asked = features_of(spec), _pair(options.get("size"))
+    own, raster = (spec.size, spec.height or spec.size), _pair(options.get("raster"))
+    if raster is None:
+        width, height = check_size(own if asked is None else asked)
+        _check_sizes(spec, width, height)
+        return width, height
+    if features.raster is None or features.sizes is None:
+        instead = "⟨size⟩ says how many pixels" if features.sizes is None else "its size is fixed"
+        raise UsageError(f"`{spec.name}` paints no map of another size; {instead}.")
+    ratio = features.sizes[0] // features.raster
+    if min(raster) < LEAST_RASTER:
+        raise UsageError(f"⟨raster⟩ {raster[0]}x{raster[1]} is too small; give {LEAST_RASTER} on.")
+    width, height = check_size((raster[0] * ratio, raster[1] * ratio))
+    if asked not in (None, (width, height)):
+        raise UsageError(
+            f"⟨raster⟩ makes pictures of {width}x{height} pixels here; leave out ⟨size⟩."
+        )
+    return width, height
+
+
+def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    return (size, size) if isinstance(size, int) else size
+
+
+def raster_of(spec: ModelSpec, size: tuple[int, int]) -> tuple[int, int] | None:
+    """The map of which a picture of another size than the model's is painted."""
+    features = features_of(spec)
+    if features.raster is None or features.sizes is None or size == (spec.size, spec.size):
+        return None
+    ratio = features.sizes[0] // features.raster
+    return size[0] // ratio, size[1] // ratio
+
+
 def _check_sizes(spec: ModelSpec, width: int, height: int) -> None:
-    sizes = features_of(spec).sizes
+    features = features_of(spec)
+    sizes = features.sizes
     if sizes is not None and (width != height or width not in sizes):
         there = " or ".join(f"{size}x{size}" for size in sizes)
+        other = f", or ask for another map than {features.raster}x{features.raster} by ⟨raster⟩"
         raise UsageError(
             f"`{spec.name}` paints its pictures with a 2-D network, at {there} alone; "
-            "leave out ⟨size⟩."
+            f"leave out ⟨size⟩{other if features.raster else ''}."
         )
 
 
@@ -97,20 +140,38 @@ def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
             raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
 
 
-def _background(spec: ModelSpec, background: str | None) -> str:
-    if features_of(spec).background == "generated":
-        own = parse_colour(spec.background)
-        if background in (None, "model") or (
-            background != TRANSPARENT and parse_colour(background) == own
-        ):
-            return own
-        raise UsageError(
-            f"`{spec.name}` paints a background of its own, so that it can neither have a colour "
-            "nor be transparent; leave out ⟨background⟩."
-        )
-    if background == TRANSPARENT:
-        return TRANSPARENT
-    return parse_colour(spec.background if background in (None, "model") else background)
+def _background(spec: ModelSpec, plan: Plan, background: str | None) -> tuple[str, bool]:
+    """The colour behind a picture, and whether it is composited under one that the model paints.
+
+    Raises
+    ------
+    UsageError
+    """
+    features = features_of(spec)
+    if features.background == "colour":
+        own = spec.background if background in (None, "model") else background
+        assert own is not None
+        return (own if own == TRANSPARENT else parse_colour(own)), False
+    own = parse_colour(spec.background)
+    if background in (None, "model"):
+        return own, False
+    assert background is not None
+    colour = background if background == TRANSPARENT else parse_colour(background)
+    if features.behind is not None and _left_out(plan, features.behind):
+        return colour, True
+    if colour == own:
+        return own, False
+    instead = f", or add ⟨controls⟩ {features.behind}=off"
+    raise UsageError(
+        f"`{spec.name}` paints a background of its own, so that it can neither have a colour "
+        f"nor be transparent; leave out ⟨background⟩{instead if features.behind else ''}."
+    )
+
+
+def _left_out(plan: Plan, control: str) -> bool:
+    """Whether a control is at 0 in every picture of a plan."""
+    values = values_of(plan).get(control, ())
+    return bool(values) and not any(values)
 
 
 def _checked(parts: dict[str, object]) -> Recipe:
