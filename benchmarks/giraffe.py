@@ -20,8 +20,8 @@ from torch import Tensor
 from graf_cli.families.giraffe import cameras
 from graf_cli.families.giraffe.family import FAMILY
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.places import PADDED, Part, parts
-from graf_cli.families.giraffe.spec import BoxSpec, FieldSpec, RendererSpec, Spec, blocks
+from graf_cli.families.giraffe.places import Part, parts
+from graf_cli.families.giraffe.spec import PADDED, BoxSpec, FieldSpec, RendererSpec, Spec, blocks
 from graf_cli.rendering.integrator import integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject

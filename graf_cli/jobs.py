@@ -32,9 +32,10 @@ from graf_cli.output.store.atomic import beside
 from graf_cli.output.store.overlap import Overlapped
 from graf_cli.output.store.sink import Sink
 from graf_cli.output.table import FORMATS
-from graf_cli.recipe import Dataset, Grid, Recipe, Samples
+from graf_cli.recipe import Dataset, Grid, Recipe, Samples, features_for
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
 from graf_cli.rendering.renderer import RenderOptions
+from graf_cli.scene.codes import drawn_controls
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.sharding import Shard
 from graf_cli.shots import Shots, outside_training, sample_draw
@@ -192,16 +193,19 @@ def work_of(
     options: RenderOptions,
     *,
     surface: bool = True,
+    masks: bool = False,
 ) -> Work:
     """Some pictures of a recipe, as an engine takes them.
 
-    Without `surface`, depth and opacity are made where the recipe shows more than colours alone.
+    Without `surface`, depth and opacity are made where the recipe shows more than colours alone;
+    without `masks`, these where it shows them.
     """
     shots = Shots(recipe, generator.spec)
     normals = "normal" in recipe.show
     return Work(
         generator, shots, pictures, options_of(recipe, options),
         normals=normals, surface=surface or recipe.show != ("rgb",),
+        masks=masks or "alpha" in recipe.show,
     )  # fmt: skip
 
 
@@ -316,12 +320,17 @@ class _Run:
             self.events.warn(warning)
         start = time.perf_counter()
         with self._open(generator.spec) as sink:
-            pictures = (output.shard or Shard()).pictures(self.recipe, generator.features)
+            pictures = (output.shard or Shard()).pictures(
+                self.recipe, features_for(self.recipe, generator.spec)
+            )
             missing = sink.missing(pictures)
             if self.job.also is not None:
                 log.info("Also written: %s.", self.job.also())
             numbers = self.job.posed or self.job.target.format.numbers
-            work = work_of(generator, self.recipe, missing, self.job.render, surface=numbers)
+            work = work_of(
+                generator, self.recipe, missing, self.job.render,
+                surface=numbers, masks=self.job.posed,
+            )  # fmt: skip
             outcome = self._fill(sink, work)
             records = self._write_records()
         target = self.job.target
@@ -468,14 +477,17 @@ def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | Non
 
 def _lines(pattern: str, plan: Samples, spec: ModelSpec) -> Iterator[bytes]:
     """One line a picture: what `render` needs to show it again."""
-    codes = features_of(spec).blocks
+    features = features_of(spec)
     for k in range(plan.n):
         drawn = sample_draw(plan, spec.camera, k)
         record: dict[str, Any] = {"file": pattern % k, **msgspec.to_builtins(drawn)}
-        if not codes:
+        if not features.blocks:
             del record["seed"]  # of nothing
-        if plan.controls:
-            record["controls"] = plan.controls
+        if features.azimuth == "objects":
+            del record["azimuth"]  # which would turn them; the cameras have one
+        controls = {**drawn_controls(features, drawn.seed, plan.controls), **plan.controls}
+        if controls:
+            record["controls"] = controls
         yield msgspec.json.encode(record) + b"\n"
 
 

@@ -22,7 +22,6 @@ from graf_cli.recipe import (
     Dataset,
     Ease,
     Grid,
-    Plan,
     Recipe,
     Rows,
     Samples,
@@ -32,6 +31,8 @@ from graf_cli.recipe import (
     View,
     ViewAxis,
     check_subject,
+    features_for,
+    values_of,
 )
 from graf_cli.rendering.renderer import Series, Shot
 from graf_cli.scene.camera import (
@@ -43,7 +44,7 @@ from graf_cli.scene.camera import (
     elevation_of,
     pose_on_sphere,
 )
-from graf_cli.scene.codes import Code, Subject, draw, drawn_seed, split
+from graf_cli.scene.codes import Code, Subject, draw, drawn_controls, drawn_seed, split
 from graf_cli.scene.features import Features
 from graf_cli.scene.rigs import scattered, spread
 from graf_cli.scene.spec import CameraSpec, ModelSpec
@@ -95,7 +96,7 @@ class Shots(Sequence[Shot]):
         check_subject(recipe, spec)
         self.recipe = recipe
         self.spec = spec
-        self.features = features_of(spec)
+        self.features = features_for(recipe, spec)
 
     def __len__(self) -> int:
         return len(self.recipe)
@@ -125,6 +126,7 @@ class Shots(Sequence[Shot]):
             camera=self._camera(picture),
             samples=self.recipe.samples,
             background=NOTHING if background == TRANSPARENT else rgb_of(background),
+            composited=self.recipe.composited,
         )
 
     def series(self, k: int) -> Series:
@@ -147,8 +149,10 @@ class Shots(Sequence[Shot]):
             case Grid():
                 path, pace, at_frame = grid_subject(plan, k), Pace(1), 0
             case Samples() | Dataset():
-                codes = _codes(draw(features, self._seed(plan, k)))
-                controls = _set(features, plan.controls)
+                seed = self._seed(plan, k)
+                codes = _codes(draw(features, seed))
+                random = drawn_controls(features, seed, plan.controls)
+                controls = _set(features, {**random, **plan.controls})
                 return Subject(
                     codes, truncation=plan.truncation, controls=controls, jitter=self.recipe.jitter
                 )
@@ -225,14 +229,20 @@ class Pace:
         return segment, position - segment
 
 
-def at(keyframes: Sequence[float], k: int, pace: Pace, *, turns: bool = False) -> float:
+def at(
+    keyframes: Sequence[float], k: int, pace: Pace, *, turns: bool = False, whole: bool = False
+) -> float:
     """A sweep's value at frame `k`: piecewise linear, keyframes at equal distances.
 
     A whole turn (`turns`, the ends a multiple of 360° apart) stops one frame short of repeating
-    its first; every other sweep includes both ends.
+    its first; every other sweep includes both ends. One of `whole` numbers stays at each for an
+    equal part of the way between two keyframes.
     """
     segment, t = pace.segment(len(keyframes), k, closed=turns and _closes(keyframes))
     a, b = keyframes[segment], keyframes[min(segment + 1, len(keyframes) - 1)]
+    if whole:
+        steps = abs(b - a)
+        return a + math.copysign(min(math.floor(t * (steps + 1)), steps), b - a)
     return a + (b - a) * t if t else a
 
 
@@ -286,7 +296,8 @@ def path_controls(path: SubjectPath, features: Features, k: int, pace: Pace) -> 
     for name, keyframes in path.controls.items():
         control = features.control(name)
         turns = control is not None and control.unit == "degrees"
-        values[name] = at(keyframes, k, pace, turns=turns)
+        whole = control is not None and control.whole
+        values[name] = at(keyframes, k, pace, turns=turns, whole=whole)
     return _set(features, values)
 
 
@@ -295,7 +306,7 @@ def _set(features: Features, values: Mapping[str, float]) -> dict[str, float]:
     found = {}
     for name, value in values.items():
         control = features.control(name)
-        if control is None or value != control.default:
+        if control is None or control.differs or value != control.default:
             found[name] = float(value)
     return found
 
@@ -418,25 +429,13 @@ def _views_outside(recipe: Recipe, spec: ModelSpec) -> list[str]:
 
 def _controls_outside(recipe: Recipe, features: Features) -> list[str]:
     ranges = []
-    for name, values in _values_of(recipe.plan).items():
+    for name, values in values_of(recipe.plan).items():
         control, found = features.control(name), np.array(values, dtype=np.float64)
         if control is None or _within(found, (control.low, control.high)):
             continue
         bounds = (control.low, control.high)
         ranges.append(f"{name} {_range(bounds, '')} (here {_told(found, bounds, '')})")
     return ranges
-
-
-def _values_of(plan: Plan) -> dict[str, tuple[float, ...]]:
-    """Of each control that is set, all keyframes."""
-    match plan:
-        case Sweep():
-            return plan.subject.controls
-        case Samples() | Dataset():
-            return {name: (value,) for name, value in plan.controls.items()}
-        case Grid():
-            axes = (axis for axis in (plan.rows, plan.columns) if isinstance(axis, ControlAxis))
-            return {**plan.subject.controls, **{axis.name: axis.values for axis in axes}}
 
 
 def _eyes(recipe: Recipe, plan: Sweep | Grid | Dataset) -> Iterator[Array]:

@@ -18,9 +18,10 @@ MAX_SEED = 2**63 - 1
 MAX_SIZE = 16384  # pixels along a side
 SLACK = 1e-6  # by which shares may miss 1
 ALIKE = 0.75  # of 1: a letter or two of a word are wrong, and not another word meant
+SWITCHES = {"off": "0", "on": "1"}
 COLOURS = {"white": "#ffffff", "black": "#000000"}
 
-KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw")
+KINDS = ("rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha")
 SIDE_BY_SIDE = ("rgb", "depth", "normal")
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]  # of matrix products
@@ -50,6 +51,17 @@ def parse_sweep(text: str) -> tuple[float, ...]:
     if not values or not all(math.isfinite(value) for value in values):
         raise UsageError(f"`{text}` is no sweep; write a number, `from:to`, or keyframes `a:b:c`.")
     return values
+
+
+def parse_control(text: str) -> tuple[float, ...]:
+    """A sweep of numbers, of which ``off`` is 0 and ``on`` is 1.
+
+    Raises
+    ------
+    UsageError
+    """
+    words = (SWITCHES.get(part.strip().lower(), part) for part in text.split(":"))
+    return parse_sweep(":".join(words))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -127,6 +127,8 @@ class PictureChoice:
     normals: NormalFrame | None = None
     controls: tuple[tuple[str, tuple[float, ...]], ...] = ()
     jitter: int | None = None
+    raster: tuple[int, int] | None = None
+    objects: tuple[float, ...] | None = None
 
     def asked(self) -> dict[str, Any]:
         """For `graf_cli.request`.

@@ -84,6 +84,11 @@ DEFAULT_TAR_SIZE = 256  # MB
     metavar="NAME=SHARE,...",
     help="Whole objects are divided as `train=0.9,val=0.1`.  [default: train=1]",
 )
+@click.option(
+    "--annotations",
+    type=click.Choice(["coco"]),
+    help="Boxes and masks of all objects in one file as well, for scenes of several.",
+)
 @look_options
 @engine_options
 @run_options

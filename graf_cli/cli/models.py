@@ -79,12 +79,12 @@ def _offers(name: str, value: Any) -> Iterator[tuple[str, str]]:
         case "controls":
             for control in value:
                 unit = f" {control['unit']}" if control["unit"] else ""
-                usual = f"{control['default']:g} if not said"
-                told = f"{control['low']:g} to {control['high']:g}{unit}, {usual}"
-                yield (
-                    f"control {control['name']}",
-                    "; ".join(filter(None, (told, control["about"]))),
-                )
+                told = f"{control['low']:g} to {control['high']:g}{unit}"
+                if not control["differs"]:
+                    told += f", {control['default']:g} if not said"
+                random = "drawn by sample and dataset" if control["drawn"] else ""
+                about = "; ".join(filter(None, (told, control["about"], random)))
+                yield f"control {control['name']}", about
         case _:
             text = (
                 "any"

@@ -103,6 +103,12 @@ model_options = _group(
 
 _LOOK = (
     click.option("--size", type=SIZE, help="N or WxH, in pixels.  [default: the model's]"),
+    click.option("--raster", type=SIZE, metavar="SIZE",
+                 help="Of the map that a 2-D network paints, N or WxH, where that can have "
+                      "another size.  [default: the model's]"),
+    click.option("--objects", type=SWEEP, metavar="N",
+                 help="How many objects there are, where a model shows several; more than it was "
+                      "trained on, too.  [default: as in training]"),
     click.option("--samples", type=click.IntRange(1, 4096),
                  help="Samples along a ray.  [default: the model's]"),
     click.option("--background", type=COLOUR,
@@ -121,8 +127,9 @@ look_options = _group("picture", PictureChoice, *_LOOK)
 picture_options = _group(
     "picture", PictureChoice, *_LOOK,
     click.option("--show", type=SHOW, metavar="KIND[,KIND...]",
-                 help="rgb, rgba, depth, depth16, disparity, opacity, normal, raw; several stand "
-                      "side by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
+                 help="rgb, rgba, depth, depth16, disparity, opacity, normal, raw, alpha; several "
+                      "stand side by side, as do rgb,depth,normal for side-by-side.  "
+                      "[default: rgb]"),
     click.option("--depth-range", type=DEPTHS, metavar="NEAR:FAR",
                  help="Ends of the scale of depths.  [default: the model's near and far]"),
     click.option("--normals", type=click.Choice(["camera", "world"]),

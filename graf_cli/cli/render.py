@@ -121,7 +121,7 @@ def render(
     asked: dict[str, Any] = {
         **picture.asked(),
         **motion.asked(),
-        **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
+        **_asked(opened, thing, view, poses, (picture, motion.fps)),
     }
     if path:
         if poses:
@@ -139,16 +139,17 @@ def _asked(
     thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
-    given: tuple[tuple[int, int] | None, float | None],
+    given: tuple[PictureChoice, float | None],
 ) -> dict[str, Any]:
     """Which object, seen from where; files are read now."""
     from graf_cli.cli.inputs import cameras_from
-    from graf_cli.model.spec import features_of
+    from graf_cli.request import PictureOptions, features_for
 
-    asked: dict[str, Any] = {**thing.asked(features_of(opened.spec)), **view.asked()}
-    size, fps = given
+    picture, fps = given
+    features = features_for(opened.spec, PictureOptions.of(picture.asked()))
+    asked: dict[str, Any] = {**thing.asked(features), **view.asked()}
     if poses:
-        cameras = cameras_from(poses, size, opened.spec, view.fov)
+        cameras = cameras_from(poses, picture.size, opened.spec, view.fov)
         asked["poses"] = cameras.rows
         asked["fov"] = cameras.fov if view.fov is None else view.fov
         asked["intrinsics"] = cameras.intrinsics or None

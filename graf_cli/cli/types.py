@@ -11,6 +11,7 @@ from graf_cli.errors import GrafError
 from graf_cli.syntax import (
     DEFAULT_MODEL,
     parse_colour,
+    parse_control,
     parse_depths,
     parse_named,
     parse_seeds,
@@ -148,5 +149,5 @@ def _axes(features: Features) -> list[tuple[str, str]]:
 
 
 CODE = Named("code", parse_seeds, _blocks)
-CONTROL = Named("control", parse_sweep, _controls)
+CONTROL = Named("control", parse_control, _controls)
 AXIS = Named("axis", parse_values, _axes)

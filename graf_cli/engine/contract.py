@@ -36,6 +36,8 @@ class Work:
         Whether each frame has its normals.
     surface : bool
         Whether depth and opacity are wanted, where they take a march of their own.
+    masks : bool
+        Whether the objects' masks are wanted, where a model has some.
     """
 
     generator: Generator
@@ -44,6 +46,7 @@ class Work:
     options: RenderOptions = field(default_factory=RenderOptions)
     normals: bool = False
     surface: bool = True
+    masks: bool = False
 
 
 class Progress(Iterator[T_co], Generic[T_co], ABC):

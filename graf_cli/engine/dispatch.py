@@ -56,7 +56,14 @@ class Dispatch(Progress[T], Generic[T]):
     def _job(self, work: Work, put: Put | None) -> Job:
         shots, there = work.shots, put if self._token is not None else None
         return Job(
-            shots.recipe, shots.spec, work.options, work.normals, work.surface, there, self._token
+            shots.recipe,
+            shots.spec,
+            work.options,
+            work.normals,
+            work.surface,
+            work.masks,
+            there,
+            self._token,
         )
 
     @property

@@ -31,9 +31,11 @@ class Drawing(Progress[Frame]):
 
     def __next__(self) -> Frame:
         k = next(self._pictures)
-        shots = self.work.shots
-        frame = self._renderer.render(shots[k], shots.series(k), surface=self.work.surface)
-        return with_normals(self.work.generator, frame) if self.work.normals else frame
+        work, shots = self.work, self.work.shots
+        frame = self._renderer.render(
+            shots[k], shots.series(k), surface=work.surface, masks=work.masks
+        )
+        return with_normals(work.generator, frame) if work.normals else frame
 
 
 class Delivery(Progress[int]):

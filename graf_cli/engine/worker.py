@@ -34,7 +34,7 @@ class Job:
     spec : ModelSpec
     options : RenderOptions
     normals : bool
-    surface : bool
+    surface, masks : bool
         See `graf_cli.engine.contract.Work`.
     put : callable or None
     token : Path or None
@@ -50,6 +50,7 @@ class Job:
     options: RenderOptions
     normals: bool
     surface: bool
+    masks: bool
     put: Put | None
     token: Path | None
     version: str = __version__
@@ -106,8 +107,9 @@ class Worker:
         if self._stopped == self._job.name:
             return None
         self._renderer.outcome = Outcome()
+        job, shots = self._job, self._shots
         frame = self._renderer.render(
-            self._shots[k], self._shots.series(k), surface=self._job.surface
+            shots[k], shots.series(k), surface=job.surface, masks=job.masks
         )
         if self._job.normals:
             frame = with_normals(self._renderer.generator, frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import torch
 from msgspec import Struct
@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
+from graf_cli.scene.placed import Placed
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
 from graf_cli.weights.reading import Stored
 
 Tensors = dict[str, Tensor]
 S = TypeVar("S", bound=Struct)
+S_contra = TypeVar("S_contra", bound=Struct, contravariant=True)
 
 
 class Family(Protocol[S]):
@@ -113,4 +115,18 @@ class Family(Protocol[S]):
             Along each ray, of the first pass.
         camera : Camera or None
             Of the picture, for a model that is conditioned on it; None is its default view.
+        """
+
+
+@runtime_checkable
+class Placing(Protocol[S_contra]):
+    """What a family does as well whose scenes have several objects, each in a box of its own."""
+
+    def placed(self, spec: S_contra, subject: Subject) -> tuple[Placed, ...]:
+        """The objects of a scene, by number.
+
+        Raises
+        ------
+        UsageError
+            When the subject's controls cannot be meant.
         """

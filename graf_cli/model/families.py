@@ -13,6 +13,8 @@ from graf_cli.scene.features import Features
 
 if TYPE_CHECKING:
     from graf_cli.families.contract import Family
+    from graf_cli.scene.codes import Subject
+    from graf_cli.scene.placed import Placed
 
 FAMILIES = ("graf", "nerf", "pigan", "giraffe", "eg3d")
 
@@ -36,6 +38,14 @@ def spec_of(name: str) -> FamilySpec:
     if name not in FAMILIES:
         raise ManifestError(f"There is no family `{name}`; there are {', '.join(FAMILIES)}.")
     return cast(FamilySpec, import_module(f"graf_cli.families.{name}.spec"))
+
+
+def placed_of(name: str, settings: Struct, subject: Subject) -> tuple[Placed, ...]:
+    """The objects of a scene in their boxes; none where a family's scenes are of one object."""
+    from graf_cli.families.contract import Placing  # noqa: PLC0415 - it imports torch
+
+    family = family_of(name)
+    return family.placed(settings, subject) if isinstance(family, Placing) else ()
 
 
 def family_of(name: str) -> Family[Any]:

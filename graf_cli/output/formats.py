@@ -19,7 +19,8 @@ DEFAULT_NAME = "%04d"
 
 def has_alpha(recipe: Recipe) -> bool:
     """Whether the pixels have a fourth channel."""
-    see_through = recipe.background == TRANSPARENT and any(k != "opacity" for k in recipe.show)
+    grey = {"opacity", "alpha"}
+    see_through = recipe.background == TRANSPARENT and not grey.issuperset(recipe.show)
     return "rgba" in recipe.show or (see_through and recipe.show != ("depth16",))
 
 

@@ -41,6 +41,7 @@ from graf_cli.recipe.v2 import SubjectPath as SubjectPath
 from graf_cli.recipe.v2 import Sweep as Sweep
 from graf_cli.recipe.v2 import View as View
 from graf_cli.recipe.v2 import ViewAxis as ViewAxis
+from graf_cli.recipe.v2 import values_of as values_of
 from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
 
@@ -170,7 +171,8 @@ def check_subject(recipe: Recipe, spec: ModelSpec) -> None:
     ------
     RecipeError
     """
-    features, plan = features_of(spec), recipe.plan
+    features, plan = features_for(recipe, spec), recipe.plan
+    _check_counted(recipe, spec.name, features)
     match plan:
         case Sweep() | Grid():
             axes = (plan.rows, plan.columns) if isinstance(plan, Grid) else ()
@@ -195,6 +197,35 @@ def check_subject(recipe: Recipe, spec: ModelSpec) -> None:
             f"The recipe draws random numbers, which `{spec.name}` does not; "
             "name the model that it is of."
         )
+
+
+def features_for(recipe: Recipe, spec: ModelSpec) -> Features:
+    """What the recipe's model offers, with codes of as many objects as the recipe shows."""
+    return features_of(spec).counting(values_of(recipe.plan))
+
+
+def _check_counted(recipe: Recipe, name: str, features: Features) -> None:
+    values = values_of(recipe.plan)
+    count, repeated = features.count(values), features.repeated
+    if recipe.composited and features.behind is None:
+        raise RecipeError(
+            f"The recipe leaves out a background that `{name}` does not paint; "
+            "name the model that it is of."
+        )
+    if repeated is None or count is None:
+        return
+    wanted = values.get(repeated.control, ())
+    if not all(value == int(value) and 0 <= value <= repeated.most for value in wanted):
+        raise RecipeError(
+            f"The recipe sets `{repeated.control}` to {max(wanted):g}; `{name}` can have whole "
+            f"numbers up to {repeated.most}."
+        )
+    for one in values:
+        number = features.number(one)
+        if number is not None and number >= count:
+            raise RecipeError(
+                f"The recipe sets `{one}`, but has {count} of them, counted from 0; leave it out."
+            )
 
 
 def _check_blocks(name: str, features: Features, seeded: set[str], rows: Rows | None) -> None:

@@ -38,6 +38,7 @@ from graf_cli.scene.features import Features
 from graf_cli.syntax import Precision
 
 SCHEMA = 1
+LATER = frozenset({"controls", "annotations", "jitter", "composited"})  # than 0.1.0, of a data set
 BLOCKS = ("shape", "appearance")  # of every recipe, also where a model lacks the second one
 
 
@@ -188,13 +189,15 @@ def text_of(recipe: v2.Recipe) -> str | None:
     gone on with.
     """
     plan = recipe.plan
-    if not isinstance(plan, v2.Dataset) or plan.controls or recipe.jitter is not None:
+    if not isinstance(plan, v2.Dataset) or plan.controls or plan.annotations:
+        return None
+    if recipe.jitter is not None or recipe.composited:
         return None
     view = _fields(plan.view)
     if not view["intrinsics"]:
         del view["intrinsics"]
-    told = {key: value for key, value in _fields(plan).items() if key != "controls"}
-    told_recipe = {key: value for key, value in _fields(recipe).items() if key != "jitter"}
+    told = {key: value for key, value in _fields(plan).items() if key not in LATER}
+    told_recipe = {key: value for key, value in _fields(recipe).items() if key not in LATER}
     first = {"graf": told_recipe.pop("graf"), "schema": SCHEMA}
     whole = {**first, **told_recipe, "plan": {"kind": "dataset", **told, "view": view}}
     return msgspec.json.encode(whole).decode()

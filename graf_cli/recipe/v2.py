@@ -42,7 +42,7 @@ Space = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9+_-]{0,31}\Z")]
 Depth = Annotated[float, Meta(ge=0, le=1e6)]
 Ease = Literal["linear", "smooth"]
 NormalFrame = Literal["camera", "world"]
-Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw"]
+Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha"]
 VIEW_BOUNDS = {  # of `View`, its open ends closed at what is as good as nothing
     "azimuth": (-1e9, 1e9), "elevation": (-90, 90), "radius": (1e-9, 1e6), "fov": (1e-6, 179.999999)
 }  # fmt: skip
@@ -256,6 +256,7 @@ class Dataset(_Strict, frozen=True, kw_only=True, tag="dataset", tag_field="kind
     tar_size: Annotated[int, Meta(ge=1, le=1 << 20)] | None = None  # MB at most; None is a folder
     truncation: Truncation = 1.0
     controls: dict[Name, Finite] = {}  # those that are set, the same for all
+    annotations: Literal["coco"] | None = None  # a file of all objects' boxes and masks as well
 
     def __hash__(self) -> int:
         plain = (getattr(self, key) for key in self.__struct_fields__ if key != "controls")
@@ -304,6 +305,18 @@ def _check_ranges(view: View) -> None:
 Plan = Sweep | Samples | Grid | Dataset
 
 
+def values_of(plan: Plan) -> dict[str, tuple[float, ...]]:
+    """Of each control that is set, all keyframes or values along an axis."""
+    match plan:
+        case Sweep():
+            return plan.subject.controls
+        case Samples() | Dataset():
+            return {name: (value,) for name, value in plan.controls.items()}
+        case Grid():
+            axes = (axis for axis in (plan.rows, plan.columns) if isinstance(axis, ControlAxis))
+            return {**plan.subject.controls, **{axis.name: axis.values for axis in axes}}
+
+
 class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema"):
     """Everything that decides a picture, or a whole job of them."""
 
@@ -321,6 +334,7 @@ class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema")
     exact: bool = False  # the plain marcher, where it was asked for by name
     precision: Precision = "auto"  # of the matrix products, likewise: both can move a last digit
     jitter: Seed | None = None  # of the random numbers of the authors' program; None draws none
+    composited: bool = False  # `background` shows where a model leaves out the one that it paints
 
     def __post_init__(self) -> None:
         if not self.graf.isprintable():

@@ -127,7 +127,14 @@ class Renderer:
         return self._tracer.chunk
 
     @torch.inference_mode()
-    def render(self, shot: Shot, series: Series | None = None, *, surface: bool = True) -> Frame:
+    def render(
+        self,
+        shot: Shot,
+        series: Series | None = None,
+        *,
+        surface: bool = True,
+        masks: bool = False,
+    ) -> Frame:
         """Render one shot.
 
         Parameters
@@ -137,6 +144,8 @@ class Renderer:
             What the shot is a picture of; None is one of its own.
         surface : bool
             Whether depth and opacity are wanted where they take a march of their own.
+        masks : bool
+            Whether the objects' masks are wanted, where the model has some.
 
         Raises
         ------
@@ -148,9 +157,15 @@ class Renderer:
         scene, series = self._tracer.scene(shot), series or Series(shot, 1)
         made = self._made(_rastered(scene, shot), _rastered_series(scene, series))
         self.outcome = merged(self.outcome, made.outcome)
+        apart = self._apart(shot, scene) if masks and scene.masks is not None else None
         if scene.finish is None:
-            return _frame(shot, made.picture, complete=scene.quadrature.last_back)
-        return self._finished(shot, scene, made.picture, surface=surface)
+            frame = _frame(shot, made.picture, complete=scene.quadrature.last_back)
+        else:
+            planes = None if apart is None else _axial(shot.camera, apart[:, -2:])
+            if planes is None and (surface or shot.composited):
+                planes = self._surface(shot, scene)
+            frame = self._finished(shot, scene, made.picture, planes)
+        return frame if apart is None else replace(frame, masks=_masks(shot, apart))
 
     def _made(self, shot: Shot, series: Series) -> _Made:
         scene = self._tracer.scene(shot)
@@ -160,8 +175,8 @@ class Renderer:
             return self._marched(shot, scene)
         return self._plain(shot) if scene.fast is None else self._proven(shot, series)
 
-    def _finished(self, shot: Shot, scene: Scene, carried: Tensor, *, surface: bool) -> Frame:
-        """A frame whose colours come out of a 2-D stage."""
+    def _finished(self, shot: Shot, scene: Scene, carried: Tensor, surface: Tensor | None) -> Frame:
+        """A frame whose colours come out of a 2-D stage, with opacity and depth where given."""
         assert scene.finish is not None
         raster = _rastered(scene, shot).camera
         planes = _axial(raster, carried).view(raster.height, raster.width, -1)
@@ -173,10 +188,13 @@ class Renderer:
             raise RecipeError(f"This model makes pictures of {size} here; ask for that size.")
         if scene.surface == "raster":
             marched = _enlarged(planes[..., -2:], height, width)
-        elif surface:
-            marched = self._surface(shot, scene).view(height, width, 2)
+        elif surface is not None:
+            marched = surface.view(height, width, 2)
         else:
             marched = torch.full_like(rgb[..., :2], torch.nan)
+        if shot.composited:
+            covered = marched[..., :1].clamp(0, 1)
+            rgb = rgb * covered + (1 - covered) * rgb.new_tensor(shot.background)
         host = _on_host(torch.cat((rgb, marched), dim=-1)).numpy()
         return Frame(
             rgb=np.ascontiguousarray(host[..., :3]),
@@ -184,19 +202,30 @@ class Renderer:
             opacity=np.ascontiguousarray(host[..., 3]),
             shot=shot,
             raw=_raw(scene, radiance),
-            complete=True,
+            complete=not shot.composited,
         )
 
-    def _surface(self, shot: Shot, scene: Scene) -> Tensor:
-        """Opacity and depth by a march of their own, shape = (H·W, 2)."""
+    def _surface(self, shot: Shot, scene: Scene) -> Tensor | None:
+        """Opacity and depth by a march of their own, shape = (H·W, 2); None of the raster's."""
+        if scene.surface == "raster":
+            return None
         bare = replace(
             scene, passes=tuple(map(Colourless, scene.passes)), raster=None, finish=None, fast=None
         )
+        return _axial(shot.camera, self._beside(shot, bare, radiance=False))
+
+    def _apart(self, shot: Shot, scene: Scene) -> Tensor:
+        """Mask of each object, opacity and depth, shape = (H·W, objects + 2)."""
+        assert scene.masks is not None
+        return self._beside(shot, scene.masks(), radiance=True)
+
+    def _beside(self, shot: Shot, scene: Scene, *, radiance: bool) -> Tensor:
+        """What another scene shows that stands in for the shot's, by its own march if it may."""
         if scene.march is not None and not self.options.exact:
-            picture = self._tracer.marched(shot, radiance=False)
-            if self._differing(shot, bare, picture, PROBES) <= PROMISE:
-                return _axial(shot.camera, picture)
-        return _axial(shot.camera, self._tracer.plain(shot, bare))
+            picture = self._tracer.marched(shot, radiance=radiance, scene=scene)
+            if self._differing(shot, scene, picture, PROBES) <= PROMISE:
+                return picture
+        return self._tracer.plain(shot, scene)
 
     def _marched(self, shot: Shot, scene: Scene) -> _Made:
         """By the scene's own march, held against the exact integrator on some of its rays.
@@ -278,6 +307,13 @@ class Renderer:
         samples = self._tracer.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
         return _Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
+
+
+def _masks(shot: Shot, apart: Tensor) -> Image:
+    """Of `_apart`, the masks on the host, shape = (H, W, objects)."""
+    height, width = shot.camera.height, shot.camera.width
+    host = _on_host(apart[:, :-2].clamp(0, 1)).numpy()
+    return np.ascontiguousarray(host.reshape(height, width, -1))
 
 
 def _raw(scene: Scene, radiance: Tensor) -> Image | None:

@@ -30,12 +30,15 @@ class Shot:
         Along each ray.
     background : tuple of 3 floats
         What shows through, in [0, 1].
+    composited : bool
+        Whether it also shows where a model that paints a background of its own leaves that out.
     """
 
     subject: Subject
     camera: Camera
     samples: int
     background: Rgb
+    composited: bool = False
 
     @cached_property
     def key(self) -> bytes:
@@ -52,6 +55,8 @@ class Shot:
         digest.update(np.ascontiguousarray(camera.pose, dtype=np.float64).tobytes())
         for part in self.subject.parts():
             digest.update(part)
+        if self.composited:
+            digest.update(b"composited")
         return digest.digest()
 
     @property
@@ -102,6 +107,9 @@ class Frame:
         was asked for.
     raw : ndarray, shape = (h, w, 3), or None
         The colours that were integrated, before a 2-D stage, at the size of its raster.
+    masks : ndarray, shape = (H, W, objects), or None
+        How much of each pixel each object is, in [0, 1], less what stands before it; where it was
+        asked for.
     complete : bool
         Whether the model has filled what rays do not meet, so that no background shows.
     """
@@ -112,6 +120,7 @@ class Frame:
     shot: Shot
     normal: Image | None = None
     raw: Image | None = None
+    masks: Image | None = None
     complete: bool = False
 
     @property
@@ -121,6 +130,12 @@ class Frame:
             return self.rgb * self.opacity[..., None]
         behind = np.asarray(self.shot.background, dtype=np.float32)
         return np.asarray(self.rgb - (1 - self.opacity[..., None]) * behind, dtype=np.float32)
+
+    @property
+    def alpha(self) -> Image:
+        """How much of each pixel any object is, shape = (H, W)."""
+        assert self.masks is not None, "masks are rendered when they are asked for"
+        return np.asarray(self.masks.sum(axis=-1, dtype=np.float32), dtype=np.float32)
 
     @property
     def disparity(self) -> Image:

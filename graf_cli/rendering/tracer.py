@@ -109,12 +109,13 @@ class Tracer:
             scene.passes[-1].channels,
         )
 
-    def marched(self, shot: Shot, *, radiance: bool) -> Tensor:
+    def marched(self, shot: Shot, *, radiance: bool, scene: Scene | None = None) -> Tensor:
         """The whole picture by the scene's own march, shape = (H·W, channels + 2).
 
-        Without `radiance` there are no channels.
+        Of the shot's scene, or of another that stands in for it. Without `radiance` there are no
+        channels.
         """
-        scene = self.scene(shot)
+        scene = scene or self.scene(shot)
         march = scene.march
         assert march is not None
         channels = scene.passes[-1].channels if radiance else 0

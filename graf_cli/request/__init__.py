@@ -6,7 +6,7 @@ point that they override.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -37,10 +37,18 @@ from graf_cli.request.options import GridOptions as GridOptions
 from graf_cli.request.options import PictureOptions as PictureOptions
 from graf_cli.request.options import SampleOptions as SampleOptions
 from graf_cli.request.options import SweepOptions as SweepOptions
-from graf_cli.request.parts import check_sphere, frames_of, or_else, recipe_of, view_of
+from graf_cli.request.parts import (
+    check_sphere,
+    frames_of,
+    or_else,
+    raster_of,
+    recipe_of,
+    view_of,
+)
 from graf_cli.request.parts import spiral_of as spiral_of
 from graf_cli.request.subject import (
     SHORT,
+    counts_of,
     merged,
     nested,
     object_of,
@@ -48,6 +56,7 @@ from graf_cli.request.subject import (
     settings_of,
     truncation_of,
 )
+from graf_cli.request.subject import features_for as features_for
 from graf_cli.scene.features import TURN
 from graf_cli.scene.intrinsics import Intrinsics, same_shape
 from graf_cli.scene.spec import ModelSpec
@@ -127,8 +136,8 @@ def grid(
     UsageError
     """
     options = GridOptions.of(asked)
-    rows = axis_of(spec, "rows", options.get("rows"), shapes)
-    columns = axis_of(spec, "columns", options.get("columns"), appearances)
+    rows = axis_of(spec, "rows", options, shapes)
+    columns = axis_of(spec, "columns", options, appearances)
     twice = sorted(rows.changes & columns.changes)
     if twice:
         raise UsageError(f"⟨rows⟩ and ⟨columns⟩ both change `{twice[0]}`; name something else.")
@@ -182,7 +191,11 @@ def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Re
     if not given and ref == recipe.model:
         return recipe
     if isinstance(recipe.plan, Sweep):
-        base = {**_picture(recipe), **_sweep(recipe.plan, spec, given), **_pinholes(recipe, given)}
+        base = {
+            **_picture(recipe, spec, given),
+            **_sweep(recipe.plan, spec, given),
+            **_pinholes(recipe, given),
+        }
         named = {key: merged(base.get(key), given.get(key)) for key in ("codes", "controls")}
         whole = sweep(ref, spec, **{**base, **given, **named})
         picked = recipe.frame is not None and recipe.frame < whole.planned
@@ -190,7 +203,7 @@ def override(recipe: Recipe, ref: ModelRef, spec: ModelSpec, **asked: Any) -> Re
     strange = sorted(given.keys() - set(PictureOptions.__struct_fields__))
     if strange:
         raise UsageError(f"⟨{strange[0]}⟩ does not fit a recipe of this kind; leave it out.")
-    options = PictureOptions.of({**_picture(recipe), **given})
+    options = PictureOptions.of({**_picture(recipe, spec, given), **given})
     plan = _changed(recipe.plan, spec, options)
     if isinstance(plan, Grid | Dataset) and plan.view.intrinsics:
         rows = _resized(recipe, plan.view.intrinsics, given)
@@ -213,11 +226,20 @@ def _changed(plan: Samples | Grid | Dataset, spec: ModelSpec, given: PictureOpti
     return replace(plan, **changes)
 
 
-def _picture(recipe: Recipe) -> dict[str, Any]:
+def _picture(recipe: Recipe, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    size = (recipe.width, recipe.height)
+    coloured = features_of(spec).background == "colour"
+    raster = raster_of(spec, size)
+    if given.keys() & {"size", "raster"}:
+        sized = {}
+    elif raster is None:
+        sized = {"size": size}
+    else:
+        sized = {"raster": raster}
     return {
-        "size": (recipe.width, recipe.height),
+        **sized,
         "samples": recipe.samples,
-        "background": recipe.background,
+        "background": recipe.background if recipe.composited or coloured else None,
         "show": recipe.show,
         "depth_range": recipe.depth_range,
         "normals": recipe.normals,
@@ -263,14 +285,19 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
     seeded = given.keys() & {"seed", "codes", *SHORT}
     posed = given.keys() & {"azimuth", "elevation", "radius"}
     counted = given.keys() & {"latents", "poses"}
-    turns_objects = features_of(spec).azimuth == "objects"
+    features = features_of(spec)
+    turns_objects = features.azimuth == "objects"
+    replaced = {TURN} if turns_objects and "azimuth" in given else set()
+    if features.repeated is not None and "objects" in given:
+        replaced.add(features.repeated.control)
+    there = _there(spec, subject.controls, given)
     controls = {
         name: values
         for name, values in subject.controls.items()
-        if not (turns_objects and name == TURN and "azimuth" in given)
+        if name not in replaced and there(name)
     }
     asked: dict[str, Any] = {
-        "truncation": subject.truncation if features_of(spec).truncation != "none" else None,
+        "truncation": subject.truncation if features.truncation != "none" else None,
         "controls": controls,
         "fov": None if view.intrinsics else view.fov,
         "fps": plan.fps,
@@ -281,12 +308,14 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
     if subject.rows is not None and not seeded | (given.keys() & {"latents"}):
         asked |= {"latents": nested(subject.rows), "space": subject.rows.space}
     elif not given.keys() & {"seed", "latents"}:
-        idle = {block for block in subject.seeds if v1.idle(block, features_of(spec))}
+        idle = {block for block in subject.seeds if v1.idle(block, features)}
         asked["codes"] = {
             block: seeds
             for block, seeds in subject.seeds.items()
-            if block not in idle and given.get(block) is None
+            if block not in idle and given.get(block) is None and there(block)
         }
+        if len(shared := {*subject.seeds.values()}) == 1:
+            [asked["seed"]] = shared  # of further objects too
     if view.poses and not posed:
         asked["poses"] = view.poses
     elif "poses" not in given:
@@ -294,3 +323,18 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
         if not turns_objects:
             asked["azimuth"] = view.azimuth
     return asked
+
+
+def _there(
+    spec: ModelSpec, controls: Mapping[str, Sequence[float]], given: Mapping[str, Any]
+) -> Callable[[str], bool]:
+    """Whether what a name of a recipe belongs to is still there, when fewer are asked for now."""
+    features = features_of(spec)
+    own = {key: value for key in ("objects", "controls") if (value := given.get(key)) is not None}
+    count = features.count({**controls, **counts_of(spec, SweepOptions.of(own))})
+
+    def there(name: str) -> bool:
+        number = features.number(name)
+        return number is None or count is None or number < count
+
+    return there

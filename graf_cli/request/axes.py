@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeVar, get_args
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import features_of
 from graf_cli.recipe import Axis, ControlAxis, SeedAxis, ViewAxis
 from graf_cli.recipe.v2 import VIEW_BOUNDS
-from graf_cli.request.subject import check_control, lacking
+from graf_cli.request.options import GridOptions
+from graf_cli.request.subject import check_control, check_number, features_for, lacking
+from graf_cli.scene.features import EACH, Features, told
 from graf_cli.scene.features import TURN as TURN_CONTROL
-from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import AxisValues, check_seeds, parse_values
 
@@ -30,15 +32,16 @@ N = TypeVar("N", int, float)
 Given = Mapping[str, Sequence[float] | AxisValues | str]
 
 
-def axis_of(spec: ModelSpec, side: Side, given: Given | None, seeds: Sequence[int] | None) -> Axis:
+def axis_of(spec: ModelSpec, side: Side, options: GridOptions, seeds: Sequence[int] | None) -> Axis:
     """One axis of a grid.
 
     Parameters
     ----------
     spec : ModelSpec
     side : str
-    given : mapping or None
-        One name (of a block, ``seed`` for all of them, of the view, of a control) and its values.
+    options : GridOptions
+        Of a side, one name (of a block, ``seed`` for all of them, of the view, of a control) and
+        its values, or nothing.
     seeds : sequence of int or None
         In its place, of the block that the side has without a word.
 
@@ -46,7 +49,8 @@ def axis_of(spec: ModelSpec, side: Side, given: Given | None, seeds: Sequence[in
     ------
     UsageError
     """
-    features, (block, word) = features_of(spec), NAMES[side]
+    features, (block, word) = features_for(spec, options), NAMES[side]
+    given: Given | None = options.get(side)
     if given is None:
         if features.block(block) is None:
             raise UsageError(
@@ -61,7 +65,10 @@ def axis_of(spec: ModelSpec, side: Side, given: Given | None, seeds: Sequence[in
     if len(given) != 1:
         raise UsageError(f"⟨{side}⟩ takes one name and its values.")
     [(name, values)] = given.items()
-    return _named(spec, side, name, parse_values(values) if isinstance(values, str) else values)
+    axis = _named(spec, side, name, values, features)
+    for changed in axis.changes:
+        check_number(spec, options, side, changed)
+    return axis
 
 
 def names_of(features: Features) -> list[str]:
@@ -71,8 +78,15 @@ def names_of(features: Features) -> list[str]:
     return [*all_of_them, *blocks, *VIEW_WORDS, *(control.name for control in features.controls)]
 
 
-def _named(spec: ModelSpec, side: Side, name: str, values: Sequence[float] | AxisValues) -> Axis:
-    features = features_of(spec)
+def _named(
+    spec: ModelSpec,
+    side: Side,
+    name: str,
+    values: Sequence[float] | AxisValues | str,
+    features: Features,
+) -> Axis:
+    if isinstance(values, str):
+        values = parse_values(values)
     if name == "azimuth" and features.azimuth == "objects":
         name = TURN_CONTROL
     if name == ALL or features.block(name) is not None:
@@ -84,10 +98,17 @@ def _named(spec: ModelSpec, side: Side, name: str, values: Sequence[float] | Axi
         if name == word:
             return ViewAxis(word=word, values=_view(side, word, values))
     control = features.control(name)
+    if control is None and any(one.name == name for one in features.controls):
+        raise UsageError(
+            f"⟨{side}⟩: `{name}` is of every object; name that of one, such as "
+            f"`{name.replace(EACH, '0')}`."
+        )
     if control is None:
         raise UsageError(
             f"⟨{side}⟩: `{spec.name}` has no `{name}`; it has {told(names_of(features))}."
         )
+    if control.whole:
+        values = _every_whole(values)
     numbers = _numbers(side, values, turns=control.unit == "degrees")
     return ControlAxis(name=name, values=check_control(spec, features, name, numbers))
 
@@ -133,6 +154,16 @@ def _numbers(side: Side, values: Sequence[float] | AxisValues, *, turns: bool) -
     travel = abs(keyframes[-1] - keyframes[0])
     closed = turns and travel > 0 and math.isclose(travel % TURN, 0, abs_tol=1e-9)
     return _spread(keyframes, count, steps=count if closed else count - 1)
+
+
+def _every_whole(values: Sequence[float] | AxisValues) -> Sequence[float] | AxisValues:
+    """``from:to`` of whole numbers is every one between, both ends included."""
+    if not isinstance(values, AxisValues) or not values.spread or values.count is not None:
+        return values
+    if len(values.words) != 2 or not all(re.fullmatch("[0-9]{1,6}", word) for word in values.words):
+        return values
+    first, last = map(int, values.words)
+    return replace(values, count=abs(last - first) + 1)
 
 
 def _spread(keyframes: tuple[float, ...], count: int, steps: int) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
@@ -53,7 +53,7 @@ def dataset(
     usual: CameraChoice = "model" if options.get("poses") is None else "poses"
     cameras = or_else(options.get("cameras"), usual)
     view = _rig(spec, cameras, options)
-    views = _views(views, cameras, view)
+    views = _views(views, cameras, view, features_of(spec).azimuth)
     if n * views > MAX_FRAMES:
         raise UsageError(
             f"{n:,} objects of {views:,} views are too many; use up to {MAX_FRAMES:,}."
@@ -72,8 +72,23 @@ def dataset(
         tar_size=options.get("tar_size"),
         truncation=truncation_of(spec, options),
         controls=settings_of(spec, options),
+        annotations=_annotations(spec, options),
     )
     return recipe_of(ref, spec, plan, options)
+
+
+def _annotations(spec: ModelSpec, options: DatasetOptions) -> Literal["coco"] | None:
+    given: Literal["coco"] | None = options.get("annotations")
+    if given is None:
+        return None
+    if features_of(spec).repeated is None:
+        raise UsageError(f"`{spec.name}` shows one object without a box; leave out ⟨annotations⟩.")
+    if options.get("tar_size") is not None:
+        raise UsageError(
+            "⟨annotations⟩ are one file about a folder of pictures; leave them out of tars, whose "
+            "members tell of their objects."
+        )
+    return given
 
 
 def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> View:
@@ -122,9 +137,10 @@ def _check(cameras: CameraChoice, view: View) -> None:
             raise UsageError(f"⟨{key}⟩ is a range here; write its lower end first, as `from:to`.")
 
 
-def _views(views: int | None, cameras: CameraChoice, view: View) -> int:
+def _views(views: int | None, cameras: CameraChoice, view: View, turns: str) -> int:
     if cameras != "poses":
-        return or_else(views, DEFAULT_VIEWS)
+        # Where cameras do not go around and have nowhere else to go, one has seen it all.
+        return or_else(views, 1 if turns == "objects" and not view.moves else DEFAULT_VIEWS)
     if views not in (None, len(view.poses)):
         raise UsageError(f"⟨views⟩ {views} does not fit the {len(view.poses)} rows of ⟨poses⟩.")
     return len(view.poses)

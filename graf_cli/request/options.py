@@ -40,6 +40,8 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "shape": parse_seeds,
     "appearance": parse_seeds,
     "size": parse_size,
+    "objects": parse_sweep,
+    "raster": parse_size,
     "show": parse_show,
     "depth_range": parse_depths,
     "split": parse_split,
@@ -143,6 +145,8 @@ class PictureOptions(Options, frozen=True, kw_only=True):
     depth_range: tuple[float, float] | UnsetType = UNSET  # ends of the scale of depths, world units
     normals: NormalFrame | UnsetType = UNSET  # whose axes normals are told in
     controls: dict[str, Values] | UnsetType = UNSET  # by name; those of the family
+    objects: Values | UnsetType = UNSET  # how many there are, where a scene has several
+    raster: int | tuple[int, int] | UnsetType = UNSET  # rays of the map that is painted
     jitter: int | UnsetType = UNSET  # seed of the random numbers of the authors' program
 
 
@@ -195,4 +199,5 @@ class DatasetOptions(CameraOptions, frozen=True, kw_only=True):
 
     cameras: CameraChoice | UnsetType = UNSET
     split: tuple[tuple[str, float], ...] | UnsetType = UNSET  # names and shares
+    annotations: Literal["coco"] | UnsetType = UNSET  # a file of boxes and masks as well
     tar_size: int | UnsetType = UNSET  # MB of a tar at most; when unset, a folder

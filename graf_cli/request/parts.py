@@ -14,15 +14,14 @@ from graf_cli.model.spec import features_of
 from graf_cli.recipe import (
     SCALED,
     TRANSPARENT,
-    Grid,
     ModelRef,
     Pinhole,
     Plan,
     Recipe,
     Row,
     SubjectPath,
-    Sweep,
     View,
+    values_of,
 )
 from graf_cli.request.options import CameraOptions, PictureOptions
 from graf_cli.request.subject import jitter_of
@@ -33,6 +32,7 @@ from graf_cli.syntax import check_size, parse_colour
 from graf_cli.version import __version__
 
 DEFAULT_FRAMES = 120
+LEAST_RASTER = 2  # along a side: a blur reflects the pixel beside the border
 AHEAD: Row = (1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0)  # the average camera
 T = TypeVar("T")
 
@@ -55,15 +55,13 @@ def recipe_of(
     ------
     UsageError
     """
-    asked = options.get("size")
-    size = (spec.size, spec.height or spec.size) if asked is None else asked
-    width, height = check_size((size, size) if isinstance(size, int) else size)
-    _check_sizes(spec, width, height)
+    width, height = _size(spec, options)
     show = tuple(or_else(options.get("show"), ("rgb",)))
     _check_shown(spec, show)
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
+    background, composited = _background(spec, plan, options.get("background"))
     return _checked(
         {
             "graf": __version__,
@@ -72,7 +70,8 @@ def recipe_of(
             "width": width,
             "height": height,
             "samples": or_else(options.get("samples"), features_of(spec).samples),
-            "background": _background(spec, options.get("background"), plan),
+            "background": background,
+            "composited": composited,
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
@@ -82,13 +81,55 @@ def recipe_of(
     )
 
 
+def _size(spec: ModelSpec, options: PictureOptions) -> tuple[int, int]:
+    """Pixels of a picture: as asked, or as many as a 2-D network makes of its map.
+
+    Raises
+    ------
+    UsageError
+    """
+    features, asked = features_of(spec), _pair(options.get("size"))
+    own, raster = (spec.size, spec.height or spec.size), _pair(options.get("raster"))
+    if raster is None:
+        width, height = check_size(own if asked is None else asked)
+        _check_sizes(spec, width, height)
+        return width, height
+    if features.raster is None or features.sizes is None:
+        instead = "⟨size⟩ says how many pixels" if features.sizes is None else "its size is fixed"
+        raise UsageError(f"`{spec.name}` paints no map of another size; {instead}.")
+    ratio = features.sizes[0] // features.raster
+    if min(raster) < LEAST_RASTER:
+        raise UsageError(f"⟨raster⟩ {raster[0]}x{raster[1]} is too small; give {LEAST_RASTER} on.")
+    width, height = check_size((raster[0] * ratio, raster[1] * ratio))
+    if asked not in (None, (width, height)):
+        raise UsageError(
+            f"⟨raster⟩ makes pictures of {width}x{height} pixels here; leave out ⟨size⟩."
+        )
+    return width, height
+
+
+def _pair(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    return (size, size) if isinstance(size, int) else size
+
+
+def raster_of(spec: ModelSpec, size: tuple[int, int]) -> tuple[int, int] | None:
+    """The map of which a picture of another size than the model's is painted."""
+    features = features_of(spec)
+    if features.raster is None or features.sizes is None or size == (spec.size, spec.size):
+        return None
+    ratio = features.sizes[0] // features.raster
+    return size[0] // ratio, size[1] // ratio
+
+
 def _check_sizes(spec: ModelSpec, width: int, height: int) -> None:
-    sizes = features_of(spec).sizes
+    features = features_of(spec)
+    sizes = features.sizes
     if sizes is not None and (width != height or width not in sizes):
         there = " or ".join(f"{size}x{size}" for size in sizes)
+        other = f", or ask for another map than {features.raster}x{features.raster} by ⟨raster⟩"
         raise UsageError(
             f"`{spec.name}` paints its pictures with a 2-D network, at {there} alone; "
-            "leave out ⟨size⟩."
+            f"leave out ⟨size⟩{other if features.raster else ''}."
         )
 
 
@@ -99,40 +140,50 @@ def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
             raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
 
 
-def _background(spec: ModelSpec, background: str | None, plan: Plan) -> str:
+def _background(spec: ModelSpec, plan: Plan, background: str | None) -> tuple[str, bool]:
+    """The colour behind a picture, and whether it is composited under one that the model paints.
+
+    Raises
+    ------
+    UsageError
+    """
     own = parse_colour(spec.background)
-    if features_of(spec).background == "generated":
-        if background in (None, "model") or (
-            background != TRANSPARENT and parse_colour(background) == own
-        ):
-            return own
-        raise UsageError(
-            f"`{spec.name}` paints a background of its own, so that it can neither have a colour "
-            "nor be transparent; leave out ⟨background⟩."
-        )
-    if background == TRANSPARENT:
-        return TRANSPARENT
-    colour = own if background in (None, "model") else parse_colour(background)
-    if colour != own and (control := _backdrop(spec, plan)) is not None:
-        raise UsageError(
-            f"⟨background⟩ {background} would not be seen: `{spec.name}` colours what rays miss "
-            f"(its control `{control}`); leave it out, or set that control to 0 as well."
-        )
-    return colour
+    if background in (None, "model"):
+        return own, False
+    assert background is not None
+    colour = background if background == TRANSPARENT else parse_colour(background)
+    features = features_of(spec)
+    if features.background == "colour":
+        _check_seen(spec, plan, colour)
+        return colour, False
+    if features.behind is not None and _always(plan, features.behind, 0, default=None):
+        return colour, True
+    if colour == own:
+        return own, False
+    instead = f", or add ⟨controls⟩ {features.behind}=off"
+    raise UsageError(
+        f"`{spec.name}` paints a background of its own, so that it can neither have a colour "
+        f"nor be transparent; leave out ⟨background⟩{instead if features.behind else ''}."
+    )
 
 
-def _backdrop(spec: ModelSpec, plan: Plan) -> str | None:
-    """The control that hides the user's background, unless some picture switches it off."""
+def _check_seen(spec: ModelSpec, plan: Plan, colour: str) -> None:
+    """Refuse a colour that the model hides behind one of its own, in all pictures."""
     features = features_of(spec)
     control = None if features.backdrop is None else features.control(features.backdrop)
-    if control is None:
-        return None
-    if isinstance(plan, Grid) and control.name in plan.rows.changes | plan.columns.changes:
-        return None
-    of = plan.subject if isinstance(plan, Sweep | Grid) else plan
-    given = of.controls.get(control.name, control.default)
-    values = given if isinstance(given, tuple) else (given,)
-    return control.name if all(value == control.high for value in values) else None
+    if control is None or colour in (TRANSPARENT, parse_colour(spec.background)):
+        return
+    if _always(plan, control.name, control.high, default=control.default):
+        raise UsageError(
+            f"⟨background⟩ {colour} would not be seen: `{spec.name}` colours what rays miss "
+            f"(its control `{control.name}`); leave it out, or set that control to 0 as well."
+        )
+
+
+def _always(plan: Plan, control: str, value: float, *, default: float | None) -> bool:
+    """Whether a control has a value in every picture of a plan."""
+    values = values_of(plan).get(control, () if default is None else (default,))
+    return bool(values) and all(one == value for one in values)
 
 
 def _checked(parts: dict[str, object]) -> Recipe:

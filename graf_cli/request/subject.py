@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import Row, Rows, SubjectPath
 from graf_cli.request.options import GridOptions, PictureOptions, SweepOptions
-from graf_cli.scene.features import TURN, Features, told
+from graf_cli.scene.features import EACH, TURN, Features, told
 from graf_cli.scene.spec import ModelSpec
-from graf_cli.syntax import check_seeds
+from graf_cli.syntax import AxisValues, check_seeds, parse_values
 
 SHORT = ("shape", "appearance")  # blocks that have words of their own
 
@@ -48,10 +48,12 @@ def seeds_of(
     ------
     UsageError
     """
-    features, own = features_of(spec), _own_seeds(options)
+    features, own = features_for(spec, options), _own_seeds(options)
     for block, (field, _) in own.items():
         if features.block(block) is None:
+            check_number(spec, options, field, block)
             raise UsageError(lacking(spec, features, block, field))
+        check_number(spec, options, field, block)
         if block in besides:
             raise UsageError(f"An axis of the grid says `{block}`; leave out ⟨{field}⟩.")
     seed = options.get("seed")
@@ -107,7 +109,7 @@ def rows_of(spec: ModelSpec, options: SweepOptions) -> Rows | None:
         if space is not None:
             raise UsageError("⟨space⟩ says what ⟨latents⟩ are; give them as well.")
         return None
-    features, space = features_of(spec), space or "z"
+    features, space = features_for(spec, options), space or "z"
     if not features.blocks:
         raise UsageError(lacking(spec, features, "", "latents"))
     if space not in features.spaces:
@@ -144,6 +146,72 @@ def nested(rows: Rows) -> Sequence[Sequence[Any]]:
 # controls and the rest
 
 
+def counts_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[float, ...]]:
+    """The control that says how many objects there are, where it is set.
+
+    Raises
+    ------
+    UsageError
+    """
+    repeated, asked = features_of(spec).repeated, options.get("objects")
+    axes = [options.get("rows"), options.get("columns")]
+    if repeated is None:
+        if asked is not None:
+            raise UsageError(f"`{spec.name}` shows one object; leave out ⟨objects⟩.")
+        return {}
+    given = (options.get("controls") or {}).get(repeated.control)
+    if asked is not None and given is not None:
+        raise UsageError(
+            f"⟨objects⟩ and the control `{repeated.control}` are the same; leave out one."
+        )
+    said = asked if given is None else given
+    values = [] if said is None else [*_values(said)]
+    if asked is not None and not all(
+        value == int(value) and 0 <= value <= repeated.most
+        for value in values
+        if math.isfinite(value)
+    ):
+        raise UsageError(f"⟨objects⟩ takes whole numbers from 0 to {repeated.most}.")
+    for axis in axes:
+        if axis and repeated.control in axis:
+            values += axis_numbers(axis[repeated.control])
+    if not all(map(math.isfinite, values)):
+        raise UsageError(f"⟨{repeated.control}⟩ takes one or more finite numbers.")
+    return {repeated.control: tuple(values)} if values else {}
+
+
+def axis_numbers(values: Any) -> list[float]:
+    """The numbers that an axis of a grid names, as far as they are numbers."""
+    words = parse_values(values) if isinstance(values, str) else values
+    found = words.words if isinstance(words, AxisValues) else words
+    try:
+        return [float(word) for word in found]
+    except ValueError:
+        return []
+
+
+def features_for(spec: ModelSpec, options: PictureOptions) -> Features:
+    """What a model offers for as many objects as are asked for."""
+    return features_of(spec).counting(counts_of(spec, options))
+
+
+def check_number(spec: ModelSpec, options: PictureOptions, field: str, name: str) -> None:
+    """Refuse the code or the control of an object that is not there.
+
+    Raises
+    ------
+    UsageError
+    """
+    features = features_of(spec)
+    number, count = features.number(name), features.count(counts_of(spec, options))
+    if number is not None and count is not None and number >= count:
+        there = f"{count} objects, counted from 0" if count != 1 else "1 object, number 0"
+        raise UsageError(
+            f"⟨{field}⟩: there is no `{name}`, since there are {there}; "
+            "ask for more with ⟨objects⟩."
+        )
+
+
 def controls_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[float, ...]]:
     """Keyframes of the controls that are set.
 
@@ -151,8 +219,11 @@ def controls_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[flo
     ------
     UsageError
     """
-    features, found = features_of(spec), {}
-    asked = {**(options.get("controls") or {})}
+    features = features_of(spec)
+    counted = counts_of(spec, options)
+    asked: dict[str, Any] = {**(options.get("controls") or {})}
+    if options.get("objects") is not None:
+        asked |= counted
     azimuth = options.get("azimuth") if features.azimuth == "objects" else None
     if azimuth is not None:
         if TURN in asked:
@@ -160,10 +231,28 @@ def controls_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[flo
                 f"⟨azimuth⟩ turns the objects here, as the control `{TURN}` does; leave out one."
             )
         asked[TURN] = azimuth
-    for name, given in asked.items():
-        values = tuple(map(float, given if isinstance(given, Sequence) else (given,)))
-        found[name] = check_control(spec, features, name, values)
+    found = {}
+    for name, given in _each(features, asked, features.count(counted) or 0).items():
+        found[name] = check_control(spec, features, name, _values(given))
+        check_number(spec, options, "controls", name)
     return found
+
+
+def _values(given: Any) -> tuple[float, ...]:
+    return tuple(map(float, given if isinstance(given, Sequence) else (given,)))
+
+
+def _each(features: Features, asked: Mapping[str, Any], count: int) -> dict[str, Any]:
+    """With a control of each object in place of one that names all; its own goes before."""
+    patterns = {control.name for control in features.controls if EACH in control.name}
+    own = {name: given for name, given in asked.items() if name not in patterns}
+    every = {
+        name.replace(EACH, str(number)): given
+        for name, given in asked.items()
+        if name in patterns
+        for number in range(count)
+    }
+    return {**every, **own}
 
 
 def check_control(
@@ -180,6 +269,15 @@ def check_control(
         raise UsageError(f"⟨controls⟩: `{spec.name}` has no `{name}`; it has {_names(features)}.")
     if not values or not all(map(math.isfinite, values)):
         raise UsageError(f"⟨controls⟩: `{name}` takes one or more finite numbers.")
+    if control.whole and not all(value == int(value) for value in values):
+        raise UsageError(f"⟨controls⟩: `{name}` takes whole numbers.")
+    repeated = features.repeated
+    if (
+        repeated is not None
+        and name == repeated.control
+        and not all(0 <= value <= repeated.most for value in values)
+    ):
+        raise UsageError(f"⟨controls⟩: `{name}` is from 0 to {repeated.most}.")
     if control.strict and not all(control.low <= value <= control.high for value in values):
         raise UsageError(
             f"⟨controls⟩: `{name}` of `{spec.name}` is from {control.low:g} to {control.high:g}."

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from graf_cli.arrays import Array, read_arrays
 from graf_cli.errors import UsageError
-from graf_cli.scene.features import Block, Features
+from graf_cli.scene.features import EACH, Block, Control, Features
 from graf_cli.scene.kernels import dot
 
 PARALLEL = 1e-6  # sine of the angle below which two codes are interpolated along a line
@@ -103,7 +103,8 @@ def draw(features: Features, seed: int) -> dict[str, Tensor]:
     """All codes of a seed: the same on every device and in every batch.
 
     Each seed has a generator of its own on the CPU, so that object `k` does not depend on how
-    many others are drawn. One vector is drawn for all blocks and cut in their order.
+    many others are drawn. One vector is drawn for all blocks and cut in their order; blocks
+    beyond the usual number are drawn behind them, one by one.
 
     Returns
     -------
@@ -113,6 +114,8 @@ def draw(features: Features, seed: int) -> dict[str, Tensor]:
     if not features.blocks:
         return {}
     [prior] = {block.prior for block in features.blocks}
+    further = [block.length for block in features.blocks[len(features.blocks) - features.added :]]
+    usual = features.length - sum(further)
     if prior == "legacy":
         # More than 32 bits are taken as words of 32, which smaller seeds are not.
         source = seed if seed < 1 << 32 else [seed & 0xFFFFFFFF, seed >> 32]
@@ -121,10 +124,36 @@ def draw(features: Features, seed: int) -> dict[str, Tensor]:
     generator = torch.Generator(device="cpu").manual_seed(seed)
     options = {"generator": generator, "device": "cpu", "dtype": torch.float32}
     if prior == "gauss":
-        z = torch.randn(features.length, **options)  # type: ignore[call-overload]
+        z = [torch.randn(n, **options) for n in (usual, *further)]  # type: ignore[call-overload]
     else:
-        z = 2 * torch.rand(features.length, **options) - 1  # type: ignore[call-overload]
-    return split(features, z)
+        z = [2 * torch.rand(n, **options) - 1 for n in (usual, *further)]  # type: ignore[call-overload]
+    return split(features, torch.cat(z))
+
+
+def drawn_controls(features: Features, seed: int, given: Mapping[str, float]) -> dict[str, float]:
+    """What a random scene of a seed has beside its codes, as far as it is not given.
+
+    Each number comes from a stream of its own, by its name, so that where an object stands does
+    not depend on how many others there are.
+    """
+    found: dict[str, float] = {}
+
+    def drawn(control: Control, name: str) -> None:
+        if name not in given:
+            stream = np.random.SeedSequence(seed, spawn_key=tuple(name.encode()))
+            [word] = stream.generate_state(1, np.uint64)
+            found[name] = control.at(float(word >> np.uint64(11)) / 2**53)
+
+    wanted = [one for one in features.controls if one.drawn and one.instead not in given]
+    for control in wanted:
+        if EACH not in control.name:
+            drawn(control, control.name)
+    count = features.count({name: (value,) for name, value in {**found, **given}.items()}) or 0
+    for control in wanted:
+        if EACH in control.name:
+            for number in range(count):
+                drawn(control, control.name.replace(EACH, str(number)))
+    return found
 
 
 def drawn_seed(stream: int, k: int) -> int:

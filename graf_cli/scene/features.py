@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Part = Literal["geometry", "colour", "both", "background"]
 Kind = Literal["rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal", "raw", "alpha"]
+EACH = "*"  # in a name, stands for a number from 0 on
 TURN = "turn"  # the control that `--azimuth` sets, where it turns the objects
 MARCHED: frozenset[Kind] = frozenset(
     {"rgb", "rgba", "depth", "depth16", "disparity", "opacity", "normal"}
@@ -54,8 +56,19 @@ class Control(Struct, frozen=True):
         Degrees, world units, or empty for a bare number.
     about : str
         What it does, a few words.
+    differs : bool
+        Whether the default is another one for each number in the name's place, or like no value,
+        so that whatever is said counts.
     strict : bool
         Whether a value outside of the range is refused rather than warned of.
+    whole : bool
+        Whether it takes whole numbers alone; a sweep stays at each equally long.
+    drawn : bool
+        Whether random scenes have it at random, uniform in the range.
+    chances : tuple of (value, probability)
+        In place of uniform, where it is drawn.
+    instead : str
+        The control that leaves it undrawn where it is set, which moves the same.
     """
 
     name: str
@@ -64,7 +77,49 @@ class Control(Struct, frozen=True):
     default: float
     unit: str = ""
     about: str = ""
+    differs: bool = False
     strict: bool = False
+    whole: bool = False
+    drawn: bool = False
+    chances: tuple[tuple[float, float], ...] = ()
+    instead: str = ""
+
+    def at(self, u: float) -> float:
+        """The value of a number that is uniform in [0, 1)."""
+        for value, chance in self.chances:
+            if u < chance:
+                return value
+            u -= chance
+        if self.chances:
+            return self.chances[-1][0]
+        return self.low + (self.high - self.low) * u
+
+
+class Repeated(Struct, frozen=True):
+    """What a scene has as often as a control says.
+
+    Attributes
+    ----------
+    control : str
+        How many there are.
+    blocks : tuple of Block
+        Of each, with `*` for its number, from 0 on.
+    usual : int
+        How many `Features.blocks` has.
+    most : int
+        That a scene can have.
+    """
+
+    control: str
+    blocks: tuple[Block, ...]
+    usual: int
+    most: int
+
+    def of(self, number: int) -> tuple[Block, ...]:
+        """Those of one of them."""
+        return tuple(
+            replace(block, name=block.name.replace(EACH, str(number))) for block in self.blocks
+        )
 
 
 class Features(Struct, frozen=True):
@@ -75,6 +130,10 @@ class Features(Struct, frozen=True):
     blocks : tuple of Block
     spaces : tuple of str
         In which rows of numbers may be given.
+    repeated : Repeated or None
+        What there can be more or fewer of; see `counting`.
+    added : int
+        Blocks, the last ones, that go beyond the usual number of these.
     row_shapes : dict of tuple of int
         Of one row, by space other than z, as far as they are known without the network.
     truncation : str
@@ -93,8 +152,12 @@ class Features(Struct, frozen=True):
         ``colour`` is the user's; ``generated`` comes from the network.
     backdrop : str or None
         The control that, at 1, has the model colour what rays miss, in place of the user's colour.
+    behind : str or None
+        The control that leaves a generated background out at 0, so that the user's shows.
     sizes : tuple of int or None
         Pixels along a side, where a 2-D stage fixes them; None is any size.
+    raster : int or None
+        Rays along a side of the map that a 2-D stage paints, where it could be another number.
     samples, further : int
         Along a ray by default: of the first pass, and of a second one.
     fast : bool
@@ -113,6 +176,8 @@ class Features(Struct, frozen=True):
     """
 
     blocks: tuple[Block, ...] = ()
+    repeated: Repeated | None = None
+    added: int = 0
     spaces: tuple[str, ...] = ("z",)
     row_shapes: dict[str, tuple[int, ...]] = {}
     truncation: Literal["none", "scale", "mean"] = "none"
@@ -124,7 +189,9 @@ class Features(Struct, frozen=True):
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
     backdrop: str | None = None
+    behind: str | None = None
     sizes: tuple[int, ...] | None = None
+    raster: int | None = None
     samples: int = 64
     further: int = 0
     fast: bool = False
@@ -144,8 +211,38 @@ class Features(Struct, frozen=True):
 
     def control(self, name: str) -> Control | None:
         """The control that a name means, if there is one: ``object.1.y`` is ``object.*.y``."""
-        found = (control for control in self.controls if _matches(control.name, name))
+        found = (control for control in self.controls if _match(control.name, name))
         return next(found, None)
+
+    def count(self, controls: Mapping[str, Sequence[float]]) -> int | None:
+        """How many there are at most of what is `repeated`, by what controls are set to."""
+        if self.repeated is None:
+            return None
+        asked = controls.get(self.repeated.control) or (self.repeated.usual,)
+        return max(0, min(math.ceil(max(asked)), self.repeated.most))
+
+    def counting(self, controls: Mapping[str, Sequence[float]]) -> Features:
+        """With codes for as many as controls ask for; those beyond the usual number come last.
+
+        So what a seed draws for the others does not depend on how many there are.
+        """
+        count = self.count(controls)
+        if self.repeated is None or count is None or count <= self.repeated.usual:
+            return self
+        further = tuple(
+            block
+            for number in range(self.repeated.usual, count)
+            for block in self.repeated.of(number)
+        )
+        return replace(self, blocks=(*self.blocks, *further), added=len(further))
+
+    def number(self, name: str) -> int | None:
+        """Which of what is `repeated` a code or a control belongs to."""
+        own = () if self.repeated is None else self.repeated.blocks
+        for pattern in (*(block.name for block in own), *(one.name for one in self.controls)):
+            if EACH in pattern and (found := _match(pattern, name)):
+                return int(found[1])
+        return None
 
     def row_length(self, space: str) -> int | None:
         """Numbers of one row in a space; None where only the network knows."""
@@ -155,9 +252,9 @@ class Features(Struct, frozen=True):
         return None if shape is None else math.prod(shape)
 
 
-def _matches(pattern: str, name: str) -> bool:
-    parts = (re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch("(0|[1-9][0-9]{0,5})".join(parts), name, re.ASCII) is not None
+def _match(pattern: str, name: str) -> re.Match[str] | None:
+    parts = (re.escape(part) for part in pattern.split(EACH))
+    return re.fullmatch("(0|[1-9][0-9]{0,5})".join(parts), name, re.ASCII)
 
 
 def told(names: Iterable[str]) -> str:

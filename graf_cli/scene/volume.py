@@ -192,6 +192,9 @@ class Scene:
     raw : callable or None
         Of what is given to `finish`, the colours that were integrated, (3, h, w) in [0, 1]; None
         takes the first three channels.
+    masks : callable or None
+        The same scene, seen as its objects' masks: radiance is one channel an object, how much of
+        the light that is stopped it stops. It has no 2-D stage.
     surface : str
         Where depth and opacity come from when a 2-D stage follows: from the ``raster``, enlarged,
         or from a march of their own at the finished ``picture``'s size.
@@ -209,6 +212,7 @@ class Scene:
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None
+    masks: Callable[[], Scene] | None = None
     surface: Literal["raster", "picture"] = "raster"
     raw: Callable[[Tensor], Tensor] | None = None
 

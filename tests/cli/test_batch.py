@@ -170,7 +170,12 @@ def test_whatever_befalls_a_job_the_others_are_run(
 ) -> None:
     class Sick(Renderer):
         def render(
-            self, shot: Shot, series: Series | None = None, *, surface: bool = True
+            self,
+            shot: Shot,
+            series: Series | None = None,
+            *,
+            surface: bool = True,
+            masks: bool = False,
         ) -> Frame:
             if shot.camera.width == 6:
                 raise MemoryError("not enough")

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.families.giraffe import cameras, places, scene
+from graf_cli.families.giraffe import cameras, layout, scene
 from graf_cli.families.giraffe.config import Configuration, configuration, read_config
 from graf_cli.families.giraffe.family import FAMILY
 from graf_cli.families.giraffe.network import Network
@@ -243,7 +243,7 @@ def _view(case: Case, model: Model, view: int) -> Iterator[Row]:
     arrays, subject = case.arrays, _subject(case, model, view)
     pose = model.pose(*(arrays[f"val_{name}"][view] for name in "uvr"))
     yield compare(case.name, "world", pose, arrays["world"][view, :3], *EXACT)
-    yield from _layout(case.name, places.layout(model.spec, subject), arrays, view)
+    yield from _layout(case.name, layout.layout(model.spec, subject), arrays, view)
     seen, rays = model.scene(subject), model.rays(pose)
     found = march(seen, rays)
     yield compare(case.name, "features", found.features, arrays["features"][view], *FEATURES)
@@ -256,7 +256,7 @@ def _view(case: Case, model: Model, view: int) -> Iterator[Row]:
         yield compare(case.name, "alpha", march(alone, rays).opacity, theirs, *OPACITY)
 
 
-def _layout(case: str, ours: places.Layout, arrays: Arrays, view: int) -> Iterator[Row]:
+def _layout(case: str, ours: layout.Layout, arrays: Arrays, view: int) -> Iterator[Row]:
     objects = ours.objects
     yield compare(case, "s", np.stack([one.scale for one in objects]), arrays["s"][view], *EXACT)
     places = np.stack([one.translation for one in objects])
@@ -340,7 +340,7 @@ def _many(case: Case, model: Model) -> Iterator[Row]:
     subject = release.subject_of(release.Codes(*codes), release.offered(spec, given))
     pose = model.pose(0.5, float(arrays["many_val_v"]), 0.5)
     yield compare(case.name, "many_world", pose, arrays["many_world"][:3], *EXACT)
-    placed = places.layout(spec, subject).objects
+    placed = layout.layout(spec, subject).objects
     for output, ours in (
         ("many_s", [one.scale for one in placed]),
         ("many_t", [one.translation for one in placed]),
@@ -409,12 +409,12 @@ def _draws(case: Case, released: Mapping[str, Configuration]) -> Iterator[Row]:
     )
     church = released["church"].spec
     for key in ("0.0", "0.3", "1.0"):
-        turned = places.rotation_about_z(release.degrees(church.background_rotation, float(key)))
+        turned = layout.rotation_about_z(release.degrees(church.background_rotation, float(key)))
         yield compare(
             name, f"bg_rotation {key}", turned, arrays[f"church_bg_rotation_val{key}"], *CAMERA
         )
     play = release.Play(church, release.PROGRAMS["object_rotation"])
-    turned = places.rotation_about_z(play.background_turn)
+    turned = layout.rotation_about_z(play.background_turn)
     for theirs in arrays["seed0_church_bg_rotation_batch3"]:
         yield compare(name, "draw bg_rotation", turned, theirs, *CAMERA)
 
@@ -443,7 +443,7 @@ def _random_boxes(case: Case, released: Mapping[str, Configuration]) -> Iterator
             subject = release.subject_of(
                 release.Codes(zeros, zeros, zeros_bg, zeros_bg), release.offered(spec, given)
             )
-            placed = places.layout(spec, subject).objects
+            placed = layout.layout(spec, subject).objects
             ours = {
                 "s": [p.scale for p in placed],
                 "t": [p.translation for p in placed],

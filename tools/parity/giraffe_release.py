@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from graf_cli.families.giraffe.places import Layout, layout
+from graf_cli.families.giraffe.layout import Layout, layout
 from graf_cli.families.giraffe.spec import TEMPERATURE, Spec, controls
 from graf_cli.scene.codes import Code, Subject
 

@@ -14,14 +14,16 @@ from graf_cli.errors import ManifestError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.giraffe import checkpoint
 from graf_cli.families.giraffe.config import model_spec, read_config
+from graf_cli.families.giraffe.layout import layout
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.scene import masks, scene
+from graf_cli.families.giraffe.scene import scene
 from graf_cli.families.giraffe.spec import Spec as GiraffeSpec
 from graf_cli.families.giraffe.spec import features
 from graf_cli.families.modules import filled
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
+from graf_cli.scene.placed import Placed
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
 from graf_cli.weights.pickles import NUMPY_SCALARS
@@ -94,11 +96,10 @@ class Giraffe:
         """Objects and background; the camera does not matter."""
         return scene(spec, cast(Network, network), subject, samples)
 
-    def masks(
-        self, spec: GiraffeSpec, network: nn.Module, subject: Subject, *, samples: int
-    ) -> Scene:
-        """The same, seen as one mask an object."""
-        return masks(spec, cast(Network, network), subject, samples)
+    def placed(self, spec: GiraffeSpec, subject: Subject) -> tuple[Placed, ...]:
+        """The objects in their boxes, by number."""
+        objects = enumerate(layout(spec, subject).objects)
+        return tuple(placement.placed(number) for number, placement in objects)
 
 
 FAMILY = Giraffe()

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graf_cli.families.giraffe.places import PADDED, Part, shares
+from graf_cli.families.giraffe.places import Part, shares
 from graf_cli.families.giraffe.slabs import Kept, Slab
+from graf_cli.families.giraffe.spec import PADDED
 from graf_cli.scene.camera import Rays
 
 INFINITE = 1e10  # length of the last interval

@@ -1,7 +1,4 @@
-"""Where everything of a scene is, and the fields that are there.
-
-A world point x is ``p = R (x − t) / s`` in an object's box, R a rotation about z. The object at
-θ, seen by a camera at azimuth 0, is the object at 0 seen from azimuth θ.
+"""The fields of a scene, each in coordinates of its own.
 
 Octaves of 2^9 make a float32 point felt to its last bit, so that the order of operations is the
 release's: eye and pixel of a ray are each taken into the box, and samples are made there.
@@ -10,151 +7,20 @@ release's: eye and pixel of a ray are each taken into the box, and samples are m
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from graf_cli.errors import UsageError
+from graf_cli.families.giraffe.layout import Float32, layout
 from graf_cli.families.giraffe.network import Field, Network
-from graf_cli.families.giraffe.spec import AXES, MAX_OBJECTS, Spec, controls
+from graf_cli.families.giraffe.spec import PADDED, Spec
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Subject, along_great_circle
 
-PADDED = 1.1  # half a side of the box in which an object's density counts
 NOTHING = 1e-4  # stands for a total density of exactly 0 where features are averaged
-
-Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """Where an object is.
-
-    Attributes
-    ----------
-    scale, translation : ndarray of float32, shape = (3,)
-        Half a side of the box, without padding; its centre. World units.
-    rotation : ndarray of float32, shape = (3, 3)
-        World to box.
-    exists : bool
-    """
-
-    scale: Float32
-    translation: Float32
-    rotation: Float32
-    exists: bool = True
-
-    @property
-    def pose(self) -> Float32:
-        """Box to world, shape = (4, 4), without the scale."""
-        matrix = np.eye(4, dtype=np.float32)
-        matrix[:3, :3], matrix[:3, 3] = self.rotation.T, self.translation
-        return matrix
-
-    def corners(self, half: float = 1.0) -> Float32:
-        """World points of the box's corners, shape = (8, 3); `half` a side in box coordinates."""
-        signs = np.array(np.meshgrid(*[(-half, half)] * 3, indexing="ij"), dtype=np.float32)
-        points = (signs.reshape(3, 8).T * self.scale) @ self.rotation + self.translation
-        return points.astype(np.float32)
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """All of a scene but its codes.
-
-    Attributes
-    ----------
-    objects : tuple of Placement
-    background : bool
-        Whether there is one.
-    background_rotation : ndarray of float32, shape = (3, 3)
-    """
-
-    objects: tuple[Placement, ...]
-    background: bool
-    background_rotation: Float32
-
-
-def rotation_about_z(degrees: float) -> Float32:
-    """``[[cos θ, −sin θ, 0], [sin θ, cos θ, 0], [0, 0, 1]]``, made in double."""
-    angle = 2 * math.pi * (degrees / 360)
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]]).astype(np.float32)
-
-
-def layout(spec: Spec, subject: Subject) -> Layout:
-    """Where everything is, from the settings of a subject.
-
-    Raises
-    ------
-    UsageError
-        When there are too many objects, or a code is missing, or a setting belongs to nothing.
-    """
-    settings = _Settings(spec, subject)
-    count = settings.count()
-    return Layout(
-        objects=tuple(_placement(spec, settings, number) for number in range(count)),
-        background=settings.get("background") > 0,
-        background_rotation=rotation_about_z(settings.get("background.turn")),
-    )
-
-
-class _Settings:
-    """Controls of a subject, those of one object before those of all, both before the default."""
-
-    def __init__(self, spec: Spec, subject: Subject) -> None:
-        self.defaults = {control.name: control.default for control in controls(spec)}
-        self.given = subject.controls
-        for name in self.given:
-            head, _, rest = name.partition(".")
-            number, _, part = rest.partition(".")
-            generic = f"object.*.{part}" if head == "object" and number.isdecimal() else name
-            if generic not in self.defaults:
-                known = ", ".join(self.defaults)
-                raise UsageError(f"This model has no control {name}; it has {known}.")
-
-    def get(self, name: str) -> float:
-        return self.given.get(name, self.defaults[name])
-
-    def of(self, number: int, part: str, otherwise: float) -> float:
-        everywhere = f"object.*.{part}"
-        value = self.given.get(f"object.{number}.{part}", self.given.get(everywhere))
-        return self.defaults.get(everywhere, otherwise) if value is None else value
-
-    def count(self) -> int:
-        value = self.get("objects")
-        if value != int(value) or not 0 <= value <= MAX_OBJECTS:
-            raise UsageError(f"objects is {value:g}; give a whole number from 0 to {MAX_OBJECTS}.")
-        return int(value)
-
-
-def _placement(spec: Spec, settings: _Settings, number: int) -> Placement:
-    boxes = spec.boxes
-    if boxes.same_scale:
-        scales = [settings.of(number, "scale", 0.0)] * 3
-    else:
-        scales = [settings.of(number, f"scale.{axis}", 0.0) for axis in AXES]
-    places = [settings.of(number, axis, 0.5) for axis in AXES]
-    translation = _between(boxes.translation_min, boxes.translation_max, places)
-    if boxes.plane is not None:
-        translation[2] = boxes.plane
-    return Placement(
-        scale=_between(boxes.scale_min, boxes.scale_max, scales),
-        translation=translation,
-        rotation=rotation_about_z(settings.get("turn") + settings.of(number, "turn", 0.0)),
-        exists=settings.of(number, "exists", 1.0) > 0,
-    )
-
-
-def _between(low: Sequence[float], high: Sequence[float], settings: Sequence[float]) -> Float32:
-    """``low + setting (high − low)`` in float32, as in the release; settings are not clamped."""
-    start, end = np.array(low, dtype=np.float32), np.array(high, dtype=np.float32)
-    moved: Float32 = start + np.array(settings, dtype=np.float32) * (end - start)
-    return moved
 
 
 # coordinates

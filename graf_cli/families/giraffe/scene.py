@@ -11,8 +11,9 @@ from torch import Tensor
 
 from graf_cli.errors import UsageError
 from graf_cli.families.giraffe.fold import Marcher
+from graf_cli.families.giraffe.layout import layout
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.places import Part, layout, parts, shares
+from graf_cli.families.giraffe.places import Part, parts, shares
 from graf_cli.families.giraffe.spec import Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
@@ -146,6 +147,7 @@ def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene
         raster=(lambda camera: raster(spec, camera)) if painted else None,
         finish=(lambda seen: finish(network, seen)) if painted else None,
         surface="picture",
+        masks=lambda: masks(spec, network, subject, samples),
         march=None if march is None else _radiance_of(march),
     )
 

@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from graf_cli.scene.features import MARCHED, TURN, Block, Control, Features
+from graf_cli.scene.features import (
+    EACH,
+    MARCHED,
+    TURN,
+    Block,
+    Control,
+    Features,
+    Kind,
+    Repeated,
+)
 
 Width = Annotated[int, Meta(ge=1, le=4096)]
 Count = Annotated[int, Meta(ge=1, le=4096)]
@@ -18,6 +27,7 @@ Positive = Annotated[float, Meta(gt=0, le=1e6)]
 Triple = tuple[Number, Number, Number]
 Upsampling = Literal["nearest", "bilinear"]
 
+PADDED = 1.1  # half a side of the box in which an object's density counts, in box coordinates
 TEMPERATURE = 0.65  # what the release multiplies its codes with wherever it renders
 MAX_OBJECTS = 64  # in one scene; the release's largest has 12
 
@@ -171,72 +181,139 @@ PARTS: tuple[tuple[str, Literal["geometry", "colour"]], ...] = (
 )
 
 
+# Of 2, 3, 4 or 5 objects, where training left some out: shares of its scenes.
+COUNTS = (
+    (2.0, 0.19456788355146545),
+    (3.0, 0.24355003312266127),
+    (4.0, 0.2526954684618552),
+    (5.0, 0.30918661486401804),
+)
+
+
 def controls(spec: Spec) -> tuple[Control, ...]:
     """What can be set beside codes and camera; ``object.*`` stands for each object.
 
     Scales and places are the release's settings: 0 and 1 are the ends of the trained range, and
-    numbers outside are allowed. What has no range is no control. Angles are in degrees.
+    numbers outside are allowed. What has no range is no control. Angles are in degrees. What
+    training drew at random, random scenes have at random.
     """
+    return (_count(spec), *_turns(spec), *_scales(spec.boxes), *_places(spec.boxes), *_behind(spec))
+
+
+def _count(spec: Spec) -> Control:
+    # Training draws which ones as well; of objects that are all drawn alike, the first ones do.
+    known = COUNTS if spec.draws_existence and spec.boxes.count >= len(COUNTS) + 1 else ()
+    return Control(
+        "objects",
+        0,
+        spec.boxes.count,
+        spec.boxes.count,
+        about="how many objects there are",
+        whole=True,
+        drawn=bool(known),
+        chances=known,
+    )
+
+
+def _turns(spec: Spec) -> list[Control]:
     low, high = spec.turn
     turn = (low + high) / 2
-    found = [
-        Control(
-            "objects", 0, spec.boxes.count, spec.boxes.count, about="how many objects there are"
-        ),
+    return [
         Control(TURN, low, high, turn, "degrees", "azimuth that all objects are seen from"),
         Control(
-            "object.*.turn", low - turn, high - turn, 0, "degrees", "added to that of one object"
+            "object.*.turn",
+            low - turn,
+            high - turn,
+            0,
+            "degrees",
+            "added to that of one object",
+            drawn=low < high,
+            instead=TURN,
         ),
         Control(
-            "object.*.exists", 0, 1, 1, about="1 draws the object, 0 leaves it out", strict=True
+            "object.*.exists",
+            0,
+            1,
+            1,
+            about="1 draws the object, 0 leaves it out",
+            strict=True,
+            whole=True,
         ),
     ]
-    found += _scales(spec.boxes)
-    about = {"x": "place towards the camera", "y": "place to the right", "z": "height"}
-    found += [
-        Control(f"object.*.{axis}", 0, 1, 0.5, about=about[axis])
-        for i, axis in enumerate(AXES)
-        if spec.boxes.translation_min[i] != spec.boxes.translation_max[i]
-        and not (axis == "z" and spec.boxes.plane is not None)
-    ]
-    low, high = (360 * end for end in spec.background_rotation)
-    middle = (low + high) / 2
-    found += [
-        Control(
-            "background", 0, 1, 1, about="1 draws the background, 0 leaves it out", strict=True
-        ),
-        Control("background.turn", low, high, middle, "degrees", "azimuth of the background"),
-    ]
-    return tuple(found)
 
 
 def _scales(boxes: BoxSpec) -> list[Control]:
-    def varies(i: int) -> bool:
-        return boxes.scale_min[i] != boxes.scale_max[i]
-
+    varying = [i for i in range(3) if boxes.scale_min[i] != boxes.scale_max[i]]
     if boxes.same_scale:
         about = "size of the box"
-        return (
-            [Control("object.*.scale", 0, 1, 0, about=about)] if any(map(varies, range(3))) else []
-        )
+        return [Control("object.*.scale", 0, 1, 0, about=about, drawn=True)] if varying else []
     return [
-        Control(f"object.*.scale.{axis}", 0, 1, 0, about=f"size of the box along {axis}")
-        for i, axis in enumerate(AXES)
-        if varies(i)
+        Control(
+            f"object.*.scale.{AXES[i]}",
+            0,
+            1,
+            0,
+            about=f"size of the box along {AXES[i]}",
+            drawn=True,
+        )
+        for i in varying
     ]
+
+
+def _places(boxes: BoxSpec) -> list[Control]:
+    # Where an object stands that nobody has placed, `layout.arranged` says.
+    about = {
+        "x": "place towards the camera; if not said in the middle, or around the first object",
+        "y": "place to the right; likewise",
+        "z": "height",
+    }
+    found = [
+        Control(f"object.*.{axis}", 0, 1, 0.5, about=about[axis], differs=axis != "z", drawn=True)
+        for i, axis in enumerate(AXES)
+        if boxes.translation_min[i] != boxes.translation_max[i]
+        and not (axis == "z" and boxes.plane is not None)
+    ]
+    if len({"object.*.x", "object.*.y"} & {control.name for control in found}) == 2:
+        on_circle = "place on the circle between the ends of x and y; if not said, none"
+        found.append(Control("object.*.circle", 0, 360, 0, "degrees", on_circle, differs=True))
+    return found
+
+
+def _behind(spec: Spec) -> list[Control]:
+    low, high = (360 * end for end in spec.background_rotation)
+    about = "1 draws the background, 0 leaves it out"
+    return [
+        Control("background", 0, 1, 1, about=about, strict=True, whole=True),
+        Control(
+            "background.turn",
+            low,
+            high,
+            (low + high) / 2,
+            "degrees",
+            "azimuth of the background",
+            drawn=low < high,
+        ),
+    ]
+
+
+SHOWN: frozenset[Kind] = (MARCHED - {"rgba"}) | {"alpha"}
 
 
 def features(spec: Spec) -> Features:
     """Codes for as many objects as in training, and what can be set of them."""
+    each = tuple(Block(f"object.{EACH}.{name}", spec.code, part=part) for name, part in PARTS)
     return Features(
         blocks=blocks(spec, spec.boxes.count),
+        repeated=Repeated("objects", each, usual=spec.boxes.count, most=MAX_OBJECTS),
         truncation="scale",
         truncation_default=TEMPERATURE,
         controls=controls(spec),
         azimuth="objects",
-        shows=MARCHED - {"rgba"},
+        shows=SHOWN,
         background="generated",
-        sizes=(spec.size,),
+        behind="background",
+        sizes=(spec.size,) if spec.renderer is not None else None,
+        raster=spec.raster if spec.renderer is not None else None,
         samples=spec.samples,
         fast=True,
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from graf_cli.model.spec import features_of
 from graf_cli.output.dataset.layout import Layout
 from graf_cli.output.provenance.stamp import SOURCE_TYPE
-from graf_cli.recipe import TRANSPARENT, Recipe, View
+from graf_cli.recipe import TRANSPARENT, Recipe, View, features_for
 from graf_cli.scene.features import told as names_told
 from graf_cli.scene.spec import ModelSpec
 
@@ -27,6 +27,11 @@ _FOLDER = """\
 - `SPLIT/OBJECT/images/VIEW.png`: {image}
 - `SPLIT/OBJECT/depth/VIEW.png`: depth
 - `SPLIT/OBJECT/opacity/VIEW.png`: opacity"""
+_FOLDER_PLACED = """
+- `SPLIT/OBJECT/objects.json`: where each object of the scene is, in the world and in each view
+- `SPLIT/OBJECT/masks/VIEW.png`: number and 1 of the object that each pixel shows, 0 for none"""
+_FOLDER_COCO = """
+- `annotations/instances_SPLIT.json`: boxes and masks of what is seen, as COCO has them"""
 _FOLDER_CODES = "\n- `SPLIT/OBJECT/latent.npz`: the object's codes, {codes}"
 
 _TARS = """\
@@ -35,6 +40,9 @@ _TARS = """\
   - `.depth.png`: depth
   - `.opacity.png`: opacity
   - `.json`: its camera, and what it means"""
+_TARS_PLACED = """
+  - `.objects.json`: where each object of the scene is, in the world and in the picture
+  - `.mask.png`: number and 1 of the object that each pixel shows, 0 for none"""
 _TARS_CODES = "\n  - `.latent.npy`: the object's codes one after the other, {codes}"
 
 _CARD = """\
@@ -63,12 +71,12 @@ Whole objects belong to a split, {size} pixels, {background}.
 
 ## Cameras
 
-Each object is seen {views} times, by cameras {cameras}.
+Each object is seen {views}, by cameras {cameras}.
 
 {view}
 
 A camera's axes follow OpenGL (x right, y up, looking along −z); `transform_matrix` is camera to
-world, the world's z axis points up, and the object sits at the origin. Pixel (i, j) has its centre
+world, the world's z axis points up, and {origin}. Pixel (i, j) has its centre
 at (i + 0.5, j + 0.5){principal}.
 
 Depth is measured along the optical axis, in steps of {unit:g} world units
@@ -90,19 +98,27 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
     """The card, in Markdown, the same for the same recipe; `told` when that stands beside it."""
     plan = layout.plan
     see_through = recipe.background == TRANSPARENT
-    folder, blocks = plan.tar_size is None, features_of(spec).blocks
+    folder, blocks = plan.tar_size is None, features_for(recipe, spec).blocks
+    several = features_of(spec).repeated is not None
     contents = (_FOLDER if folder else _TARS).format(
         image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
     )
     if blocks:
         codes = names_told(block.name for block in blocks)
         contents += (_FOLDER_CODES if folder else _TARS_CODES).format(codes=codes)
+    if several:
+        contents += _FOLDER_PLACED if folder else _TARS_PLACED
+    if plan.annotations is not None:
+        contents += _FOLDER_COCO
     title = f"{plan.objects:,} objects of {recipe.model.name}, {plan.views:,} views each"
     text = _CARD.format(
         name=json.dumps(title),
         title=title,
         mark=MARK,
-        views=f"{plan.views:,}",
+        views="once" if plan.views == 1 else f"{plan.views:,} times",
+        origin="the middle of the scene is the origin"
+        if several
+        else "the object sits at the origin",
         model=recipe.model.name,
         version=recipe.graf,
         source_type=SOURCE_TYPE,

@@ -8,11 +8,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from graf_cli.model.spec import features_of
-from graf_cli.output.dataset import documents
-from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
-from graf_cli.output.dataset.pictures import codes_archive, picture_files
+from graf_cli.output.dataset import coco, documents
+from graf_cli.output.dataset.layout import (
+    ANNOTATIONS,
+    DEPTH,
+    IMAGES,
+    LATENT,
+    MASKS,
+    OPACITY,
+    PLACED,
+    TRANSFORMS,
+    instances,
+)
+from graf_cli.output.dataset.pictures import codes_archive, labels, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
+from graf_cli.output.encode.stills import decode_grey, encode
 from graf_cli.output.store.atomic import explained, make_folder
 from graf_cli.rendering.renderer import Frame
 
@@ -30,13 +44,15 @@ class FolderPlaces(DatasetPlaces):
         item, view = self.layout.place(k)
         home = self.folder / self.layout.folder(item)
         with explained(home):
-            for kind in (IMAGES, DEPTH, OPACITY):
+            for kind in self._kinds:
                 make_folder(home / kind)
         self._tell_of(item, home, anew=view == 0)
         recipe = self.recipe.only(k)
         image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
         self.write(self._file(k, DEPTH), depth)
         self.write(self._file(k, OPACITY), opacity)
+        if self.of_several:
+            self.write(self._file(k, MASKS), encode(labels(frame), "png", self.stamp(recipe)))
         self.write(self._file(k, IMAGES), image)
 
     def present(self) -> set[int]:
@@ -53,12 +69,32 @@ class FolderPlaces(DatasetPlaces):
 
     def remove(self, k: int) -> None:
         """Take a view away, the image first."""
-        for kind in (IMAGES, DEPTH, OPACITY):
+        for kind in self._kinds:
             self._file(k, kind).unlink(missing_ok=True)
 
     def homes(self) -> Sequence[Sequence[str]]:
         """The folder of each object."""
         return [[self.layout.folder(item).as_posix()] for item in range(self.layout.plan.objects)]
+
+    def finish(self) -> None:
+        """With the annotations of all views, where they are asked for."""
+        if self.layout.plan.annotations == "coco":
+            with explained(self.folder):
+                make_folder(self.folder / ANNOTATIONS)
+            for split in self.layout.plan.splits:
+                path = self.folder / ANNOTATIONS / instances(split.name)
+                self.write(path, coco.document(self.layout, self.recipe, split.name, self._labels))
+        super().finish()
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        """Folders of a scene, that of the images first, as they are taken away."""
+        return (IMAGES, DEPTH, OPACITY, MASKS) if self.of_several else (IMAGES, DEPTH, OPACITY)
+
+    def _labels(self, k: int) -> NDArray[np.uint8]:
+        path = self._file(k, MASKS)
+        with explained(path):
+            return decode_grey(path)
 
     def _file(self, k: int, kind: str) -> Path:
         item, view = self.layout.place(k)
@@ -70,4 +106,9 @@ class FolderPlaces(DatasetPlaces):
         if subject.codes and (anew or not (home / LATENT).exists()):
             self.write(home / LATENT, codes_archive(subject, features_of(self.spec)))
         if anew or not (home / TRANSFORMS).exists():
-            self.write(home / TRANSFORMS, documents.transforms(self.layout, self.shots, item))
+            told = documents.transforms(self.layout, self.shots, item, several=self.of_several)
+            self.write(home / TRANSFORMS, told)
+        if self.of_several and (anew or not (home / PLACED).exists()):
+            placed = self.placed(subject)
+            told = documents.placed_objects(self.layout, self.shots, item, placed)
+            self.write(home / PLACED, told)

@@ -18,7 +18,9 @@ CARD = "README.md"
 OBJECTS = "objects.jsonl"
 TRANSFORMS = "transforms.json"
 LATENT = "latent.npz"
-IMAGES, DEPTH, OPACITY = "images", "depth", "opacity"
+PLACED = "objects.json"  # of each scene of several objects
+ANNOTATIONS = "annotations"
+IMAGES, DEPTH, OPACITY, MASKS = "images", "depth", "opacity", "masks"
 KEPT = ".graf-pictures"  # of tars that are not whole yet
 
 
@@ -86,6 +88,7 @@ def erase(folder: Path, plan: Dataset) -> None:
         (folder / name).unlink(missing_ok=True)
     shutil.rmtree(folder / KEPT, ignore_errors=True)
     for split in plan.splits:
+        (folder / ANNOTATIONS / instances(split.name)).unlink(missing_ok=True)
         for path in folder.glob(f"{split.name}-*.tar"):
             if re.fullmatch(rf"{split.name}-\d{{6}}\.tar", path.name):
                 path.unlink(missing_ok=True)
@@ -93,15 +96,21 @@ def erase(folder: Path, plan: Dataset) -> None:
             if re.fullmatch(r"\d{6}", path.name):
                 _erase_object(path)
         _remove_empty(folder / split.name)
+    _remove_empty(folder / ANNOTATIONS)
+
+
+def instances(split: str) -> str:
+    """What COCO calls the annotations of a split."""
+    return f"instances_{split}.json"
 
 
 def _erase_object(folder: Path) -> None:
-    for kind in (IMAGES, DEPTH, OPACITY):
+    for kind in (IMAGES, DEPTH, OPACITY, MASKS):
         for path in (folder / kind).glob("*.png"):
             if path.stem.isdecimal():
                 path.unlink(missing_ok=True)
         _remove_empty(folder / kind)
-    for name in (TRANSFORMS, LATENT):
+    for name in (TRANSFORMS, LATENT, PLACED):
         (folder / name).unlink(missing_ok=True)
     _remove_empty(folder)
 

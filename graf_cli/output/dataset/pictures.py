@@ -18,7 +18,8 @@ from graf_cli.rendering.renderer import Frame
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
 
-SURFACE = 0.5  # opacity from which on a pixel shows a surface rather than what is behind
+# Opacity, or share of objects, from which on a pixel shows that rather than what is behind.
+SURFACE = 0.5
 DEEPEST = 65535  # steps
 
 
@@ -31,6 +32,18 @@ def picture_files(frame: Frame, recipe: Recipe, stamp: Stamp | None) -> tuple[by
         encode(depth, "png", stamp),
         encode(opacity(frame), "png", stamp),
     )
+
+
+def labels(frame: Frame) -> NDArray[np.uint8]:
+    """Which object each pixel shows, shape = (H, W): its number and 1, or 0 for none.
+
+    Objects are at least half of the pixel together, and that one is most of it.
+    """
+    assert frame.masks is not None, "masks are rendered where a data set has some"
+    if not frame.masks.shape[-1]:
+        return np.zeros(frame.masks.shape[:2], dtype=np.uint8)
+    most = frame.masks.argmax(axis=-1) + 1
+    return np.asarray(np.where(frame.alpha >= SURFACE, most, 0), dtype=np.uint8)
 
 
 def metric_depth(frame: Frame, unit: float) -> NDArray[np.uint16]:

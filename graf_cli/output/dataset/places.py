@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from graf_cli.errors import OutputError
+from graf_cli.model.families import placed_of
+from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.card import MARK, card
 from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
@@ -17,6 +19,8 @@ from graf_cli.output.store.atomic import beside
 from graf_cli.output.store.sequence import Places, SequenceSink
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.codes import Subject
+from graf_cli.scene.placed import Placed
 from graf_cli.scene.spec import ModelSpec
 
 
@@ -40,6 +44,15 @@ class DatasetPlaces(Places):
         """The order of the data set."""
         assert isinstance(self.recipe.plan, Dataset)
         return Layout(self.recipe.plan)
+
+    @cached_property
+    def of_several(self) -> bool:
+        """Whether scenes have several objects, each in a box of its own and with a mask."""
+        return features_of(self.spec).repeated is not None
+
+    def placed(self, subject: Subject) -> tuple[Placed, ...]:
+        """The objects of a scene in their boxes."""
+        return placed_of(self.spec.family, self.spec.settings, subject)
 
     @abstractmethod
     def homes(self) -> Sequence[Sequence[str]]:

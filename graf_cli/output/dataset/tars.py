@@ -24,7 +24,7 @@ from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import KEPT
-from graf_cli.output.dataset.pictures import codes_array, picture_files
+from graf_cli.output.dataset.pictures import codes_array, labels, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.encode.streams import RECORD, member
@@ -32,14 +32,15 @@ from graf_cli.output.formats import has_alpha
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import beside, explained, make_folder, unless
 from graf_cli.output.store.folder_lock import one_at_a_time
-from graf_cli.recipe import Recipe, v1
-from graf_cli.rendering.renderer import Frame
+from graf_cli.recipe import Recipe, features_for, v1, values_of
+from graf_cli.rendering.renderer import Frame, Shot
 
 T = TypeVar("T")
 MB = 1_000_000
 PIECE = "%07d.tar"
 NUMBERS = 26  # of the JSON of a view, which differ in length
 LONGEST = 25  # characters of a number
+OF_OBJECT = 64 * (LONGEST + 2) + 400  # of the JSON of an object: 63 numbers and their names
 
 
 @dataclass(frozen=True)
@@ -159,14 +160,21 @@ class TarPlaces(DatasetPlaces):
     def _members(self, k: int, frame: Frame) -> bytes:
         recipe = self.recipe.only(k)
         image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
+        mask = encode(labels(frame), "png", self.stamp(recipe)) if self.of_several else b""
         files = {
             "png": image,
             "depth.png": depth,
             "opacity.png": opacity,
-            "json": documents.sample(self.layout, self.recipe, k, frame.shot),
+            **({"mask.png": mask} if mask else {}),
+            "json": documents.sample(
+                self.layout, self.recipe, k, frame.shot, several=self.of_several
+            ),
         }
         if frame.shot.subject.codes:
             files["latent.npy"] = codes_array(frame.shot.subject, features_of(self.spec))
+        if self.of_several:
+            placed = self.placed(frame.shot.subject)
+            files["objects.json"] = documents.placed_in_view(self.layout, k, frame.shot, placed)
         item, view = self.layout.place(k)
         key = f"{self.layout.item(item)}_{self.layout.view(view)}"
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
@@ -189,14 +197,25 @@ class TarPlaces(DatasetPlaces):
         shot = self.shots[last]
         files = [
             len(encode(blank, "png", stamp)) + _packed_most(self.recipe, deep)
-            for deep in (channels, 2, 1)
+            for deep in (channels, 2, 1, *([1] if self.of_several else []))
         ]
         files.append(
-            len(documents.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST
+            len(documents.sample(self.layout, self.recipe, last, shot, several=self.of_several))
+            + NUMBERS * LONGEST
         )
         if shot.subject.codes:
             files.append(len(codes_array(shot.subject, features_of(self.spec))))
+        if self.of_several:
+            files.append(self._most_placed(shot))
         return sum(2 * BLOCKSIZE + size for size in files)
+
+    def _most_placed(self, shot: Shot) -> int:
+        """Bytes of what is told of objects at most, whose numbers and count differ."""
+        features = features_for(self.recipe, self.spec)
+        count = features.count(values_of(self.recipe.plan)) or 0
+        names = sum(len(control.name) + LONGEST for control in features.controls if control.drawn)
+        empty = len(documents.placed_in_view(self.layout, len(self.recipe) - 1, shot, ()))
+        return empty + count * (OF_OBJECT + names)
 
     def _assemble(self, tar: Tar) -> None:
         """Make a tar, if all of it is kept; one process at a time, the second finds it made."""

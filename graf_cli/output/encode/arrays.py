@@ -27,7 +27,10 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # one date for all members: the same frames, the 
 
 
 class ArrayWriter(Writer):
-    """Writes `rgb` (n, H, W, 3), `depth`, `disparity`, `opacity` (n, H, W), `normal` if shown."""
+    """Writes `rgb` (n, H, W, 3), `depth`, `disparity`, `opacity` (n, H, W), and what is shown.
+
+    That is `alpha` (n, H, W) and `normal` (n, H, W, 3).
+    """
 
     def __init__(self, to: Destination) -> None:
         self.to = to
@@ -86,14 +89,15 @@ def units(recipe: Recipe) -> dict[str, str]:
         "depth": "world units along the optical axis, times opacity; 0 where nothing is",
         "disparity": "opacity / depth, per world unit",
         "opacity": "in [0, 1]",
+        "alpha": "how much of a pixel any object is, in [0, 1]",
         "normal": f"unit vector in the {recipe.normals}'s axes, away from the object",
     }
 
 
 def names_of(recipe: Recipe) -> list[str]:
     """The arrays that a recipe's numbers are."""
-    normal = ["normal"] if "normal" in recipe.show else []
-    return ["rgb", "depth", "disparity", "opacity", *normal]
+    shown = [name for name in ("alpha", "normal") if name in recipe.show]
+    return ["rgb", "depth", "disparity", "opacity", *shown]
 
 
 def numbers_of(frame: Frame, recipe: Recipe) -> Numbers:

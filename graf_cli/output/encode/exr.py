@@ -19,6 +19,7 @@ UNITS = {
     "graf.units.RGBA": "sRGB-encoded in [0, 1], multiplied by A; without A on the background",
     "graf.units.A": "opacity in [0, 1]",
     "graf.units.Z": "world units along the optical axis, multiplied by A; divide by A",
+    "graf.units.alpha": "how much of a pixel any object is, in [0, 1]",
     "graf.units.N": "unit vector, away from the object; 0 where nothing is",
 }
 
@@ -52,6 +53,8 @@ def write_exr(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None) -> 
     }
     name = "A" if see_through else "opacity"
     channels[name] = np.ascontiguousarray(frame.opacity)
+    if "alpha" in recipe.show:
+        channels["alpha"] = frame.alpha
     if frame.normal is not None:
         normal = seen_normals(frame, recipe)
         for index, axis in enumerate("xyz"):

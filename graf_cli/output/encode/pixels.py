@@ -70,8 +70,9 @@ def _panel(frame: Frame, recipe: Recipe, kind: Kind) -> Pixels:
             return _straight(frame)
         case "raw":
             return _bytes(_enlarged(frame))
-        case "opacity":
-            return _bytes(np.repeat(frame.opacity[..., None], 3, axis=-1))
+        case "opacity" | "alpha":
+            grey = frame.opacity if kind == "opacity" else frame.alpha
+            return _bytes(np.repeat(grey[..., None], 3, axis=-1))
         case _:
             colour = _shaded(frame, recipe, kind)
     if see_through:

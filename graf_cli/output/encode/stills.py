@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -25,6 +26,20 @@ def encode(image: Shown, name: str, stamp: Stamp | None) -> bytes:
     kind = "JPEG" if name in ("jpg", "jpeg") else name.upper()
     Image.fromarray(np.ascontiguousarray(image)).save(buffer, kind, **_OPTIONS[kind](stamp))
     return buffer.getvalue()
+
+
+def decode_grey(path: Path) -> NDArray[np.uint8]:
+    """A file of 8-bit numbers, as `encode` packs them, shape = (H, W).
+
+    Raises
+    ------
+    OSError
+        When it is no such picture.
+    """
+    with Image.open(path) as image:
+        if image.mode != "L":
+            raise OSError(f"is of the mode {image.mode} instead of 8-bit numbers")
+        return np.asarray(image, dtype=np.uint8)
 
 
 def write_still(path: Path, frame: Frame, recipe: Recipe, stamp: Stamp | None, name: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.errors import UsageError
-from graf_cli.families.giraffe import cameras, places, scene
+from graf_cli.families.giraffe import cameras, layout, scene
 from graf_cli.families.giraffe.family import FAMILY
 from graf_cli.families.giraffe.spec import blocks
 from graf_cli.rendering.integrator import integrate
@@ -133,7 +133,7 @@ def test_what_cannot_be_placed_is_refused(controls: dict[str, float], message: s
 def test_an_objects_own_setting_goes_before_that_of_all() -> None:
     found = model("cars")
     given = {"object.*.y": 0.0, "object.1.y": 1.0}
-    first, second = places.layout(found.spec, subject(found, objects=2, **given)).objects
+    first, second = layout.layout(found.spec, subject(found, objects=2, **given)).objects
     assert first.translation[1] == pytest.approx(-0.12)
     assert second.translation[1] == pytest.approx(0.12)
 
