@@ -141,7 +141,7 @@ def repainted(rgb: Tensor, opacity: Tensor, target: Target, ridge: float) -> Ten
     gram = x.T @ x
     eye = torch.eye(4, device=x.device, dtype=x.dtype) * (ridge * len(x))
     b = torch.linalg.solve(gram + eye, x.T @ y)
-    left = (y - x @ b).square().mean() + ridge * b.square().sum()
+    left: Tensor = (y - x @ b).square().mean() + ridge * b.square().sum()
     if target.mask is not None:
         left = left + COVER * (opacity - target.mask).square().mean()
     return left

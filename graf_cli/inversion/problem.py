@@ -177,17 +177,16 @@ class Problem:
         Half the mean square of the numbers of all blocks is, up to a constant, the negative
         logarithm of the normal density a number.
         """
-        features, total, count = self.generator.features, 0.0, 0
-        for block in features.blocks:
+        total = torch.zeros((), device="cpu", dtype=torch.float32).to(device=self.generator.device)
+        count = 0
+        for block in self.generator.features.blocks:
             code = codes[block.name]
             if block.prior == "uniform":
-                beyond = (code.abs() - 1).relu()
-                total = total + beyond.square().sum()
+                total = total + (code.abs() - 1).relu().square().sum()
             else:
                 total = total + code.square().sum() / 2
             count += code.numel()
-        zero = torch.zeros((), device="cpu", dtype=torch.float32)
-        return zero + total / max(count, 1)
+        return total / max(count, 1)
 
 
 def turned(standpoint: Standpoint) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -108,9 +108,9 @@ class Unknowns:
         stands = self.start.standpoints[number]
         if not self.free[number]:
             return stands
-        moved = {name: float(value) for name, value in self._moved(number).items()}
-        moved["elevation"] = min(max(moved["elevation"], -BOUND), BOUND)
-        return replace(stands, **moved)
+        azimuth, elevation, radius = (float(value) for value in self._moved(number).values())
+        elevation = min(max(elevation, -BOUND), BOUND)
+        return Standpoint(azimuth, elevation, radius)
 
     def candidate(self, loss: float) -> Candidate:
         """As it is now."""
@@ -163,7 +163,7 @@ class Round:
     def _loss(self) -> tuple[Tensor, float]:
         """Of the unknowns as they are, with their gradients; and the PSNR in dB."""
         problem, unknowns = self.problem, self.unknowns
-        total = problem.prior * problem.penalty(unknowns.codes).to(problem.generator.device)
+        total = problem.prior * problem.penalty(unknowns.codes)
         errors = []
         for number, kept in enumerate(self._kept):
             scene = self.tracing.scene(unknowns.codes, kept.camera)

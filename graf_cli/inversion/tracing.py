@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from graf_cli.inversion.problem import Problem, Standpoint
 from graf_cli.rendering.fast.march import Count
@@ -33,6 +34,9 @@ from graf_cli.scene.camera import Camera, Rays, rays, rays_through
 from graf_cli.scene.volume import Scene
 
 CHUNK = 4096  # points that go through a field at once, whose activations stay in a cache
+# Samples whose activations are held for the gradient, a gigabyte of GRAF's; of more they are made
+# twice, a chunk at a time.
+HELD = 1 << 16
 # Of a grid along a side: one that serves a few pictures of one shape has to be cheap to make. With
 # half as many, cells are as large as a toy car's wheel, with twice as many the grid costs more
 # than all that it saves of a picture of 64 × 64.
@@ -248,11 +252,17 @@ def _composited(scene: Scene, through: Rays, kept: Kept) -> Seen:
     views = through.views
     if views is None:
         views = through.directions / through.directions.norm(dim=-1, keepdim=True)
+
+    def ask(p: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+        features, density = volume.density(p)
+        return density, volume.radiance(features, d)
+
+    many = len(points) > HELD and torch.is_grad_enabled()
     densities, colours = [], []
     for p, d in zip(torch.split(points, CHUNK), torch.split(views[ray], CHUNK), strict=True):
-        features, density = volume.density(p)
+        density, colour = checkpoint(ask, p, d, use_reentrant=False) if many else ask(p, d)
         densities.append(density)
-        colours.append(volume.radiance(features, d))
+        colours.append(colour)
     shape = mask.shape
     none = torch.full(shape, NOTHING, device=kept.z.device, dtype=kept.z.dtype)
     black = kept.z.new_zeros((*shape, volume.channels))

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import graf_cli as graf
+from graf_cli.inversion import tracing as tracing_module
 from graf_cli.inversion.asking import photographs_of, problem_of
 from graf_cli.inversion.baked import Baked
 from graf_cli.inversion.problem import Candidate, Problem
@@ -85,6 +86,22 @@ def test_gradients_are_those_of_finite_differences() -> None:
             low = float(value())
             leaf[entry] += step
         assert float(leaf.grad[entry]) == pytest.approx((high - low) / (2 * step), rel=0.05)
+
+
+def test_gradients_of_many_samples_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Made twice rather than held."""
+    one = problem(eggs(), 12, 24)
+    tracing, made = Tracing(one), []
+    for held in (tracing_module.HELD, 0):
+        monkeypatch.setattr(tracing_module, "HELD", held)
+        unknowns = Unknowns(one, candidate(one))
+        [kept] = tracing.keep(unknowns.codes, (one.middle(0),), 12)
+        scene = tracing.scene(unknowns.codes, kept.camera)
+        rgb, _ = tracing.picture(scene, kept, unknowns.pose(0))
+        rgb.square().mean().backward()  # type: ignore[no-untyped-call]
+        made.append([leaf.grad for leaf in unknowns.leaves])
+    for held, again in zip(*made, strict=True):
+        assert torch.equal(held, again)
 
 
 def test_a_baked_scene_looks_like_itself() -> None:

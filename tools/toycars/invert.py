@@ -46,8 +46,7 @@ class Row:
     psnr : float
         To the photograph, dB.
     unseen : float
-        To further views of the same car, turned by the error of the azimuth, which no picture of
-        one car tells of; mean of their PSNR, dB.
+        Of the codes found at further cameras, to the same car there; mean of their PSNR, dB.
     seconds : float
     """
 
