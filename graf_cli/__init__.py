@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from graf_cli.api import draw as draw
     from graf_cli.api import frames as frames
     from graf_cli.api import grid as grid
+    from graf_cli.api import invert as invert
     from graf_cli.api import load as load
     from graf_cli.api import reference as reference
     from graf_cli.api import render as render
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from graf_cli.api import sample as sample
     from graf_cli.api import sweep as sweep
     from graf_cli.api import write as write
+    from graf_cli.inversion.answer import Found as Found
+    from graf_cli.inversion.run import Report as Report
     from graf_cli.jobs import Events as Events
     from graf_cli.jobs import Result as Result
     from graf_cli.model.generator import Generator as Generator
@@ -48,6 +51,7 @@ _HOMES = {
     "draw": "graf_cli.api",
     "frames": "graf_cli.api",
     "grid": "graf_cli.api",
+    "invert": "graf_cli.api",
     "load": "graf_cli.api",
     "reference": "graf_cli.api",
     "render": "graf_cli.api",
@@ -55,6 +59,8 @@ _HOMES = {
     "sample": "graf_cli.api",
     "sweep": "graf_cli.api",
     "write": "graf_cli.api",
+    "Found": "graf_cli.inversion.answer",
+    "Report": "graf_cli.inversion.run",
     "Events": "graf_cli.jobs",
     "Result": "graf_cli.jobs",
     "Generator": "graf_cli.model.generator",

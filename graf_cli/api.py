@@ -6,7 +6,7 @@ its frames, `write` puts them into files, with the recipe inside, and `replay` m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,16 @@ from typing import Any
 from graf_cli.engine.contract import Engine, Progress
 from graf_cli.engine.local import LocalEngine
 from graf_cli.errors import UsageError
+from graf_cli.inversion.answer import Found
+from graf_cli.inversion.asking import (
+    PRIOR,
+    VIEW,
+    inverted,
+    photographs_of,
+    plan_of,
+    problem_of,
+)
+from graf_cli.inversion.run import Report
 from graf_cli.jobs import (
     Events,
     OutputOptions,
@@ -35,11 +45,12 @@ from graf_cli.request import dataset as dataset_recipe
 from graf_cli.request import grid as grid_recipe
 from graf_cli.request import sample as sample_recipe
 from graf_cli.request import sweep as sweep_recipe
+from graf_cli.request.options import check_names
 from graf_cli.sharding import Shard, parse_shard
 
 __all__ = [
-    "dataset", "draw", "drawn_as", "frames", "grid", "load", "load_for", "options_of", "outline",
-    "reference", "render", "replay", "sample", "sweep", "write",
+    "dataset", "draw", "drawn_as", "frames", "grid", "invert", "load", "load_for", "options_of",
+    "outline", "reference", "render", "replay", "sample", "sweep", "write",
 ]  # fmt: skip
 
 
@@ -406,3 +417,74 @@ def replay(
         engine=engine,
         events=events,
     )
+
+
+def invert(
+    generator: Generator,
+    image: Any,
+    *,
+    mask: Any = None,
+    prior: float = PRIOR,
+    seed: int = 0,
+    starts: int | None = None,
+    seconds: float | None = None,
+    callback: Callable[[Report], bool | None] | None = None,
+    **view: Any,
+) -> Found:
+    """The codes and the camera whose picture is closest to a photograph.
+
+    Parameters
+    ----------
+    generator : Generator
+    image : path, ndarray, or a list of them
+        A photograph, or several of one object. Arrays are of shape (H, W, 3), or (H, W, 4) with
+        transparency, in [0, 1] or of 8 bits.
+    mask : path, ndarray, or a list of them, optional
+        Shape (H, W), 1 where the object is; one a photograph.
+    prior : float
+        Weight of the codes' prior.
+    seed : int
+        Of the starts. Without `seconds` the answer is the same every time.
+    starts : int, optional
+        How many codes are tried.
+    seconds : float, optional
+        After which the best so far is returned.
+    callback : callable, optional
+        Is told a `Report` after every step, and ends the search by returning True.
+    **view
+        What is known: `azimuth`, `elevation`, `radius`, one number or one a photograph, or
+        `poses`, with `intrinsics`; `fov`, `size`, `samples`, `background`, `controls`.
+
+    Returns
+    -------
+    Found
+        Its `recipe` has one frame a photograph, and `psnr` one number each.
+
+    Raises
+    ------
+    UsageError
+        When a photograph cannot be read, the model cannot be inverted, or an option cannot be
+        meant.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> generator = graf.load("toy-cars")
+    >>> photo = graf.render(generator, seed=3, azimuth=30, size=16, samples=16).rgb.clip(0, 1)
+    >>> told = {"azimuth": 30, "elevation": 40, "size": 16, "samples": 16}
+    >>> found = graf.invert(generator, photo, seconds=1, **told)
+    >>> graf.write(found.recipe, "found.png", generator=generator).path
+    PosixPath('found.png')
+    """
+    check_names(view, VIEW)
+    problem = problem_of(generator, photographs_of(image, mask), view, prior)
+    ended = False
+
+    def tell(report: Report) -> None:
+        nonlocal ended
+        ended = bool(callback is not None and callback(report)) or ended
+
+    return inverted(
+        problem, plan=plan_of(problem, starts), seed=seed, seconds=seconds, tell=tell,
+        ending=lambda: ended,
+    )  # fmt: skip

@@ -211,6 +211,22 @@ def test_overriding_other_plans() -> None:
         override(grid(REF, SPEC, [1], [2]), REF, SPEC, fov=3)
 
 
+def test_a_still_that_begins_to_move_has_as_many_frames_as_any_sweep() -> None:
+    """And one whose rows of poses go has no more of their number; said numbers stay."""
+    still = sweep(REF, SPEC, azimuth=20, seed=3)
+    assert len(override(still, REF, SPEC, azimuth=[0, 360])) == len(
+        sweep(REF, SPEC, azimuth=[0, 9])
+    )
+    assert len(override(still, REF, SPEC, azimuth=[0, 360], frames=5)) == 5
+    assert len(override(still, REF, SPEC, elevation=5)) == 1
+    pair = sweep(REF, SPEC, poses=[[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 4 + k] for k in range(2)])
+    assert len(override(pair, REF, SPEC, azimuth=[0, 360])) == 120
+    assert len(override(pair, REF, SPEC, azimuth=5)) == 1
+    assert len(override(pair, REF, SPEC, seed=5)) == 2
+    moving = sweep(REF, SPEC, azimuth=[0, 90], frames=7)
+    assert len(override(moving, REF, SPEC, azimuth=[0, 360])) == 7
+
+
 ROW = (20.0, 21.0, 5.5, 3.5)
 TWICE = (40.0, 42.0, 11.5, 7.5)  # coordinates scale about the corner, at −0.5
 

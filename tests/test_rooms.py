@@ -41,10 +41,11 @@ LEVELS = {
     "measure": 7,
     "engine": 8,
     "jobs": 9,
-    "api": 10,
-    "": 11,  # the front door
-    "cli": 12,
-    "__main__": 13,
+    "inversion": 10,
+    "api": 11,
+    "": 12,  # the front door
+    "cli": 13,
+    "__main__": 14,
 }
 
 # Where a library may be imported: a room or a module.
@@ -53,7 +54,7 @@ HOMES = {
     "tqdm": {"cli"},
     "imageio": {"output.encode", "output.store.resumable"},
     "imageio_ffmpeg": {"output.encode"},
-    "PIL": {"output"},
+    "PIL": {"output", "inversion.photograph"},
     "OpenEXR": {"output"},
     "pickle": {"weights.reading"},
     "pickletools": {"weights.pickles"},

@@ -32,6 +32,7 @@ COMMANDS = {
     "dataset": "dataset",
     "batch": "batch",
     "replay": "replay",
+    "invert": "invert",
     "info": "info",
     "models": "models",
     "download": "download",

@@ -285,6 +285,10 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
     seeded = given.keys() & {"seed", "codes", *SHORT}
     posed = given.keys() & {"azimuth", "elevation", "radius"}
     counted = given.keys() & {"latents", "poses"}
+    # Rows that go take their number of frames along; a still that begins to move has as many as
+    # any sweep, and one that does not has one.
+    counted |= {"poses"} if len(view.poses) > 1 and posed else set()
+    still = plan.frames == 1 and not (plan.view.moves or plan.subject.moves)
     features = features_of(spec)
     turns_objects = features.azimuth == "objects"
     replaced = {TURN} if turns_objects and "azimuth" in given else set()
@@ -303,7 +307,7 @@ def _sweep(plan: Sweep, spec: ModelSpec, given: Mapping[str, Any]) -> dict[str, 
         "fps": plan.fps,
         "ease": plan.ease,
         "boomerang": plan.boomerang,
-        "frames": None if counted else plan.frames,
+        "frames": None if counted or still else plan.frames,
     }
     if subject.rows is not None and not seeded | (given.keys() & {"latents"}):
         asked |= {"latents": nested(subject.rows), "space": subject.rows.space}

@@ -12,6 +12,7 @@ import torch
 
 from tools.toycars.evaluate import FIRST_SEED, evaluate
 from tools.toycars.fit import FitPlan
+from tools.toycars.invert import as_markdown, rows, write_json
 from tools.toycars.normals import measure_normals
 from tools.toycars.refine import RefinePlan
 from tools.toycars.sheets import KINDS, draw_sheet
@@ -58,6 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     normals.add_argument("--count", type=int, default=8, help="unseen cars")
     normals.add_argument("--size", type=int, default=64, help="pixels a side")
     normals.set_defaults(run=_normals)
+    found = commands.add_parser("invert", help="find unseen cars again from photographs of them")
+    found.add_argument("--asset", type=Path, default=ASSET)
+    found.add_argument("--cars", type=int, nargs="+", help="which of them, from 0 on")
+    found.add_argument("--count", type=int, default=16, help="the first so many")
+    found.add_argument("--size", type=int, default=128, help="pixels a side")
+    found.add_argument("--given", action="store_true", help="tell the cameras")
+    found.add_argument("--seconds", type=float, help="budget of each car")
+    found.add_argument("--json", type=Path, help="write every row here too")
+    found.set_defaults(run=_invert)
     sheet = commands.add_parser("sheet", help="draw a contact sheet")
     sheet.add_argument("kind", choices=KINDS)
     sheet.add_argument("--asset", type=Path, default=ASSET)
@@ -110,6 +120,23 @@ def _normals(options: argparse.Namespace) -> None:
             options.asset, count=options.count, size=options.size, device=options.device
         )
     )
+
+
+def _invert(options: argparse.Namespace) -> None:
+    found = []
+    for row in rows(
+        options.asset,
+        options.cars or range(options.count),
+        size=options.size,
+        given=options.given,
+        seconds=options.seconds,
+        device=options.device,
+    ):
+        print(row, file=sys.stderr, flush=True)
+        found.append(row)
+        if options.json:
+            write_json(options.json, found)
+    print(as_markdown(found))
 
 
 def _sheet(options: argparse.Namespace) -> None:

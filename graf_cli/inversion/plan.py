@@ -1,0 +1,111 @@
+"""How an answer is looked for: how many starts, how many steps, at which sizes.
+
+The numbers were chosen on toy cars, 128 × 128 photographs and two cores; see `docs/inversion.md`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+WHOLE = 1 << 14  # pixels along a side: as large as the photographs are compared at
+KNOWN_CODES = 16  # tried where each is seen by one camera alone
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """Starts.
+
+    Attributes
+    ----------
+    size : int
+        Pixels along the longer side.
+    codes : int
+        The prior's middle and draws from it.
+    azimuths : int
+        In a whole turn.
+    elevations : int
+        From pole to pole, at equal areas.
+    truncation : float
+        Of the codes that are drawn.
+    kept : int
+        Candidates, from as many sides.
+    apart : float
+        Degrees between them.
+    """
+
+    size: int = 24
+    codes: int = 6
+    azimuths: int = 24
+    elevations: int = 10
+    truncation: float = 0.7
+    kept: int = 8
+    apart: float = 25.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Rounds of steps of each candidate that is left.
+
+    Attributes
+    ----------
+    size : int
+        Pixels along the longer side.
+    kept : int
+        Best candidates of the stage before that take part.
+    rounds : int
+        Each begins anew where the one before ended, and may be where a job is interrupted.
+    steps : int
+        Of a round.
+    by : str
+        ``adam`` or ``lbfgs``.
+    """
+
+    size: int
+    kept: int
+    rounds: int
+    steps: int
+    by: Literal["adam", "lbfgs"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it.
+
+    Attributes
+    ----------
+    search : SearchPlan
+    stages : tuple of Stage
+    """
+
+    search: SearchPlan = SearchPlan()
+    stages: tuple[Stage, ...] = (
+        Stage(size=32, kept=6, rounds=1, steps=15, by="adam"),
+        Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
+        Stage(size=64, kept=2, rounds=1, steps=20, by="adam"),
+        Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
+        Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+    )
+
+
+def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
+    """What suits: where cameras are known, more codes are tried and fewer candidates kept.
+
+    Parameters
+    ----------
+    cameras_known : bool
+    codes : int, optional
+        How many are tried.
+    """
+    if not cameras_known:
+        plan = Plan()
+        return plan if codes is None else replace(plan, search=replace(plan.search, codes=codes))
+    return Plan(
+        search=SearchPlan(codes=KNOWN_CODES if codes is None else codes, kept=3),
+        stages=(
+            Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
+            Stage(size=64, kept=1, rounds=1, steps=20, by="adam"),
+            Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
+            Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+        ),
+    )
