@@ -30,8 +30,8 @@ AT_ONCE = 8  # samples of a ray in one round of the first pass
 POINTS = 4096  # that are decoded at once
 # Transmittance below which a ray ends. In the first pass the weights place samples, and a floor of
 # 1e-2 is added to them: there a hundredth of what shows moves a sample by 1e-4 of a bin.
-CLEAR, CLEAR_FIRST = 1e-4, 1e-6
-UNSEEN = 4e-4  # weights whose colours are left out may add up to this along one ray
+CLEAR, CLEAR_FIRST = 1e-5, 1e-6
+UNSEEN = 2e-5  # weights whose colours are left out may add up to this along one ray
 STRAIGHT = 20.0  # from where softplus is the identity
 CORNERS = 4  # texels of a plane that a point lies between
 
@@ -199,26 +199,26 @@ class _Block:
     def marched(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the intervals, depths in their order, and that order."""
         samples = self.quadrature.samples
-        weight = self._first()
+        weight, end = self._first()
         if not self.quadrature.further:
             order = torch.arange(samples, device=weight.device, dtype=torch.int64)
             return weight, self.z, order.expand(self.z.shape)
-        first = self.z[:, :samples]
-        known = self.known[:, :samples]
-        end = torch.where(known, first, -torch.inf).amax(dim=-1, keepdim=True)
-        complete = known[:, -1:]
-        self.z[:, samples:] = further_depths(first, weight, self.quadrature)
-        self._look((self.z <= end) | complete)
+        self.z[:, samples:] = further_depths(self.z[:, :samples], weight, self.quadrature)
         z, order = self.z.sort(dim=-1)
-        weight, clear = self._weights(z, order)
-        through = (clear > CLEAR) & ~complete[:, 0]
+        self._look(self.z <= end)
+        weight, clear = self._weights(z, order, end)
+        through = (clear > CLEAR) & (end[:, 0] < torch.inf)
         if bool(through.any()):
-            self._look(through[:, None].expand(self.known.shape))
-            weight, _ = self._weights(z, order)
+            end = torch.where(through[:, None], torch.inf, end)
+            self._look(self.z <= end)
+            weight, _ = self._weights(z, order, end)
         return weight, z, order
 
-    def _first(self) -> Tensor:
-        """Weights of the first pass, some samples of the rays that go on at a time."""
+    def _first(self) -> tuple[Tensor, Tensor]:
+        """Weights of the first pass, and the depth, shape = (n, 1), at which each ray ends.
+
+        Some samples of the rays that go on are asked for at a time. Infinite is no end.
+        """
         samples = self.quadrature.samples
         alpha = self.z.new_zeros((len(self.z), samples - 1))
         clear = torch.ones_like(self.length[:, 0])
@@ -238,7 +238,11 @@ class _Block:
                 going = every[going][on]
                 if not len(going):
                     break
-        return _weights(alpha)[0]
+        left = (1 - alpha + EPSILON).cumprod(dim=-1)
+        ended = left <= CLEAR_FIRST
+        last = ended.to(torch.uint8).argmax(dim=-1, keepdim=True) + 1
+        end = torch.where(ended[:, -1:], self.z.gather(1, last), torch.inf)
+        return alpha * functional.pad(left, (1, -1), value=1.0), end
 
     def _look_on(self, ray: slice | Tensor, start: int, stop: int) -> None:
         """The next samples of the first pass, of some rays."""
@@ -257,11 +261,13 @@ class _Block:
         self.raw.view(self.z.numel(), -1)[at] = self.marcher.decoded(points)
         self.known |= wanted
 
-    def _weights(self, z: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+    def _weights(self, z: Tensor, order: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
+        """Weights of the intervals in front of the end, and what passes all of them, (n,)."""
         density = self.raw[..., 0].gather(1, order)
         alpha = alphas(z, density, self.length, self.quadrature)
-        known = self.known.gather(1, order)
-        return _weights(torch.where(known[:, 1:] & known[:, :-1], alpha, 0))
+        alpha = torch.where(z[:, 1:] <= end, alpha, 0)
+        left = (1 - alpha + EPSILON).cumprod(dim=-1)
+        return alpha * functional.pad(left, (1, -1), value=1.0), left[:, -1]
 
     def coloured(self, share: Tensor) -> Tensor:
         """Radiance, shape = (n, 32), of what each sample has to do with it, (n, samples)."""
@@ -282,9 +288,3 @@ class _Block:
             per_sample_weights=share.flatten()[at],
         )
         return summed[:, 1:]
-
-
-def _weights(alpha: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights of intervals, and what passes all of them, shape = (n,)."""
-    clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha + EPSILON), dim=-1).cumprod(dim=-1)
-    return alpha * clear[:, :-1], clear[:, -1]
