@@ -70,7 +70,8 @@ def cameras_from(
     llff = features_of(spec).llff
     free = fov is not None or spec.camera.orthographic
     # Their proportions do not matter when their lenses are not used.
-    cameras = read_from(path, lambda file: read_poses(file, None if free else size, llff))
+    usual = None if free else (spec.size, spec.size)
+    cameras = read_from(path, lambda file: read_poses(file, None if free else size, llff, usual))
     if free and (cameras.intrinsics or cameras.fov is not None):
         why = "--fov replaces" if fov is not None else f"{spec.name} has parallel rays, unlike"
         log.warning("%s the lenses of %s, which are not used.", why, path)

@@ -20,6 +20,7 @@ from graf_cli.rendering.fast.attempt import Attempt, Attempts, Fallback
 from graf_cli.rendering.fast.audit import GridBrokenError
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import (
+    DTYPES,
     LADDER,
     LIGHT,
     PROBES,
@@ -29,6 +30,7 @@ from graf_cli.rendering.fast.proof import (
     THOROUGH,
     Outcome,
     Proof,
+    Used,
     after_broken_grid,
     merged,
     probes,
@@ -37,12 +39,18 @@ from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
 from graf_cli.rendering.tracer import Tracer, columns
 from graf_cli.scene.camera import Camera, along_axis
-from graf_cli.scene.volume import Colourless, Scene, Scenes
+from graf_cli.scene.volume import Colourless, Painting, Scene, Scenes, Windows
 from graf_cli.syntax import Precision
 
 __all__ = ["Frame", "Image", "RenderOptions", "Renderer", "Rgb", "Series", "Shot"]
 
 CAREFULLY = "rendering it more carefully"
+LEVEL = 1 / 255  # that a colour painted at reduced precision may be off
+WINDOWS_FIRST = 3  # parts of a series' first picture that are painted exactly as well
+SELDOM = 4  # one of so many later pictures has a part painted exactly, where it is float32
+_names: dict[torch.dtype, Used] = {
+    torch.float32: "float32", torch.bfloat16: "bfloat16", torch.float16: "float16",
+}  # fmt: skip
 
 log = logging.getLogger("graf")
 
@@ -78,11 +86,15 @@ class RenderOptions:
 
 @dataclass(frozen=True, eq=False)
 class _Made:
-    """A picture, shape = (H·W, 5), where it was kept, and what it took."""
+    """A picture, shape = (H·W, 5), where it was kept, and what it took.
+
+    Where a 2-D stage follows and has been faster done, `rgb` is the finished picture, (3, H, W).
+    """
 
     picture: Tensor
     fallback: Fallback
     outcome: Outcome
+    rgb: Tensor | None = None
 
 
 class Renderer:
@@ -164,7 +176,7 @@ class Renderer:
             planes = None if apart is None else _axial(shot.camera, apart[:, -2:])
             if planes is None and (surface or shot.composited):
                 planes = self._surface(shot, scene)
-            frame = self._finished(shot, scene, made.picture, planes)
+            frame = self._finished(shot, scene, made, planes)
         return frame if apart is None else replace(frame, masks=_masks(shot, apart))
 
     def _made(self, shot: Shot, series: Series) -> _Made:
@@ -172,16 +184,19 @@ class Renderer:
         if self.options.exact or scene.draws is not None:
             return self._plain(shot)
         if scene.march is not None:
+            if scene.windows is not None:
+                return self._painted(shot, series)
             return self._marched(shot, scene)
         return self._plain(shot) if scene.fast is None else self._proven(shot, series)
 
-    def _finished(self, shot: Shot, scene: Scene, carried: Tensor, surface: Tensor | None) -> Frame:
+    def _finished(self, shot: Shot, scene: Scene, made: _Made, surface: Tensor | None) -> Frame:
         """A frame whose colours come out of a 2-D stage, with opacity and depth where given."""
         assert scene.finish is not None
         raster = _rastered(scene, shot).camera
-        planes = _axial(raster, carried).view(raster.height, raster.width, -1)
+        planes = _axial(raster, made.picture).view(raster.height, raster.width, -1)
         radiance = planes[..., :-2].permute(2, 0, 1)
-        rgb = scene.finish(radiance).permute(1, 2, 0)
+        rgb = scene.finish(radiance) if made.rgb is None else made.rgb
+        rgb = rgb.permute(1, 2, 0)
         height, width = shot.camera.height, shot.camera.width
         if rgb.shape != (height, width, 3):
             size = f"{rgb.shape[1]} × {rgb.shape[0]}"
@@ -254,6 +269,88 @@ class Renderer:
         outcome = Outcome(path="fast", evaluated=samples, coloured=samples, possible=samples)
         return _Made(picture, Fallback(), outcome.proved(probed, difference))
 
+    def _painted(self, shot: Shot, series: Series) -> _Made:
+        """By the scene's own march and the fastest painting that keeps the promise.
+
+        As `_proven`: the first picture of its series says where the others start.
+        """
+        leads = shot.key == series.first.key
+        fallback = self._fallbacks.get(series.key)
+        if fallback is None:
+            first = self._attempt_to_paint(series.first, Fallback(), thorough=True)
+            fallback = first.fallback
+            remember(self._fallbacks, series.key, fallback)
+            if leads:
+                return first
+            # It is not one of the pictures asked for, but what it proves counts.
+            unseen = replace(first.outcome, evaluated=0, coloured=0, possible=0)
+            self.outcome = merged(self.outcome, unseen)
+        return self._attempt_to_paint(shot, fallback, thorough=False)
+
+    def _attempt_to_paint(self, shot: Shot, fallback: Fallback, *, thorough: bool) -> _Made:
+        scene = self._tracer.scene(shot)
+        assert scene.windows is not None
+        if fallback.rung:
+            return self._plain(shot)
+        picture, samples = self._tracer.marched(shot, radiance=True), self._tracer.samples(shot)
+        ways = self._paintings(scene)
+        looked_at = fallback.precision < len(ways) and (
+            ways[fallback.precision].dtype != torch.float32 or shot.seed % SELDOM == 0
+        )
+        windows = WINDOWS_FIRST if thorough else int(looked_at)
+        probed = PROBES_FIRST if thorough else PROBES
+        difference = self._differing(shot, scene, picture, probed)
+        truths = []
+        for pixels in self._places(shot, scene, picture, windows):
+            seen = columns(self._tracer.march(shot, self._tracer.rays(shot, pixels), pixels))
+            difference = max(difference, _apart(picture[pixels], seen))
+            truths.append(_window(scene.windows, shot.camera, seen, int(pixels[0])))
+        probed += windows * scene.windows.side**2
+        if difference <= PROMISE:
+            radiance = _raster_of(shot.camera, picture)
+            for at in range(fallback.precision, len(ways)):
+                rgb = ways[at].paint(radiance)
+                off = max((_off(rgb, *truth) for truth in truths), default=0.0)
+                log.debug(
+                    "picture %s: painted in %s, largest difference %.1e in %d windows, %.1e on "
+                    "%d rays", _name(shot), ways[at].dtype, off, windows, difference, probed,
+                )  # fmt: skip
+                if off <= (PROMISE if ways[at].dtype == torch.float32 else LEVEL):
+                    outcome = Outcome(
+                        path="fast", precision=_names[ways[at].dtype],
+                        evaluated=samples, coloured=samples, possible=samples,
+                    ).proved(probed, max(difference, off))  # fmt: skip
+                    return _Made(picture, Fallback(precision=at), outcome, rgb)
+        log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
+        return self._plain(shot)
+
+    def _paintings(self, scene: Scene) -> list[Painting]:
+        """Ways to paint that the precision asked for allows, the exact one last."""
+        assert scene.finish is not None
+        asked = self.options.precision
+        allowed = [
+            one
+            for one in scene.paintings
+            if asked == "auto" or one.dtype in (torch.float32, DTYPES[asked])
+        ]
+        return [*allowed, Painting(torch.float32, scene.finish)]
+
+    def _places(self, shot: Shot, scene: Scene, picture: Tensor, count: int) -> list[Tensor]:
+        """Pixels of some windows of a raster, row by row, around probes of its outlines."""
+        assert scene.windows is not None
+        side, step = scene.windows.side, scene.windows.step
+        width, height = shot.camera.width, shot.camera.height
+        opacity = picture[:, -2].view(height, width)
+        along = torch.arange(side, device=picture.device, dtype=torch.int64)
+        found = []
+        for probe in probes(opacity, count, shot.seed).tolist():
+            row, column = (
+                min(max(at - side // 2, 0), most - side) // step * step
+                for at, most in ((probe // width, height), (probe % width, width))
+            )
+            found.append(((row + along[:, None]) * width + column + along).flatten())
+        return found
+
     def _differing(self, shot: Shot, scene: Scene, picture: Tensor, count: int) -> float:
         """Largest difference of radiance and opacity on some rays, the exact integrator's known.
 
@@ -262,8 +359,7 @@ class Renderer:
         opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
         pixels = probes(opacity, count, shot.seed).to(device=picture.device)
         seen = columns(self._tracer.march(shot, self._tracer.rays(shot, pixels), pixels, scene))
-        size = max(1.0, float(seen[:, :-2].abs().amax())) if seen.shape[-1] > 2 else 1.0
-        return float((picture[pixels] - seen)[:, :-1].abs().amax()) / size
+        return _apart(picture[pixels], seen)
 
     def _proven(self, shot: Shot, series: Series) -> _Made:
         """The picture, by the first way from where its series stands that keeps the promise."""
@@ -333,14 +429,34 @@ def _rastered_series(scene: Scene, series: Series) -> Series:
     return series if scene.raster is None else replace(series, first=_rastered(scene, series.first))
 
 
+def _apart(ours: Tensor, theirs: Tensor) -> float:
+    """Largest difference of radiance and opacity, that of features beyond 1 relative to them."""
+    size = max(1.0, float(theirs[:, :-2].abs().amax())) if theirs.shape[-1] > 2 else 1.0
+    return float((ours - theirs)[:, :-1].abs().amax()) / size
+
+
+def _raster_of(camera: Camera, picture: Tensor) -> Tensor:
+    """Radiance as a 2-D stage takes it, shape = (channels, h, w)."""
+    return picture[:, :-2].reshape(camera.height, camera.width, -1).permute(2, 0, 1)
+
+
+def _window(windows: Windows, camera: Camera, seen: Tensor, first: int) -> tuple[Tensor, int, int]:
+    """The finished pixels that hang on a window of the raster, and where they begin."""
+    radiance = seen[:, :-2].reshape(windows.side, windows.side, -1).permute(2, 0, 1)
+    return windows.finish(radiance, first // camera.width, first % camera.width)
+
+
+def _off(rgb: Tensor, truth: Tensor, top: int, left: int) -> float:
+    """Largest difference of a finished picture from a part of the exact one."""
+    height, width = truth.shape[1:]
+    part = rgb[:, top : top + height, left : left + width]
+    return float((part - truth).abs().nan_to_num(nan=torch.inf).amax())
+
+
 def _finished_difference(scene: Scene, shot: Shot, ours: Tensor, theirs: Tensor) -> float:
     """Largest difference of the colours that a 2-D stage makes of two rasters."""
     assert scene.finish is not None
-    height, width = shot.camera.height, shot.camera.width
-    ours, theirs = (
-        scene.finish(picture[:, :-2].reshape(height, width, -1).permute(2, 0, 1))
-        for picture in (ours, theirs)
-    )
+    ours, theirs = (scene.finish(_raster_of(shot.camera, picture)) for picture in (ours, theirs))
     return float((ours - theirs).abs().amax())
 
 

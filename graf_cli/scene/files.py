@@ -114,7 +114,7 @@ def check_rows(path: Path, matrices: Array) -> list[list[float]]:
     if matrices.ndim != 3 or matrices.shape[1:] not in ((3, 4), (4, 4)):
         raise UsageError(
             f"{path} holds an array of shape {matrices.shape}; cameras are n × 3 × 4, n × 4 × 4, "
-            "or n × 17 as LLFF writes them."
+            "n × 17 as LLFF writes them, or n × 25."
         )
     if len(matrices) > MOST:
         raise UsageError(f"{path} holds {len(matrices):,} cameras; split it into {MOST:,} each.")

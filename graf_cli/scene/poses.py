@@ -1,4 +1,4 @@
-"""Cameras from files: NumPy arrays, LLFF's poses_bounds, transforms.json, camera_path.json."""
+"""Cameras from files: NumPy arrays, labels, LLFF's poses_bounds, and three kinds of JSON."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from graf_cli.errors import UsageError
 from graf_cli.scene.camera_path import from_camera_path
 from graf_cli.scene.files import Poses, Size, check_rows, fitted, read_json
 from graf_cli.scene.intrinsics import Intrinsics
+from graf_cli.scene.labels import KEY, NUMBERS, from_document, from_labels
 from graf_cli.scene.llff import placed
 from graf_cli.scene.transforms import from_transforms
 
@@ -24,19 +25,27 @@ LLFF_NUMBERS = 17  # of a row: 3 × 5, and the bounds
 LlffFrame = Literal["as stored", "recentred", "spherified"]
 
 
-def read_poses(path: Path, size: Size | None = None, llff: LlffFrame = "as stored") -> Poses:
+def read_poses(
+    path: Path,
+    size: Size | None = None,
+    llff: LlffFrame = "as stored",
+    usual: Size | None = None,
+) -> Poses:
     """Read cameras.
 
     Parameters
     ----------
     path : Path
-        ``.npy`` or ``.npz`` (`poses`, or its only array) of shape n × 3 × 4, n × 4 × 4 or, as
-        LLFF writes it, n × 17; or a ``.json``: nerfstudio's transforms.json or camera_path.json.
+        ``.npy`` or ``.npz`` (`poses`, or its only array) of shape n × 3 × 4, n × 4 × 4, n × 17 as
+        LLFF writes it, or n × 25, see `graf_cli.scene.labels`; or a ``.json``: nerfstudio's
+        transforms.json or camera_path.json, or a data set's dataset.json of labels.
     size : (int, int), optional
         Width and height that are wanted; intrinsics are scaled to it.
     llff : str
         Frame of the model that the cameras of an LLFF file are taken into; see
         `graf_cli.scene.llff`.
+    usual : (int, int), optional
+        The model's, for labels, which do not say one.
 
     Raises
     ------
@@ -46,12 +55,16 @@ def read_poses(path: Path, size: Size | None = None, llff: LlffFrame = "as store
     """
     if path.suffix.lower() == ".json":
         document = read_json(path)
+        if KEY in document:
+            return from_document(path, document, size or usual)
         read = from_camera_path if "camera_path" in document else from_transforms
         return read(path, document, size)
     arrays = read_arrays(path)
     if "poses" not in arrays and len(arrays) != 1:
         raise UsageError(f"{path} holds the arrays {sorted(arrays)}; name the cameras `poses`.")
     matrices = arrays["poses"] if "poses" in arrays else next(iter(arrays.values()))
+    if matrices.shape[-1:] == (NUMBERS,):
+        return from_labels(path, matrices, size or usual)
     if matrices.ndim == 2 and matrices.shape[1] == LLFF_NUMBERS:
         return _from_llff(path, matrices, size, llff)
     return Poses(check_rows(path, matrices))

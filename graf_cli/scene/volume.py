@@ -88,6 +88,8 @@ class Quadrature:
         near + t (far − near).
     last : str
         The last interval by the left rule: ``infinite``, or ``nothing``, of no length.
+    shift : float
+        Steps by which the first depths are moved back, where nothing is drawn.
     """
 
     samples: int
@@ -103,6 +105,7 @@ class Quadrature:
     last_back: bool = False
     depths: Literal["ends", "near"] = "ends"
     last: Literal["infinite", "nothing"] = "infinite"
+    shift: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +158,43 @@ class FastVolume(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Painting:
+    """A faster way to the picture that `Scene.finish` makes.
+
+    Attributes
+    ----------
+    dtype : torch.dtype
+        Of its products; less than float32 may be off by a level of 8 bits.
+    paint : callable
+        As `Scene.finish`.
+    """
+
+    dtype: torch.dtype
+    paint: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """A 2-D stage on windows of the raster, whose middles come out as they do of the whole.
+
+    Attributes
+    ----------
+    side : int
+        Of a window, in pixels of the raster; it may be that of the raster.
+    step : int
+        Windows begin at multiples of it.
+    finish : callable
+        Of what is given to `Scene.finish`, in a window, (channels, side, side), and where that
+        begins, row and column: the finished pixels that hang on the window alone, (3, h, w), and
+        where these begin in the finished picture.
+    """
+
+    side: int
+    step: int
+    finish: Callable[[Tensor, int, int], tuple[Tensor, int, int]]
+
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """One object or more, ready to be seen from everywhere.
 
@@ -195,6 +235,11 @@ class Scene:
     masks : callable or None
         The same scene, seen as its objects' masks: radiance is one channel an object, how much of
         the light that is stopped it stops. It has no 2-D stage.
+    paintings : tuple of Painting
+        Faster ways to what `finish` makes, the fastest first.
+    windows : Windows or None
+        How finished pixels are held against the exact ones without painting all of them; None
+        leaves the whole picture.
     surface : str
         Where depth and opacity come from when a 2-D stage follows: from the ``raster``, enlarged,
         or from a march of their own at the finished ``picture``'s size.
@@ -213,6 +258,8 @@ class Scene:
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None
     masks: Callable[[], Scene] | None = None
+    paintings: tuple[Painting, ...] = ()
+    windows: Windows | None = None
     surface: Literal["raster", "picture"] = "raster"
     raw: Callable[[Tensor], Tensor] | None = None
 

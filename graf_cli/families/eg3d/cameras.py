@@ -15,31 +15,13 @@ from torch import Tensor
 from graf_cli.arrays import Array
 from graf_cli.families.eg3d.spec import Spec
 from graf_cli.scene.camera import Camera, Rays
+from graf_cli.scene.labels import TO_OURS, TO_THEIRS, label_of, lens_of
 
-TO_OURS = (2, 0, 1)  # their axis for each of ours
-TO_THEIRS = (1, 2, 0)
-FLIPPED = np.array([1.0, -1.0, -1.0, 1.0])  # columns: OpenCV's axes to OpenGL's and back
-
-
-def pose_of_label(label: Array) -> Array:
-    """Our camera to world, shape = (3, 4), of a label, shape = (25,)."""
-    theirs = np.asarray(label, np.float64)[:16].reshape(4, 4)[:3]
-    ours: Array = theirs[[*TO_OURS]] * FLIPPED
-    return ours
-
-
-def label_of(pose: Array, intrinsics: Array) -> Array:
-    """The label, shape = (25,), of our camera to world, shape = (3, 4).
-
-    Parameters
-    ----------
-    pose : ndarray, shape = (3, 4)
-    intrinsics : ndarray, shape = (3, 3)
-        Divided by the size of the picture.
-    """
-    theirs = np.eye(4)
-    theirs[:3] = (pose * FLIPPED)[[*TO_THEIRS]]
-    return np.concatenate([theirs.ravel(), np.asarray(intrinsics, np.float64).ravel()])
+__all__ = [
+    "TO_OURS", "TO_THEIRS", "box_ends", "default_pose", "elevation_of_pitch", "filled",
+    "focal_of_diagonal", "intrinsics_of", "label_of", "label_of_camera", "looking_at", "orbit",
+    "rays_of_label",
+]  # fmt: skip
 
 
 def intrinsics_of(focal: float) -> Array:
@@ -107,7 +89,7 @@ def rays_of_label(label: Array, n: int, near: float, far: float, *, dtype: torch
 
 def label_of_camera(camera: Camera) -> Array:
     """The label of one of our cameras."""
-    return label_of(camera.pose, intrinsics_of(camera.focal / camera.width))
+    return label_of(camera.pose, lens_of(camera.lens, (camera.width, camera.height)))
 
 
 # the box

@@ -286,20 +286,35 @@ class Superresolution(nn.Module):
 
     def forward(self, features: Tensor, w: Tensor) -> Tensor:
         """Of features, shape = (32, h, w) in [−1, 1], the picture, shape = (3, H, W), likewise."""
-        x = self.resized(features[None])
+        return self.painted(self.resized(features[None]), w)
+
+    def painted(self, x: Tensor, w: Tensor, top: int = 0, left: int = 0) -> Tensor:
+        """The picture, shape = (3, H, W), of features at the first block's size, (1, 32, h, w).
+
+        Of a part of them, whose first row and column are said, all but its border is as in the
+        whole picture.
+        """
         image = x[:, :3]
         for block in (self.block0, self.block1):
-            noise = [layer.noise_const if layer.noisy else None for layer in block.layers]
+            times = 2 if block.up else 1
+            top, left = times * top, times * left
+            rows, columns = (
+                slice(a, a + times * n) for a, n in zip((top, left), x.shape[2:], strict=True)
+            )
+            noise = [
+                layer.noise_const[rows, columns] if layer.noisy else None for layer in block.layers
+            ]
             x, image = block(x, image, (w, w, w), noise)
         return image[0]
 
-    def resized(self, x: Tensor) -> Tensor:
-        """Features, shape = (1, 32, h, w), at the size that the first block takes."""
+    def resized(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        """Features, shape = (1, 32, h, w), at the size that the first block takes, or another."""
         n = self.spec.stage_input
-        if x.shape[-1] == n:
+        size = size or (n, n)
+        if x.shape[2:] == size:
             return x
         return functional.interpolate(
-            x, size=(n, n), mode="bilinear", align_corners=False, antialias=self.spec.antialias
+            x, size=size, mode="bilinear", align_corners=False, antialias=self.spec.antialias
         )
 
 

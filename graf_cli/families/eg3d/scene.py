@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -22,16 +23,19 @@ from graf_cli.families.eg3d.cameras import (
     label_of,
     label_of_camera,
 )
+from graf_cli.families.eg3d.fold import SHIFTED, WIDENED, Marcher
 from graf_cli.families.eg3d.network import Decoder, Generator, Superresolution
+from graf_cli.families.eg3d.paint import Paint, painter
 from graf_cli.families.eg3d.spec import FOLLOW, OWN, PLANE_CHANNELS, Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.camera import rays as camera_rays
 from graf_cli.scene.codes import Code, Subject
-from graf_cli.scene.volume import Draws, Quadrature, Scene
+from graf_cli.scene.kernels import scouting_dtype
+from graf_cli.scene.volume import Draws, Painting, Quadrature, Scene, Windows
 
+STAGE_REACH = 4  # pixels that the stage takes around one that it paints, as measured
+STAGE_CORE = 8  # pixels that a part of the picture is to have beside these
 HALF = 0.5  # of a step: where the first samples lie when nothing is drawn
-WIDENED = 1.002  # of the sigmoid of features, as mip-NeRF has it
-SHIFTED = 0.001
 NOISE = ("none", "const", "random")
 
 
@@ -107,6 +111,50 @@ class Stage:
             found = found + (1 - radiance[PLANE_CHANNELS:])
         return found * 2 - 1
 
+    def windows(self) -> Windows:
+        """How parts of the picture are finished."""
+        spec = self.network.spec
+        n, m = spec.raster, spec.stage_input
+        common = math.gcd(n, m)
+        step = n // common
+        # What resizing brings from beside a pixel, and what convolutions do, both to be left out.
+        margin = STAGE_REACH + (0 if n == m else math.ceil(max(m / n, 1)) + 1)
+        side = math.ceil((2 * margin + STAGE_CORE) * n / m / step) * step
+        side = min(side, n)
+        return Windows(side, step, partial(self._window, margin=margin))
+
+    def _window(
+        self, radiance: Tensor, row: int, column: int, *, margin: int
+    ) -> tuple[Tensor, int, int]:
+        spec = self.network.spec
+        n, m = spec.raster, spec.stage_input
+        top, left = row * m // n, column * m // n
+        high, wide = (side * m // n for side in radiance.shape[1:])
+        x = self.network.resized(self.features(radiance)[None], (high, wide))
+        image = self.network.painted(x, self.w, top, left)
+        # Beyond the picture there is nothing to be missed.
+        above, before = (margin if start else 0 for start in (top, left))
+        below, behind = (margin if stop < m else 0 for stop in (top + high, left + wide))
+        times = spec.size // m
+        rows = slice(times * above, times * (high - below))
+        columns = slice(times * before, times * (wide - behind))
+        found = ((image[:, rows, columns] + 1) / 2).clamp(0, 1)
+        return found, times * (top + above), times * (left + before)
+
+    def paintings(self) -> tuple[Painting, ...]:
+        """What is faster on the device, the fastest first."""
+        return tuple(Painting(dtype, _Painted(self, dtype)) for dtype in self._faster())
+
+    def _faster(self) -> list[torch.dtype]:
+        device = self.w.device
+        if device.type == "cuda":
+            # The authors' own way, where their file says so.
+            return [torch.float16] if self.network.spec.stage_clamp is not None else []
+        if device.type != "cpu":
+            return []
+        scouting = scouting_dtype(device)
+        return [torch.float32] if scouting == torch.float32 else [scouting, torch.float32]
+
     def raw(self, radiance: Tensor) -> Tensor:
         """The colours that were marched, shape = (3, n, n), from 0 to 1."""
         return ((self.features(radiance)[:3] + 1) / 2).clamp(0, 1)
@@ -114,6 +162,22 @@ class Stage:
     def __call__(self, radiance: Tensor) -> Tensor:
         """The picture from 0 to 1; what the network paints beyond that is cut off."""
         return ((self.image(radiance) + 1) / 2).clamp(0, 1)
+
+
+class _Painted:
+    """A painting whose weights are made when it is first used, and kept."""
+
+    def __init__(self, stage: Stage, dtype: torch.dtype) -> None:
+        self.stage, self.dtype = stage, dtype
+        self._paint: Paint | None = None
+
+    def __call__(self, radiance: Tensor) -> Tensor:
+        """As `Stage`."""
+        stage = self.stage
+        if self._paint is None:
+            self._paint = painter(stage.network, stage.w, self.dtype)
+        image = self._paint(stage.network.resized(stage.features(radiance)[None])[0])
+        return ((image + 1) / 2).clamp(0, 1)
 
 
 # codes
@@ -277,19 +341,24 @@ def scene_of(
         kept=True,
         blurred=True,
         even="centres",
+        shift=HALF,
     )
     stage = Stage(network.superresolution, ws[-1], spec.white)
     digest = hashlib.blake2b(msgspec.json.encode(spec) + key, digest_size=16).digest()
+    volume = PlaneVolume(spec, planes, network.decoder)
     return Scene(
-        passes=(PlaneVolume(spec, planes, network.decoder),),
+        passes=(volume,),
         quadrature=quadrature,
         key=digest,
         geometry=digest,
         empty_below=None,
         warp=_ends(spec),
-        draws=_draws(quadrature, state, planes.device),
+        draws=None if state is None else _draws(quadrature, state, planes.device),
+        march=Marcher(spec, quadrature, planes, volume.projections, network.decoder),
         raster=lambda camera: raster(spec, camera),
         finish=stage,
+        paintings=stage.paintings(),
+        windows=stage.windows(),
         raw=stage.raw,
     )
 
@@ -322,14 +391,11 @@ def _ends(spec: Spec) -> Callable[[Rays, Camera], Rays]:
 
 
 def _draws(
-    quadrature: Quadrature, state: Tensor | None, device: torch.device
+    quadrature: Quadrature, state: Tensor, device: torch.device
 ) -> Callable[[Camera], Draws]:
     def draws(camera: Camera) -> Draws:
-        """Half a step of jitter, or what the authors' program draws."""
+        """What the authors' program draws."""
         count = camera.width * camera.height
-        if state is None:
-            half = torch.full((1, 1), HALF, device="cpu", dtype=torch.float32)
-            return Draws(half.expand(count, quadrature.samples).to(device=device))
         generator = torch.Generator(device="cpu")
         generator.set_state(state)
         jitter, quantiles = (

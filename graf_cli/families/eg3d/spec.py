@@ -217,6 +217,6 @@ def features(spec: Spec) -> Features:
         sizes=(spec.size,),
         samples=spec.samples,
         further=spec.further,
-        fast=False,
+        fast=True,
         jitter=True,
     )

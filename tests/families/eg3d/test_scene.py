@@ -41,10 +41,10 @@ def camera(model: Model, azimuth: float = 0.0, n: int = 8) -> Camera:
 def seen(scene: Scene, view: Camera, some: slice | None = None) -> Tensor:
     found = rays(view, device=CPU, dtype=torch.float32)
     assert scene.warp is not None
-    assert scene.draws is not None
     pixel = torch.arange(len(found), device=CPU, dtype=torch.int64)[some or slice(None)]
     warped: Rays = scene.warp(found[pixel], view)
-    return integrate(scene, warped, chunk=999, pixel=pixel, draws=scene.draws(view)).radiance
+    draws = None if scene.draws is None else scene.draws(view)
+    return integrate(scene, warped, chunk=999, pixel=pixel, draws=draws).radiance
 
 
 def test_a_seed_is_the_authors_seed() -> None:

@@ -1,0 +1,312 @@
+"""A turntable frame of EG3D at its released size, rebuilt plainly and by `graf`'s ways.
+
+    python -m benchmarks.eg3d [--threads 1] [--frames 4] [--raster 64|128] [--field dense|head]
+
+Weights of the released shapes: time hangs on them alone but for what rays can leave out, so that
+there are two fields. `dense` is of random numbers: nearly everywhere something, so that next to
+nothing can be left out. `head` is the same with planes and a decoder that make an opaque ball of
+0.3 before nothing, as a photograph of a person has it.
+
+The plain rebuild has the authors' structure of work: planes, modulated weights and all are made
+again for every frame, every sample of both passes is looked up and decoded at once, convolutions
+are plain ones. All ways run in this one process, in turn, so that their ratios mean something on a
+busy machine; each frame is timed alone and the fastest is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from graf_cli.families.eg3d.cameras import default_pose, intrinsics_of, label_of, rays_of_label
+from graf_cli.families.eg3d.family import FAMILY
+from graf_cli.families.eg3d.fold import Marcher
+from graf_cli.families.eg3d.network import (
+    GAIN,
+    SLOPE,
+    Decoder,
+    Generator,
+    Layer,
+    SynthesisBlock,
+    clamped,
+    doubled,
+    low_pass,
+    modulated,
+)
+from graf_cli.families.eg3d.scene import (
+    PlaneVolume,
+    backbone_noise,
+    expanded,
+    legacy_code,
+    scene_of,
+)
+from graf_cli.families.eg3d.spec import FACES_FOCAL, Spec
+from graf_cli.model.manifest import builtin_manifest, read_manifest
+from graf_cli.rendering.integrator import composite, integrate, sample
+from graf_cli.rendering.tracer import CPU_CHUNK
+from graf_cli.scene.camera import Rays
+from graf_cli.scene.quadrature import alphas, first_depths, further_depths, weights
+from graf_cli.scene.volume import Scene
+
+PLAIN = "plain rebuild"
+BALL = 0.3  # radius, world units; the box is 1
+F32 = torch.float32
+
+
+def released(raster: int) -> Spec:
+    """The released faces."""
+    name = f"eg3d-ffhq-rebalanced{'' if raster == 128 else '-64'}:512"
+    [spec] = [one for one in read_manifest(builtin_manifest()) if one.name == name]
+    assert isinstance(spec.settings, Spec)
+    return spec.settings
+
+
+def random_network(spec: Spec) -> Generator:
+    """Weights whose pictures have contrast."""
+    torch.manual_seed(0)
+    meta = Generator(spec, device=torch.device("meta"), dtype=F32)
+    weights = {}
+    for name, tensor in meta.state_dict().items():
+        x = torch.randn(tensor.shape, device="cpu", dtype=F32)
+        size = {"noise_strength": 0.05, "bias": 0.2}.get(name.rpartition(".")[2], 1.0)
+        if name.endswith("torgb.weight"):
+            size = 0.2
+        elif "affine.weight" in name or ("mapping" in name and name.endswith("weight")):
+            size = 1 / math.sqrt(tensor.shape[-1])
+        elif name.startswith("decoder") and name.endswith("weight"):
+            size = 3 / math.sqrt(tensor.shape[-1])
+        weights[name] = x * size + (1.0 if name.endswith("affine.bias") else 0.0)
+    network = FAMILY.network(spec, {"generator": weights}, device=torch.device("cpu"))
+    assert isinstance(network, Generator)
+    return network
+
+
+def ball(spec: Spec, planes: Tensor, decoder: Decoder) -> Tensor:
+    """Planes whose density is that of a ball; the other channels stay as they are."""
+    n = planes.shape[-1]
+    at = ((torch.arange(n, device="cpu", dtype=F32) + 0.5) / n - 0.5) * spec.box
+    made = planes.clone()
+    # x² + y² + z² of the planes (x, y), (x, z), (z, x), which are averaged: rows are the second.
+    square = at**2
+    made[0, 0] = 3 * square[:, None].expand(n, n)
+    made[1, 0] = 3 * square[:, None].expand(n, n)
+    made[2, 0] = 3 * square[:, None].expand(n, n)
+    decoder.out.weight[0] = 0
+    decoder.out.weight[0, 0] = -400.0
+    decoder.hidden.weight[0] = 0
+    decoder.hidden.weight[0, 0] = 10.0
+    decoder.hidden.bias[0] = 0
+    inside = 10 * BALL**2
+    decoder.out.bias[0] = 400.0 * math.log1p(math.exp(inside))
+    return made
+
+
+# the plain rebuild
+
+
+def plain_layer(layer: Layer, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+    """A synthesis layer, equation by equation."""
+    weight = modulated(layer.weight, layer.affine(w[None])[0], demodulate=True)
+    if layer.up:
+        x = functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+        x = low_pass(functional.pad(x, (1, 1, 1, 1)))
+    else:
+        x = functional.conv2d(x, weight, padding=1)
+    if noise is not None:
+        x = x + noise * layer.noise_strength
+    x = functional.leaky_relu(x + layer.bias[:, None, None], SLOPE) * GAIN
+    return clamped(x, layer.clamp)
+
+
+def plain_block(
+    block: SynthesisBlock, x: Tensor | None, image: Tensor | None, ws: list[Tensor],
+    noise: list[Tensor | None],
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """A block, likewise."""
+    x = block.const[None] if x is None else x
+    for layer, w, drawn in zip(block.layers, ws, noise, strict=False):
+        x = plain_layer(layer, x, w, drawn)
+    colours = block.torgb(x, ws[-1])
+    if image is not None:
+        colours = (doubled(image) if block.up else image) + colours
+    return x, colours
+
+
+def plain_planes(network: Generator, ws: Tensor) -> Tensor:
+    """The backbone."""
+    x: Tensor | None = None
+    image: Tensor | None = None
+    row = 0
+    for block in network.backbone.blocks:
+        count = len(block.layers)
+        noise: list[Tensor | None] = [layer.noise_const for layer in block.layers]
+        x, image = plain_block(block, x, image, [*ws[row : row + count + 1]], noise)
+        row += count
+    assert image is not None
+    return image.reshape(3, 32, *image.shape[2:])
+
+
+def plain_march(scene: Scene, rays: Rays) -> Tensor:
+    """Both passes, all samples at once, shape = (n, channels)."""
+    quadrature, volume = scene.quadrature, scene.passes[0]
+    every = quadrature.samples * len(rays)
+    z = first_depths(rays, quadrature)
+    first = sample(scene, volume, rays, z, chunk=every, radiance=True)
+    length = torch.ones_like(rays.near)
+    weight = weights(alphas(z, first.density, length, quadrature))
+    further = further_depths(z, weight, quadrature)
+    more = sample(scene, volume, rays, further, chunk=every, radiance=True)
+    assert first.radiance is not None
+    assert more.radiance is not None
+    z, order = torch.cat((z, further), dim=-1).sort(dim=-1)
+    density = torch.cat((first.density, more.density), dim=-1).gather(-1, order)
+    radiance = torch.cat((first.radiance, more.radiance), dim=1)
+    radiance = radiance.gather(1, order[..., None].expand(*order.shape, radiance.shape[-1]))
+    return composite(type(first)(z, density, radiance), length, quadrature).radiance
+
+
+class PlainVolume(PlaneVolume):
+    """Planes as they come out of the backbone, one channel after the other."""
+
+    def __init__(self, spec: Spec, planes: Tensor, decoder: Decoder) -> None:
+        super().__init__(spec, planes, decoder)
+        self.planes = planes.contiguous()
+
+
+class Ways:
+    """One subject's frames, by every way.
+
+    Parameters
+    ----------
+    spec : Spec
+    network : Generator
+    head : bool
+    """
+
+    def __init__(self, spec: Spec, network: Generator, *, head: bool) -> None:
+        self.spec, self.network, self.head = spec, network, head
+        front = label_of(default_pose(spec), intrinsics_of(FACES_FOCAL))
+        label = torch.as_tensor(front, device="cpu", dtype=F32)
+        self.ws = expanded(spec, network, legacy_code(0, spec.z_dim), "z", label)
+        planes = network.backbone(self.ws, backbone_noise(network, "const"))
+        self.made = ball(spec, planes, network.decoder) if head else planes
+        self.scene = scene_of(spec, network, self.ws, self.made, key=b"")
+
+    def rays(self, frame: int) -> Rays:
+        """Of a frame of a turntable."""
+        spec = self.spec
+        label = label_of(default_pose(spec, 20 * math.sin(frame)), intrinsics_of(FACES_FOCAL))
+        return rays_of_label(label, spec.raster, spec.near or 0, spec.far or 0, dtype=F32)
+
+    def square(self, radiance: Tensor) -> Tensor:
+        """As the 2-D stage takes it."""
+        return radiance.T.reshape(-1, self.spec.raster, self.spec.raster)
+
+    def plain(self, rays: Rays, told: dict[str, float]) -> Tensor:
+        """Planes, march and stage, all made anew."""
+        spec, network = self.spec, self.network
+        planes = timed(told, "  backbone", lambda: plain_planes(network, self.ws))
+        planes = self.made if self.head else planes
+        scene = scene_of(spec, network, self.ws, planes, key=b"")
+        volume = PlainVolume(spec, planes, network.decoder)
+        scene = type(scene)((volume,), scene.quadrature, b"", b"")
+        radiance = timed(told, "  march", lambda: plain_march(scene, rays))
+        x = self.square(radiance)[:32] * 2 - 1
+        return timed(told, "  2-D stage", lambda: self._plain_stage(x))
+
+    def _plain_stage(self, x: Tensor) -> Tensor:
+        stage, w = self.network.superresolution, self.ws[-1]
+        resized = stage.resized(x[None])
+        some, image = plain_block(stage.block0, resized, resized[:, :3], [w, w, w], [None, None])
+        _, image = plain_block(stage.block1, some, image, [w, w, w], [None, None])
+        return ((image[0] + 1) / 2).clamp(0, 1)
+
+    def exact(self, rays: Rays, told: dict[str, float]) -> Tensor:
+        """By the exact integrator; planes are kept."""
+        scene = self.scene
+        assert scene.finish is not None
+        finish = scene.finish
+        seen = timed(told, "  exact march", lambda: integrate(scene, rays, chunk=CPU_CHUNK))
+        radiance = self.square(seen.radiance)
+        return timed(told, "  exact 2-D stage", lambda: finish(radiance))
+
+    def fast(self, rays: Rays, told: dict[str, float]) -> Tensor:
+        """By the fast march and painting."""
+        march, scene = self.scene.march, self.scene
+        assert isinstance(march, Marcher)
+        march.evaluated = 0
+        radiance, _, _ = timed(told, "  fast march", lambda: march(rays, True))
+        square, paint = self.square(radiance), scene.paintings[-1].paint
+        return timed(told, "  fast 2-D stage", lambda: paint(square))
+
+
+T = TypeVar("T")
+
+
+def timed(told: dict[str, float], name: str, run: Callable[[], T]) -> T:
+    """What it makes; the fewest seconds are kept."""
+    start = time.perf_counter()
+    made = run()
+    told[name] = min(told.get(name, math.inf), time.perf_counter() - start)
+    return made
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Print seconds a frame and the ratios to the plain rebuild."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.eg3d", description=__doc__)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--frames", type=int, default=4)
+    parser.add_argument("--raster", type=int, choices=(64, 128), default=64)
+    parser.add_argument("--field", choices=("dense", "head"), default="dense")
+    parser.add_argument("--only", choices=("plain", "exact", "fast"))
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    spec = released(given.raster)
+    ways = Ways(spec, random_network(spec), head=given.field == "head")
+    runs = {PLAIN: ways.plain, "exact integrator": ways.exact, "fast path": ways.fast}
+    if given.only:
+        runs = {name: run for name, run in runs.items() if given.only in name}
+    told: dict[str, float] = {}
+    parts: dict[str, dict[str, float]] = {name: {} for name in runs}
+    largest = 0.0
+    for frame in range(given.frames):
+        rays = ways.rays(frame)
+        made = {
+            name: timed(told, name, partial(run, rays, parts[name])) for name, run in runs.items()
+        }
+        reference = made.get(PLAIN)
+        if reference is not None:
+            largest = max(largest, *(float((reference - x).abs().max()) for x in made.values()))
+    print(
+        f"{spec.size}², rays {spec.raster}², {given.field} field, {given.threads} thread(s), "
+        f"float32, fastest of {given.frames}"
+    )
+    least = told[next(iter(runs))]
+    for name in runs:
+        print(f"{name:22} {told[name]:8.3f} s a frame   {least / told[name]:6.2f} ×")
+        for part, seconds in parts[name].items():
+            print(f"{part:22} {seconds:8.3f}")
+    march = ways.scene.march
+    assert isinstance(march, Marcher)
+    along = spec.samples + spec.further
+    share = march.evaluated / (spec.raster**2 * along)
+    print(f"samples asked for by the fast march: {share:.0%}")
+    print(f"largest difference of a picture: {largest:.1e}")
+    unit = 1 << 30 if sys.platform == "darwin" else 1 << 20  # of ru_maxrss
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    print(f"peak memory of all of it: {peak:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
