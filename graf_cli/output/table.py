@@ -98,7 +98,13 @@ class ExportFormat(Format):
 
 EXPORTS = {
     known.name: known
-    for known in (ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),)
+    for known in (
+        ExportFormat("glb", "one", encoder="shapes.glb", kinds=("mesh",)),
+        ExportFormat("ply", "one", encoder="shapes.ply", kinds=("mesh", "points")),
+        ExportFormat("obj", "one", encoder="shapes.obj", kinds=("mesh",)),
+        ExportFormat("stl", "one", encoder="shapes.stl", kinds=("mesh",)),
+        ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),
+    )
 }  # the first of a kind is the one that folders get
 
 CRF_CODECS = {"h264", "h265", "av1", "vp9"}
