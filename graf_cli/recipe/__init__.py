@@ -44,6 +44,7 @@ from graf_cli.recipe.v2 import ViewAxis as ViewAxis
 from graf_cli.recipe.v2 import values_of as values_of
 from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
+from graf_cli.surfaces.options import Export as Export
 
 MAX_BYTES = 256 << 20  # of a recipe as JSON; rows and poses of many frames are long
 
