@@ -104,6 +104,7 @@ EXPORTS = {
         ExportFormat("obj", "one", encoder="shapes.obj", kinds=("mesh",)),
         ExportFormat("stl", "one", encoder="shapes.stl", kinds=("mesh",)),
         ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),
+        ExportFormat("html", "one", encoder="shapes.page", kinds=("page",)),
     )
 }  # the first of a kind is the one that folders get
 

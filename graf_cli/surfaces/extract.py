@@ -18,6 +18,7 @@ MODULES: dict[Extracted, str] = {
     "mesh": "graf_cli.surfaces.mesh",
     "points": "graf_cli.surfaces.points",
     "grid": "graf_cli.surfaces.grid",
+    "page": "graf_cli.surfaces.page",
 }  # whose `extract(source, export)` makes each kind
 
 

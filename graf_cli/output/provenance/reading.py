@@ -6,6 +6,7 @@ is read, and no name or address inside a file is ever followed.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import struct
@@ -37,6 +38,7 @@ from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
 GLB_JSON = 0x4E4F534A  # the kind of the first part of a glTF file
+ESCAPED = 6  # bytes of a page that stand for one of a text, as do those of &quot;
 
 Entries = Mapping[str, str]
 
@@ -131,6 +133,7 @@ _MAGIC = {
     "npz": rb"PK\x03\x04",
     "exr": rb"\x76\x2f\x31\x01",
     "tar": rb".{257}ustar",
+    "html": rb"<!doctype html>",
     "json": rb"\s*\{",
 }
 
@@ -314,6 +317,13 @@ def _stl(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     return _from_comment(text)
 
 
+def _page(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """The meta elements, which come before the style; by pattern, since graf wrote them."""
+    head, _, _ = stream.read(ESCAPED * MAX_TEXT).partition(b"<style>")
+    found = re.findall(r'<meta name="([^"]*)" content="([^"]*)">', head.decode())
+    return {html.unescape(name): html.unescape(text) for name, text in found}
+
+
 _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "png": _picture,
     "jpeg": _picture,
@@ -328,5 +338,6 @@ _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "ply": _ply,
     "obj": _obj,
     "stl": _stl,
+    "html": _page,
     "json": _json,
 }
