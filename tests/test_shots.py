@@ -82,6 +82,15 @@ def test_a_keyframe_at_equal_distances() -> None:
     assert [at((0, 10, 0), k, Pace(5)) for k in range(5)] == [0, 5, 10, 5, 0]
 
 
+def test_whole_numbers_stay_equally_long() -> None:
+    pace = Pace(frames=126)
+    up = [at((1, 6), k, pace, whole=True) for k in range(126)]
+    assert [up.count(value) for value in (1, 2, 3, 4, 5, 6)] == [21] * 6
+    assert [at((1, 6), k, Pace(6), whole=True) for k in range(6)] == [1, 2, 3, 4, 5, 6]
+    assert [at((3, 1), k, Pace(3), whole=True) for k in range(3)] == [3, 2, 1]
+    assert {at((2,), k, Pace(5), whole=True) for k in range(5)} == {2}
+
+
 def test_objects_go_along_great_circles() -> None:
     found = shots(shape=(1, 2), appearance=7, frames=3)
     a, b = draw(SPEC.settings.latent, 1), draw(SPEC.settings.latent, 2)

@@ -55,17 +55,17 @@ def seen_by(camera: Camera, pose: Array) -> Array:
 
 
 def rectangle(camera: Camera, placed: Placed) -> Rectangle | None:
-    """The smallest rectangle of a picture that a box is seen in.
+    """The rectangle around the projection of a box, hidden parts included.
 
     Edges that go behind the camera end before it, so that the rectangle holds of any box all that
-    is seen.
+    is seen. It is the smallest one of a box that is in the picture as a whole.
 
     Returns
     -------
     tuple of 4 floats, or None
         Left, top, right and bottom, in pixels from the picture's upper left corner, so that pixel
         (i, j) is from (i, j) to (i + 1, j + 1); cut off at the picture's border. None where
-        nothing of the box is in the picture.
+        nothing is left of it.
     """
     points = (placed.corners - camera.eye) @ camera.pose[:, :3]
     points = points.reshape(2, 2, 2, 3)

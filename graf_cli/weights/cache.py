@@ -28,6 +28,8 @@ _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST})
 _NAME = re.compile(r'[^\x00-\x1f\x7f<>:"/\\|?*]+')
+# What PyTorch's hub calls its files: NAME-DIGITS.pt, the digits being those a SHA-256 begins with.
+_DIGITS = re.compile(r"-([0-9a-f]{8,64})\.[A-Za-z0-9.]+")
 _SAFETENSORS_HEADER_LIMIT = 100_000_000  # bytes; the format's own bound
 
 
@@ -198,7 +200,8 @@ class Entry:
 
     def _write_pin(self, digest: str, notify: Callable[[str], None]) -> None:
         _write_whole(self.pin, f"{digest}  {self.path.name}\n".encode())
-        notify(f"Pinned the SHA-256 of {self.path.name}, {digest}, in {self.pin}.")
+        beginning = told_by_name(self.path.name, digest)
+        notify(f"Pinned the SHA-256 of {self.path.name}, {digest}, in {self.pin}{beginning}.")
 
     def part_size(self) -> int:
         """Count the bytes of the part; 0 without one."""
@@ -259,6 +262,25 @@ class Entry:
             yield
         finally:
             lock.release()
+
+
+def told_by_name(name: str, digest: str) -> str:
+    """Tell whether a digest begins with the digits in a file's name, where it has some.
+
+    Returns
+    -------
+    str
+        The end of a sentence about the digest; empty for a name without digits.
+    """
+    found = _DIGITS.search(name)
+    if found is None:
+        return ""
+    if digest.startswith(found[1]):
+        return f"; it begins with the digits in the name, {found[1]}"
+    return (
+        f"; it does not begin with the digits in the name, {found[1]}, as the file's makers may "
+        "have meant it to, so hold it against another copy if you have one"
+    )
 
 
 def is_file(path: Path) -> bool:

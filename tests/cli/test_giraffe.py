@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from graf_cli.cli.main import cli
 from graf_cli.families.giraffe.config import Configuration, read_config
 from graf_cli.scene.camera import elevation_of
 from tests.cli.conftest import Run
+from tests.media import image
 from tools.parity import giraffe_release as release
 
 CASES = Path(__file__).parents[1] / "families" / "giraffe" / "cases"
@@ -118,9 +123,19 @@ def test_depth_has_the_size_of_the_picture(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--size", 32), "at 64x64 alone; leave out --size"),
+        (("--size", 32), "at 64x64 alone; leave out --size, or ask for another map than 16x16 by"),
+        (("--raster", 20, "--size", 64), "makes pictures of 80x80 pixels here; leave out --size"),
+        (("--raster", 1), "--raster 1x1 is too small"),
         (("--background", "transparent"), "paints a background of its own"),
-        (("--background", "#ff0000"), "paints a background of its own"),
+        (("--background", "#ff0000"), "or add --control background=off"),
+        (("--background", "white", "--control", "background=0:1"), "paints a background of its"),
+        (("--objects", 65), "--objects takes whole numbers from 0 to 64"),
+        (("--objects", 1.5), "--objects takes whole numbers"),
+        (("--objects", 2, "--control", "objects=2"), "leave out one"),
+        (("--control", "object.1.y=1"), "there is no `object.1.y`, since there are 1 object"),
+        (("--objects", 2, "--code", "object.2.shape=1"), "there are 2 objects, counted from 0"),
+        (("--control", "object.0.scale=-4"), "The box of object 0 would have no size"),
+        (("--control", "object.0.exists=0.5"), "`object.0.exists` takes whole numbers"),
         (("--show", "rgba"), "has no rgba"),
         (("--azimuth", 3, "--control", "turn=3"), "leave out one"),
         (("--control", "object.0.exists=2"), "is from 0 to 1"),
@@ -144,3 +159,182 @@ def test_a_configuration_is_asked_for_and_its_strange_keys_are_told(
     own = ("--checkpoint", CASES / "church.pt", "--config", "own.yaml")
     told = run("render", *own, "--out", "a.png").stderr
     assert "`model.generator_kwargs.strange`; left out" in told
+
+
+def numbers(path: Path, name: str) -> np.ndarray[Any, np.dtype[np.float32]]:
+    with np.load(path) as stored:
+        return np.asarray(stored[name])
+
+
+def test_objects_are_the_same_however_many_there_are(run: Run, tmp_path: Path) -> None:
+    alone = ("--control", "background=off", "--show", "alpha", "--azimuth", 30)
+    run("render", *model("cars"), *alone, "--objects", 1, "--out", "1.npz")
+    run("render", *model("cars"), *alone, "--objects", "0:3", "--frames", 4, "--out", "n.npz")
+    many = numbers(tmp_path / "n.npz", "alpha")
+    assert not many[0].any()
+    assert np.array_equal(many[1], numbers(tmp_path / "1.npz", "alpha")[0])
+    assert many.sum(axis=(1, 2))[1:].tolist() == sorted(many.sum(axis=(1, 2))[1:])
+    out = ("--control", "object.1.exists=off", "--control", "object.2.exists=off")
+    run("render", *model("cars"), *alone, "--objects", 3, *out, "--out", "left.npz")
+    assert np.array_equal(many[1], numbers(tmp_path / "left.npz", "alpha")[0])
+    run("render", *model("cars"), *alone, "--objects", 3, "--out", "3.png")
+    run("replay", "3.png", *model("cars"), "--out", "again.png")
+    assert (tmp_path / "3.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    run("render", "--recipe", "3.png", *model("cars"), "--objects", 1, "--out", "less.npz")
+    assert np.array_equal(many[1], numbers(tmp_path / "less.npz", "alpha")[0])
+
+
+def test_masks_are_occluded_and_marched_at_full_size(run: Run, tmp_path: Path) -> None:
+    at = ("--objects", 2, "--control", "object.*.y=0.5", "--show", "alpha")
+    for name, behind in (("near", 0.0), ("far", 5.0)):
+        place = ("--control", "object.0.x=1", "--control", f"object.1.x={-behind:g}")
+        run("render", *model("cars"), *at, *place, "--out", f"{name}.npz")
+        run("render", *model("cars"), *at, *place, "--exact", "--out", f"{name}-exact.npz")
+        alpha = numbers(tmp_path / f"{name}.npz", "alpha")
+        assert np.abs(alpha - numbers(tmp_path / f"{name}-exact.npz", "alpha")).max() <= 1e-3
+        assert (alpha <= numbers(tmp_path / f"{name}.npz", "opacity") + 1e-5).all()
+    assert alpha.shape == (1, 64, 64)
+    assert np.ptp(alpha[0].reshape(16, 4, 16, 4), axis=(1, 3)).max() > 0.5  # not 16 × 16, enlarged
+
+
+def test_another_map_is_painted_and_kept_by_a_recipe(run: Run, tmp_path: Path) -> None:
+    run("render", *model("cars"), "--raster", "20x16", "--out", "wide.npz")
+    assert numbers(tmp_path / "wide.npz", "rgb").shape == (1, 64, 80, 3)
+    assert numbers(tmp_path / "wide.npz", "depth").shape == (1, 64, 80)
+    run("replay", "wide.npz", *model("cars"), "--out", "again.npz")
+    run("render", "--recipe", "wide.npz", *model("cars"), "--azimuth", 9, "--out", "turned.npz")
+    same, turned = (numbers(tmp_path / f"{name}.npz", "rgb") for name in ("again", "turned"))
+    assert np.array_equal(same, numbers(tmp_path / "wide.npz", "rgb"))
+    assert turned.shape == same.shape
+
+
+def test_without_its_background_objects_are_cut_out(run: Run, tmp_path: Path) -> None:
+    off = ("--control", "background=off", "--azimuth", 30)
+    run("render", *model("cars"), *off, "--out", "painted.npz")
+    run("render", *model("cars"), *off, "--background", "#ff0000", "--out", "red.npz")
+    run("render", *model("cars"), *off, "--background", "transparent", "--out", "clear.png")
+    painted, red = (numbers(tmp_path / f"{name}.npz", "rgb") for name in ("painted", "red"))
+    opacity = numbers(tmp_path / "red.npz", "opacity")[..., None]
+    assert 0 < opacity.mean() < 1
+    expected = painted * opacity + (1 - opacity) * np.array([1, 0, 0], dtype=np.float32)
+    assert np.abs(red - expected).max() <= 1e-5
+    clear = image(tmp_path / "clear.png")
+    assert np.abs(clear[..., 3] - 255 * opacity[0, ..., 0]).max() <= 1
+    run("replay", "clear.png", *model("cars"), "--out", "again.png")
+    assert (tmp_path / "clear.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+
+
+def test_random_scenes_are_drawn_as_in_training_and_shown_again(run: Run, tmp_path: Path) -> None:
+    run("sample", *model("cars"), "--n", 3, "--seed", 4, "--control", "object.0.y=0.25")
+    lines = (tmp_path / "samples" / "samples.jsonl").read_text().splitlines()
+    found = [json.loads(line) for line in lines]
+    assert [one["controls"]["object.0.y"] for one in found] == [0.25] * 3
+    assert len({one["controls"]["object.0.turn"] for one in found}) == 3
+    assert all(-180 <= one["controls"]["object.0.turn"] <= 180 for one in found)
+    assert all(0 <= one["controls"]["object.0.x"] <= 1 for one in found)
+    one = found[1]
+    again = [f"--control={name}={value!r}" for name, value in one["controls"].items()]
+    view = ("--seed", one["seed"], "--elevation", one["elevation"], "--radius", one["radius"])
+    run("render", *model("cars"), *view, *again, "--out", "again.png")
+    theirs = image(tmp_path / "samples" / one["file"]).astype(int)
+    assert np.abs(theirs - image(tmp_path / "again.png")).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of two scenes of three objects."""
+    folder = tmp_path_factory.mktemp("scenes") / "ds"
+    words = ["dataset", *model("cars"), "--objects", 3, "--n", 2, "--views", 2, "--seed", 2]
+    words += ["--annotations", "coco", "--control", "object.*.scale=-1", "--out", folder]
+    result = CliRunner().invoke(cli, [*map(str, words)])
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_boxes_of_a_data_set_hold_the_masks(scenes: Path) -> None:
+    """By what the files say alone: corners, camera matrices, masks."""
+    seen = 0
+    for home in sorted((scenes / "train").iterdir()):
+        cameras = json.loads((home / "transforms.json").read_bytes())
+        told = json.loads((home / "objects.json").read_bytes())
+        assert [one["number"] for one in told["objects"]] == [0, 1, 2]
+        for frame, view in zip(cameras["frames"], told["views"], strict=True):
+            assert frame["file_path"] == view["file_path"]
+            labels = image(home / view["mask_file_path"])
+            assert labels.shape == (64, 64)
+            assert labels.max() <= 3
+            for box, one in zip(view["objects"], told["objects"], strict=True):
+                inside = np.linalg.inv(frame["transform_matrix"]) @ np.vstack(
+                    (np.array(one["corners"]).T, np.ones(8))
+                )
+                u = cameras["fl_x"] * inside[0] / -inside[2] + cameras["cx"]
+                v = -cameras["fl_y"] * inside[1] / -inside[2] + cameras["cy"]
+                ends = np.clip([u.min(), v.min(), u.max(), v.max()], 0, 64)
+                assert np.abs(ends - box["box"]).max() < 1e-6
+                rows, columns = np.nonzero(labels == one["number"] + 1)
+                seen += len(rows) > 0
+                if len(rows):
+                    left, top, right, bottom = box["box"]
+                    assert left <= columns.min() + 0.5
+                    assert columns.max() + 0.5 <= right
+                    assert top <= rows.min() + 0.5
+                    assert rows.max() + 0.5 <= bottom
+                    area = (right - left) * (bottom - top)
+                    assert len(rows) > area / 50  # it is the box of that mask, and no other
+                centre = np.array(frame["transform_matrix"]) @ box["pose_in_camera"]
+                np.testing.assert_allclose(centre, one["pose"], atol=1e-6)
+    assert seen >= 6
+
+
+def test_annotations_are_the_masks(scenes: Path) -> None:
+    told = json.loads((scenes / "annotations" / "instances_train.json").read_bytes())
+    assert [one["id"] for one in told["annotations"]] == [*range(1, len(told["annotations"]) + 1)]
+    drawn = {}
+    for picture in told["images"]:
+        path = scenes / picture["file_name"].replace("/images/", "/masks/")
+        assert (scenes / picture["file_name"]).is_file()
+        drawn[picture["id"]] = np.array(image(path))
+    for one in told["annotations"]:
+        labels = drawn[one["image_id"]]
+        runs = one["segmentation"]["counts"]
+        flat = np.repeat(np.arange(len(runs)) % 2, runs)
+        mask = flat.reshape(one["segmentation"]["size"][::-1]).T
+        assert np.array_equal(mask, labels == one["number"] + 1)
+        left, top, width, height = one["bbox"]
+        assert mask[top : top + height, left : left + width].sum() == one["area"] == mask.sum()
+        labels[mask > 0] = 0
+    assert not any(labels.any() for labels in drawn.values())
+
+
+def test_a_data_set_of_scenes_is_made_again_and_taken_away(
+    run: Run, tmp_path: Path, scenes: Path
+) -> None:
+    run("replay", scenes, *model("cars"), "--out", "again/")
+    kept = {path.relative_to(scenes) for path in scenes.rglob("*") if path.is_file()}
+    for name in kept:
+        assert (tmp_path / "again" / name).read_bytes() == (scenes / name).read_bytes(), name
+    run(
+        "dataset",
+        *model("cars"),
+        "--n",
+        1,
+        "--views",
+        1,
+        "--format",
+        "webdataset",
+        "--out",
+        "again",
+    )
+    left = {
+        path.relative_to(tmp_path / "again").as_posix() for path in (tmp_path / "again").rglob("*")
+    }
+    assert left == {"README.md", "objects.jsonl", "recipe.json", "train-000000.tar"}
+    with tarfile.open(tmp_path / "again" / "train-000000.tar") as tar:
+        names = {name.partition(".")[2] for name in tar.getnames()}
+        stream = tar.extractfile("000000_0000.objects.json")
+        assert stream is not None
+        told = json.loads(stream.read())
+    assert {"mask.png", "objects.json"} <= names
+    assert told["objects"][0]["box"] is not None
+    error = run("dataset", "--annotations", "coco", code=2).stderr
+    assert "shows one object without a box; leave out --annotations" in error

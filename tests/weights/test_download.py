@@ -48,9 +48,11 @@ class Client:
         self.waits: list[float] = []
         self.steps: list[tuple[int, int | None]] = []
 
-    def __call__(self, url: str, sha256: str | None = None, *, read: float = 20.0) -> Path:
+    def __call__(
+        self, url: str, sha256: str | None = None, *, read: float = 20.0, name: str = NAME
+    ) -> Path:
         return fetch(
-            Source(url, NAME, sha256),
+            Source(url, name, sha256),
             progress=lambda done, total: self.steps.append((done, total)),
             notify=self.said.append,
             patience=Patience(read=read, wait=self.waits.append),
@@ -88,6 +90,15 @@ def test_the_first_download_is_pinned_and_says_so(get: Client) -> None:
     assert get.steps[0] == (0, len(DATA))
     assert get.steps[-1] == (len(DATA), len(DATA))
     assert get.waits == []
+
+
+def test_the_digits_in_a_name_are_held_against_what_is_pinned(get: Client) -> None:
+    right = f"a-{hex_of(DATA)[:8]}.pt"
+    for name, words in ((right, "it begins with the digits"), ("b-01234567.pt", "does not begin")):
+        with serve({f"/{name}": Body(DATA)}) as server:
+            get(server.url(f"/{name}"), name=name)
+        assert words in get.said[-1]
+        assert name in get.said[-1]
 
 
 def test_later_uses_ask_nobody(get: Client) -> None:

@@ -170,8 +170,7 @@ def _placement(spec: Spec, settings: _Settings, number: int) -> Placement:
         translation[2] = boxes.plane
     scale = _between(boxes.scale_min, boxes.scale_max, scales)
     if np.abs(scale).min() < THINNEST:
-        sides = " × ".join(f"{2 * side:.3g}" for side in scale.tolist())
-        raise UsageError(f"The box of object {number} would be {sides}; give another scale.")
+        raise UsageError(f"The box of object {number} would have no size; give it another scale.")
     return Placement(
         scale=scale,
         translation=translation,
