@@ -76,7 +76,7 @@ DEFAULT_TAR_SIZE = 256  # MB
 @click.option(
     "--poses",
     type=FILE,
-    help="Cameras from a .npy, .npz, transforms.json or camera_path.json, for every object.",
+    help="Cameras from a file, as `graf render --poses` takes them, for every object.",
 )
 @click.option(
     "--split",

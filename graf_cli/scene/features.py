@@ -56,6 +56,9 @@ class Control(Struct, frozen=True):
         What it does, a few words.
     strict : bool
         Whether a value outside of the range is refused rather than warned of.
+    seed : bool
+        Whether it is a seed, so that `--code NAME=SEED` says it as well; between two whole numbers
+        lies what is between the codes of both.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Control(Struct, frozen=True):
     unit: str = ""
     about: str = ""
     strict: bool = False
+    seed: bool = False
 
 
 class Features(Struct, frozen=True):
@@ -143,6 +147,11 @@ class Features(Struct, frozen=True):
         """The control that a name means, if there is one: ``object.1.y`` is ``object.*.y``."""
         found = (control for control in self.controls if _matches(control.name, name))
         return next(found, None)
+
+    def is_seed(self, name: str) -> bool:
+        """Whether a name is that of a control which is a seed."""
+        control = self.control(name)
+        return control is not None and control.seed
 
     def row_length(self, space: str) -> int | None:
         """Numbers of one row in a space; None where only the network knows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,37 @@ def test_raw_colours_are_shown_enlarged(run: Run, tmp_path: Path) -> None:
         theirs = (truth["image_raw_even"].clip(-1, 1) + 1) / 2
     np.testing.assert_allclose(found[::8, ::8] / 255, theirs, atol=0.51 / 255)
     assert np.array_equal(found[::8, ::8], found[7::8, 7::8])
+
+
+def test_styles_are_mixed_by_codes_as_by_controls(run: Run, tmp_path: Path) -> None:
+    words = (*FACES, "--seed", 3, "--frames", 2)
+    run("render", *words, "--code", "high=7:8", "--code", "low=5", "--out", "a.npz")
+    run("render", *words, "--control", "high=7:8", "--control", "low=5", "--out", "b.npz")
+    run("render", *FACES, "--seed", 3, "--out", "c.npz")
+    a, b, c = (rgb(tmp_path / f"{name}.npz") for name in "abc")
+    assert np.array_equal(a, b)
+    assert not np.allclose(a[0], c[0], atol=1e-2)
+    for word, told in (
+        (("--code", "high=4:9"), "goes from a seed to the next one alone"),
+        (("--code", "high=4", "--control", "high=4"), "both say `high`"),
+        (("--code", "highest=4"), "has no code `highest`"),
+    ):
+        error = run("render", *FACES, *word, "--out", "d.gif", code=2).stderr
+        assert told in " ".join(error.split())
+
+
+def test_labels_of_data_sets_are_cameras(run: Run, tmp_path: Path) -> None:
+    with np.load(CASES / "ffhq64.npz") as truth:
+        labels, theirs = truth["c"][:2], truth["rgb_even"]
+    np.save(tmp_path / "c.npy", labels)
+    named = [[f"{k}.png", row.tolist()] for k, row in enumerate(labels)]
+    (tmp_path / "dataset.json").write_text(json.dumps({"labels": named}))
+    for name in ("c.npy", "dataset.json"):
+        run("render", *FACES, "--seed", 0, "--poses", name, "--out", f"{name}.npz")
+    found = rgb(tmp_path / "c.npy.npz")
+    assert np.array_equal(found, rgb(tmp_path / "dataset.json.npz"))
+    assert np.abs(found[0] - theirs.clip(0, 1)).max() <= 1e-4
+    assert not np.allclose(found[0], found[1], atol=1e-2)
 
 
 def test_what_does_not_exist_is_refused(run: Run) -> None:
