@@ -69,8 +69,15 @@ def dataset(
         tar_size=options.get("tar_size"),
         truncation=truncation_of(spec, options),
         controls=settings_of(spec, options),
+        labels=_labels(options),
     )
     return recipe_of(ref, spec, plan, options)
+
+
+def _labels(options: DatasetOptions) -> bool:
+    if options.get("labels") and options.get("tar_size") is not None:
+        raise UsageError("⟨labels⟩ are a file about a folder of pictures; leave out ⟨tar_size⟩.")
+    return bool(options.get("labels"))
 
 
 def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> View:

@@ -196,3 +196,4 @@ class DatasetOptions(CameraOptions, frozen=True, kw_only=True):
     cameras: CameraChoice | UnsetType = UNSET
     split: tuple[tuple[str, float], ...] | UnsetType = UNSET  # names and shares
     tar_size: int | UnsetType = UNSET  # MB of a tar at most; when unset, a folder
+    labels: bool | UnsetType = UNSET  # images alone, with a dataset.json of labels

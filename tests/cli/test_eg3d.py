@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.families.eg3d.conftest import CASES
+from tests.media import image
 
 FACES = ("--checkpoint", CASES / "ffhq64.pkl")
 FRONT = ("--seed", 0, "--azimuth", 0, "--elevation", 0)
@@ -115,3 +116,33 @@ def test_what_does_not_exist_is_refused(run: Run) -> None:
     ):
         error = run("render", *FACES, *words, "--out", "a.png", code=2).stderr
         assert told in " ".join(error.split())
+
+
+def test_a_data_set_with_labels_is_drawn_again_by_them(run: Run, tmp_path: Path) -> None:
+    words = ("--n", 2, "--views", 2, "--split", "train=0.5,val=0.5", "--format", "labels")
+    run("dataset", *FACES, *words, "--out", "faces/")
+    found = {}
+    for split in ("train", "val"):
+        document = json.loads((tmp_path / "faces" / split / "dataset.json").read_text())
+        found |= {f"{split}/{name}": label for name, label in document["labels"]}
+    pictures = {
+        path.relative_to(tmp_path / "faces").as_posix() for path in tmp_path.rglob("faces/**/*.png")
+    }
+    assert pictures == {*found}  # nothing beside that a tool would take for a picture
+    assert len(found) == 4
+    name = "train/dataset.json"
+    [line] = [
+        json.loads(line)
+        for line in (tmp_path / "faces/objects.jsonl").read_text().splitlines()
+        if '"train"' in line
+    ]
+    run("render", *FACES, "--seed", line["seed"], "--poses", f"faces/{name}", "--out", "again/")
+    item = f"{line['object']:06d}"
+    for view in range(2):
+        ours, theirs = (
+            image(tmp_path / path)
+            for path in (f"again/{view:04d}.png", f"faces/train/{item}/images/{view:04d}.png")
+        )
+        assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
+    error = run("dataset", *FACES, "--format", "labels", "--tar-size", 3, code=2).stderr
+    assert "--tar-size goes with --format webdataset" in error

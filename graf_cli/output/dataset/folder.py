@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graf_cli.output.dataset import documents
-from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
+from graf_cli.output.dataset.layout import DEPTH, IMAGES, LABELS, LATENT, OPACITY, TRANSFORMS
 from graf_cli.output.dataset.pictures import codes_archive, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.store.atomic import explained, make_folder
@@ -28,14 +28,16 @@ class FolderPlaces(DatasetPlaces):
         """Publish view `k`, with what is to know of its object."""
         item, view = self.layout.place(k)
         home = self.folder / self.layout.folder(item)
+        alone = self.layout.plan.labels
         with explained(home):
-            for kind in (IMAGES, DEPTH, OPACITY):
+            for kind in (IMAGES,) if alone else (IMAGES, DEPTH, OPACITY):
                 make_folder(home / kind)
         self._tell_of(item, home, anew=view == 0)
         recipe = self.recipe.only(k)
         image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
-        self.write(self._file(k, DEPTH), depth)
-        self.write(self._file(k, OPACITY), opacity)
+        if not alone:
+            self.write(self._file(k, DEPTH), depth)
+            self.write(self._file(k, OPACITY), opacity)
         self.write(self._file(k, IMAGES), image)
 
     def present(self) -> set[int]:
@@ -58,6 +60,14 @@ class FolderPlaces(DatasetPlaces):
     def homes(self) -> Sequence[Sequence[str]]:
         """The folder of each object."""
         return [[self.layout.folder(item).as_posix()] for item in range(self.layout.plan.objects)]
+
+    def finish(self) -> None:
+        """As of every data set; before it, the labels of each split, where they are asked for."""
+        if self.layout.plan.labels:
+            for split in {*self.layout.splits}:
+                path = self.folder / split / LABELS
+                self.write(path, documents.labels(self.layout, self.shots, split))
+        super().finish()
 
     def _file(self, k: int, kind: str) -> Path:
         item, view = self.layout.place(k)

@@ -18,6 +18,7 @@ CARD = "README.md"
 OBJECTS = "objects.jsonl"
 TRANSFORMS = "transforms.json"
 LATENT = "latent.npz"
+LABELS = "dataset.json"  # of each split
 IMAGES, DEPTH, OPACITY = "images", "depth", "opacity"
 KEPT = ".graf-pictures"  # of tars that are not whole yet
 
@@ -92,6 +93,7 @@ def erase(folder: Path, plan: Dataset) -> None:
         for path in (folder / split.name).glob("*"):
             if re.fullmatch(r"\d{6}", path.name):
                 _erase_object(path)
+        (folder / split.name / LABELS).unlink(missing_ok=True)
         _remove_empty(folder / split.name)
 
 
