@@ -6,9 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+import torch
 
+from graf_cli.families.eg3d import checkpoint as eg3d
+from graf_cli.model.checkpoint import open_checkpoint
+from graf_cli.scene.spec import ModelSpec
+from graf_cli.weights.modules import tensors
 from tests.cli.conftest import Run
 from tests.families.eg3d.conftest import CASES
 from tests.media import image
@@ -146,3 +152,44 @@ def test_a_data_set_with_labels_is_drawn_again_by_them(run: Run, tmp_path: Path)
         assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
     error = run("dataset", *FACES, "--format", "labels", "--tar-size", 3, code=2).stderr
     assert "--tar-size goes with --format webdataset" in error
+
+
+def manifest_of(spec: ModelSpec) -> str:
+    """A model as a manifest has it."""
+    words: dict[str, object] = dict.fromkeys(("title", "source", "licence", "citation", "note"), "")
+    about = {**words, "family": spec.family, "default_size": spec.size, "aliases": []}
+    about["background"] = spec.background
+    about |= {key: value for key, value in msgspec.to_builtins(spec.settings).items() if value}
+    about |= {key: bool(about.get(key)) for key in ("disparity", "white")}
+    said = ("near", "far", "fov", "pixels", "depths", "pivot")
+    camera = {key: msgspec.to_builtins(getattr(spec.camera, key)) for key in said}
+    camera["radius"] = spec.camera.radius[0]
+    tables = {"models.small": about, "models.small.camera": camera}
+    lines = ["schema = 1"]
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    return "\n".join([*lines, "[models.small.files]", f'{spec.size} = {{ by_hand = "a file" }}'])
+
+
+def test_numbers_alone_take_a_manifests_constants(run: Run, tmp_path: Path) -> None:
+    """What tools of inversion save: the state dict of `G_ema`, which says nothing else."""
+    spec, _ = open_checkpoint(CASES / "ffhq64.pkl")
+    (tmp_path / "m.toml").write_text(manifest_of(spec))
+    found: Any = eg3d.read(CASES / "ffhq64.pkl").content
+    state = {name: torch.from_numpy(one.read()) for name, one in tensors(found["G_ema"]).items()}
+    torch.save({"G_ema": state}, tmp_path / "tuned.pth")
+    run("render", *FACES, *FRONT, "--out", "a.npz")
+    like = ("--like", "small", "--manifest", "m.toml")
+    run("render", "--checkpoint", "tuned.pth", *like, *FRONT, "--out", "b.npz")
+    np.testing.assert_allclose(rgb(tmp_path / "a.npz"), rgb(tmp_path / "b.npz"), atol=1e-5)
+    run("convert", "tuned.pth", *like, "--out", "tuned.safetensors")
+    run("render", "--checkpoint", "tuned.safetensors", *FRONT, "--out", "c.npz")
+    np.testing.assert_array_equal(rgb(tmp_path / "b.npz"), rgb(tmp_path / "c.npz"))
+    for words, code, told in (
+        (("--checkpoint", "tuned.pth"), 1, "made alike by --like"),
+        ((*FACES, *like), 2, "says itself how it renders; leave out --like"),
+        (("--like", "eg3d"), 2, "give --checkpoint as well"),
+        (("--checkpoint", "tuned.pth", "--like", "eg3d-cars"), 1, "tensor"),
+    ):
+        error = run("render", *words, "--out", "d.png", code=code).stderr
+        assert told in " ".join(error.split())
