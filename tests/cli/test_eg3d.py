@@ -127,7 +127,7 @@ def test_what_does_not_exist_is_refused(run: Run) -> None:
 def test_a_data_set_with_labels_is_drawn_again_by_them(run: Run, tmp_path: Path) -> None:
     words = ("--n", 2, "--views", 2, "--split", "train=0.5,val=0.5", "--format", "labels")
     run("dataset", *FACES, *words, "--out", "faces/")
-    found = {}
+    found: dict[str, list[float]] = {}
     for split in ("train", "val"):
         document = json.loads((tmp_path / "faces" / split / "dataset.json").read_text())
         found |= {f"{split}/{name}": label for name, label in document["labels"]}

@@ -80,7 +80,8 @@ def test_a_lens_is_scaled_to_the_size_and_left_out_without_one(tmp_path: Path) -
     first, second = read_poses(path, (128, 64), usual=SIZE).intrinsics
     assert first == pytest.approx((4.2647 * 128, 4.2647 * 64, 63.5, 31.5))
     assert second.cx == pytest.approx(0.4 * 128 - 0.5)
-    assert np.allclose(lens_of(second, (128, 64)), [[4.2647, 0, 0.4], [0, 4.2647, 0.5], [0, 0, 1]])
+    expected = np.array([[4.2647, 0, 0.4], [0, 4.2647, 0.5], [0, 0, 1]])
+    assert np.allclose(lens_of(second, (128, 64)), expected)
 
 
 def damaged(at: int, value: float) -> Any:

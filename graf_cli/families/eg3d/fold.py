@@ -69,7 +69,8 @@ class Texels:
         # Written out, since a matrix product may run at reduced precision on some devices.
         x, y, z = points
         a, b, c = self.axes
-        return (a * x).addcmul_(b, y).addcmul_(c, z).add_(self.middle)
+        places: Tensor = (a * x).addcmul_(b, y).addcmul_(c, z)
+        return places.add_(self.middle)
 
     def inside(self, places: Tensor) -> Tensor:
         """Whether any plane sees a point, shape = (m,)."""
@@ -232,7 +233,7 @@ class _Block:
         samples = self.quadrature.samples
         alpha = self.z.new_zeros((len(self.z), samples - 1))
         clear = torch.ones_like(self.length[:, 0])
-        going = slice(None)
+        going: slice | Tensor = slice(None)
         for start in range(0, samples, AT_ONCE):
             stop = min(start + AT_ONCE, samples)
             self._look_on(going, start, stop)
@@ -246,7 +247,7 @@ class _Block:
                 clear = clear[on]
                 every = torch.arange(len(self.z), device=on.device, dtype=torch.int64)
                 going = every[going][on]
-                if not len(going):
+                if not len(clear):
                     break
         left = (1 - alpha + EPSILON).cumprod(dim=-1)
         ended = left <= CLEAR_FIRST
