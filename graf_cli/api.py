@@ -168,7 +168,7 @@ def dataset(
         `size`, `samples`, `background`, `truncation`; `cameras`: ``"model"``, ``"orbit"``,
         ``"cap"`` or ``"poses"``; `azimuth`, `elevation`, `radius`, `fov`, `poses`, `intrinsics`;
         `split`, pairs of names and shares; `tar_size`, MB of a tar at most, in place of a folder
-        an object.
+        an object; `labels`, images alone, with a dataset.json of their cameras.
 
     Raises
     ------

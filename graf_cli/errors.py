@@ -71,9 +71,12 @@ class CheckpointError(GrafError):
     ----------
     recognised : bool
         Whether it is plain all the same which family's file it is, so that no other says it better.
+    undescribed : bool
+        Whether the file holds a model's numbers, and nothing of what the model is.
     """
 
     recognised = False
+    undescribed = False
 
 
 class DeviceError(GrafError):

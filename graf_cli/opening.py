@@ -22,6 +22,7 @@ def load(
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
     family: str | None = None,
+    like: str | None = None,
     device: str = "auto",
     manifest: str | Path | None = None,
     offline: bool | None = None,
@@ -40,6 +41,8 @@ def load(
     config : path, optional
     family : str, optional
         Kind of generator of the checkpoint, such as ``nerf``; by default what the file says.
+    like : str, optional
+        Model of the manifest that the checkpoint's is made as, where the file has numbers alone.
     device : str
         ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
     manifest : path, optional
@@ -64,9 +67,15 @@ def load(
     """
     place = pick_device(device)
     if checkpoint is not None:
-        return load_checkpoint(Path(checkpoint), Path(config) if config else None, place, family)
+        alike = None
+        if like is not None:
+            alike = load_manifest(Path(manifest) if manifest else None).resolve(like)
+        own = Path(config) if config else None
+        return load_checkpoint(Path(checkpoint), own, place, family, alike)
     if config is not None:
         raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
+    if like is not None:
+        raise UsageError("⟨like⟩ tells of a checkpoint; give ⟨checkpoint⟩ as well.")
     spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
     assert spec.weights is not None
     path = download.fetch(spec.weights, offline=offline, progress=progress, notify=notify)
@@ -79,6 +88,7 @@ def load_for(
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
     family: str | None = None,
+    like: str | None = None,
     device: str = "auto",
     manifest: str | Path | None = None,
 ) -> Generator:
@@ -102,6 +112,7 @@ def load_for(
         checkpoint=checkpoint,
         config=config,
         family=family,
+        like=like,
         device=device,
         manifest=manifest,
         offline=True,
@@ -157,6 +168,7 @@ def outline(
     checkpoint: str | Path | None = None,
     config: str | Path | None = None,
     family: str | None = None,
+    like: str | None = None,
     manifest: str | Path | None = None,
 ) -> Opened:
     """What `load` would load: nothing is fetched, and no device is asked for.
@@ -167,10 +179,19 @@ def outline(
         As `load`.
     """
     if checkpoint is not None:
-        generator = load(checkpoint=checkpoint, config=config, family=family, device="cpu")
+        generator = load(
+            checkpoint=checkpoint,
+            config=config,
+            family=family,
+            like=like,
+            device="cpu",
+            manifest=manifest,
+        )
         return replace(Opened.of(generator), generator=None)
     if config is not None:
         raise UsageError("A configuration goes with a checkpoint; give ⟨checkpoint⟩ as well.")
+    if like is not None:
+        raise UsageError("⟨like⟩ tells of a checkpoint; give ⟨checkpoint⟩ as well.")
     spec = load_manifest(Path(manifest) if manifest else None).resolve(model)
     assert spec.weights is not None
     path = download.cached(spec.weights)

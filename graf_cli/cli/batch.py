@@ -130,7 +130,7 @@ def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Def
 
     flags = {key: True for key, on in (("exact", engine.exact), ("resume", resume)) if on}
     rest = given(device=source.device, chunk=engine.chunk, precision=engine.precision)
-    weights = given(checkpoint=source.checkpoint, config=source.config)
+    weights = given(checkpoint=source.checkpoint, config=source.config, like=source.like)
     return Defaults(given(model=source.model), weights, {**rest, **flags})
 
 

@@ -38,6 +38,7 @@ class ModelChoice:
     config: Path | None
     device: str
     family: str | None = None
+    like: str | None = None
 
     @property
     def named(self) -> bool:
@@ -52,7 +53,7 @@ class ModelChoice:
         GrafError
         """
         common = console.common()
-        key = (self.model, self.checkpoint, self.config, self.device, self.family)
+        key = (self.model, self.checkpoint, self.config, self.device, self.family, self.like)
         if key not in common.models:
             common.models[key] = self._load(common)
         return common.models[key]
@@ -67,6 +68,7 @@ class ModelChoice:
                 checkpoint=self.checkpoint,
                 config=self.config,
                 family=self.family,
+                like=self.like,
                 device=self.device,
                 manifest=common.manifest,
                 offline=common.offline,
@@ -84,13 +86,14 @@ class ModelChoice:
         from graf_cli import opening
 
         common = console.common()
-        key = (recipe.model, self.checkpoint, self.config, self.device, self.family)
+        key = (recipe.model, self.checkpoint, self.config, self.device, self.family, self.like)
         if key not in common.models:
             common.models[key] = opening.load_for(
                 recipe,
                 checkpoint=self.checkpoint,
                 config=self.config,
                 family=self.family,
+                like=self.like,
                 device=self.device,
                 manifest=common.manifest,
             )
@@ -110,6 +113,7 @@ class ModelChoice:
             checkpoint=self.checkpoint,
             config=self.config,
             family=self.family,
+            like=self.like,
             manifest=console.common().manifest,
         )
 

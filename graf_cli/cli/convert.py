@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from graf_cli.cli.console import print_json
+from graf_cli.cli.console import common, print_json
 from graf_cli.cli.options import FILE, common_options
+from graf_cli.cli.types import MODEL
 
 
 @click.command(short_help="A training checkpoint becomes one small file.")
@@ -15,6 +16,9 @@ from graf_cli.cli.options import FILE, common_options
 @click.option("--config", type=FILE, help="The config.yaml or config.txt of its training.")
 @click.option(
     "--family", help="Kind of generator, where the file is not to be asked; see `graf models`."
+)
+@click.option(
+    "--like", type=MODEL, help="A model of `graf models` made alike, for a file of numbers alone."
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="NAME.safetensors")
 @click.option("--half", is_flag=True, help="Store numbers in half precision.")
@@ -30,6 +34,7 @@ def convert(  # noqa: PLR0917 - click calls it by name
     file: Path,
     config: Path | None,
     family: str | None,
+    like: str | None,
     out: Path,
     half: bool,
     clobber: bool,
@@ -46,9 +51,11 @@ def convert(  # noqa: PLR0917 - click calls it by name
 
     from graf_cli.model.checkpoint import open_checkpoint, write_checkpoint
     from graf_cli.model.generator import digest
+    from graf_cli.model.manifest import load_manifest
     from graf_cli.output.store.atomic import placed
 
-    spec, networks = open_checkpoint(file, config, family)
+    alike = None if like is None else load_manifest(common().manifest).resolve(like)
+    spec, networks = open_checkpoint(file, config, family, alike)
     with placed(out, clobber=clobber) as temporary:
         write_checkpoint(temporary, spec, networks, torch.float16 if half else torch.float32)
     if as_json:

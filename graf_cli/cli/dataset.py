@@ -76,7 +76,7 @@ DEFAULT_TAR_SIZE = 256  # MB
 @click.option(
     "--poses",
     type=FILE,
-    help="Cameras from a .npy, .npz, transforms.json or camera_path.json, for every object.",
+    help="Cameras from a file, as `graf render --poses` takes them, for every object.",
 )
 @click.option(
     "--split",
@@ -95,10 +95,11 @@ DEFAULT_TAR_SIZE = 256  # MB
 @click.option(
     "--format",
     "packing",
-    type=click.Choice(["folder", "webdataset"]),
+    type=click.Choice(["folder", "webdataset", "labels"]),
     default="folder",
     show_default=True,
-    help="A folder an object, as nerfstudio opens it, or tars.",
+    help="A folder an object, as nerfstudio opens it, tars, or images alone with a dataset.json "
+    "of 25 numbers each, as EG3D is trained on.",
 )
 @click.option(
     "--tar-size",
@@ -143,10 +144,12 @@ def dataset(
 
     if str(out) == "-" or out.suffix in (".tar", ".mp4", ".zip"):
         raise UsageError(f"--out {out}: a data set is a folder; name one.")
-    if tar_size is not None and packing == "folder":
+    if tar_size is not None and packing != "webdataset":
         raise UsageError("--tar-size goes with --format webdataset.")
     if packing == "webdataset":
         asked["tar_size"] = DEFAULT_TAR_SIZE if tar_size is None else tar_size
+    if packing == "labels":
+        asked["labels"] = True
     opened = job.open_model(source, output)
     wishes = {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
     recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)

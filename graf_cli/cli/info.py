@@ -82,7 +82,8 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
             facts |= plan.controls
             facts |= {"cameras": plan.cameras, **_view(plan.view)}
             facts["splits"] = ", ".join(f"{s.name} {s.share:g}" for s in plan.splits)
-            facts["packed"] = "folder" if plan.tar_size is None else f"tars of {plan.tar_size} MB"
+            packed = "folder with labels" if plan.labels else "folder"
+            facts["packed"] = packed if plan.tar_size is None else f"tars of {plan.tar_size} MB"
     if recipe.jitter is not None:
         facts["jitter"] = recipe.jitter
     return facts if recipe.frame is None else {**facts, "frame": recipe.frame}

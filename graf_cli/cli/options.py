@@ -99,6 +99,9 @@ model_options = _group(
                  help="The config.yaml or config.txt of that training."),
     click.option("--family",
                  help="Kind of generator of --checkpoint.  [default: what the file says]"),
+    click.option("--like", type=MODEL,
+                 help="A model of `graf models` that --checkpoint's is made as, where that file "
+                      "has numbers alone."),
     click.option("--device", default="auto", envvar="GRAF_DEVICE", show_default=True,
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip

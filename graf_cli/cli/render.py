@@ -46,8 +46,8 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
 @click.option(
     "--poses",
     type=INPUT,
-    help="Cameras from a .npy or .npz (n × 3 × 4, n × 4 × 4, LLFF's n × 17), a transforms.json or "
-    "a camera_path.json; - is stdin.",
+    help="Cameras from a .npy or .npz (n × 3 × 4, n × 4 × 4, LLFF's n × 17, labels of 25), a "
+    "transforms.json, camera_path.json or dataset.json; - is stdin.",
 )
 @click.option(
     "--path",

@@ -135,7 +135,8 @@ class Named(Parsed):
 
 
 def _blocks(features: Features) -> list[tuple[str, str]]:
-    return [(block.name, f"{block.length} numbers") for block in features.blocks]
+    blocks = [(block.name, f"{block.length} numbers") for block in features.blocks]
+    return blocks + [(one.name, one.about) for one in features.controls if one.seed]
 
 
 def _controls(features: Features) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import torch
 
-from graf_cli.errors import CheckpointError
+from graf_cli.errors import CheckpointError, ManifestError, UsageError
 from graf_cli.families.contract import Family, Tensors
 from graf_cli.model.families import FAMILIES, family_of
 from graf_cli.model.spec import from_plain, to_plain
@@ -25,7 +25,10 @@ SPEC_KEY = "graf"  # of a safetensors file's metadata
 
 
 def open_checkpoint(
-    path: Path, config: Path | None = None, family: str | None = None
+    path: Path,
+    config: Path | None = None,
+    family: str | None = None,
+    like: ModelSpec | None = None,
 ) -> tuple[ModelSpec, dict[str, Tensors]]:
     """A user's own checkpoint and the configuration beside it; graf's own files need none.
 
@@ -36,6 +39,8 @@ def open_checkpoint(
         What its training was configured by; it wins over what the file says of itself.
     family : str, optional
         Of the table of families; None asks the file.
+    like : ModelSpec, optional
+        A model that is made alike, for a file of numbers alone.
 
     Returns
     -------
@@ -48,6 +53,8 @@ def open_checkpoint(
     CheckpointError, ManifestError
         When the file is of no family, its configuration is missing, or they do not fit.
     """
+    if like is not None:
+        return _alike(path, config, family, like)
     of, stored = _recognised(path, family)
     own = described(path, stored)
     if config is None and own is not None:
@@ -55,6 +62,33 @@ def open_checkpoint(
     else:
         spec = family_of(of).described(path, stored.content, config)
     return spec, family_of(of).adopt(path, spec.settings, stored.content)
+
+
+def _alike(
+    path: Path, config: Path | None, family: str | None, like: ModelSpec
+) -> tuple[ModelSpec, dict[str, Tensors]]:
+    """The numbers of a file, in a model that is made as another one."""
+    if config is not None or family not in (None, like.family):
+        raise UsageError("⟨like⟩ says what the model is; leave out ⟨config⟩ and ⟨family⟩.")
+    of = family_of(like.family)
+    stored = of.read(path)
+    if described(path, stored) is None and _says_nothing(of, path, stored):
+        spec = msgspec.structs.replace(like, name=path.stem, weights=None)
+        return spec, of.adopt(path, spec.settings, stored.content)
+    raise UsageError(f"{path} says itself how it renders; leave out ⟨like⟩, it would not be asked.")
+
+
+def _says_nothing(family: Family[Any], path: Path, stored: Stored) -> bool:
+    """Whether a file has not even a description that is wrong."""
+    try:
+        family.described(path, stored.content, None)
+    except ManifestError:
+        return True
+    except CheckpointError as error:
+        if not error.undescribed:
+            raise
+        return True
+    return False
 
 
 def read_checkpoint(path: Path, spec: ModelSpec) -> dict[str, Tensors]:

@@ -67,7 +67,11 @@ def build(
 
 
 def load_checkpoint(
-    path: Path, config: Path | None, device: torch.device, family: str | None = None
+    path: Path,
+    config: Path | None,
+    device: torch.device,
+    family: str | None = None,
+    like: ModelSpec | None = None,
 ) -> Generator:
     """What a user trained, on a device; see `graf_cli.model.checkpoint.open_checkpoint`.
 
@@ -75,7 +79,7 @@ def load_checkpoint(
     ------
     CheckpointError, ManifestError
     """
-    spec, networks = open_checkpoint(path, config, family)
+    spec, networks = open_checkpoint(path, config, family, like)
     return build(spec, networks, digest(path), device)
 
 

@@ -258,12 +258,15 @@ class Dataset(_Strict, frozen=True, kw_only=True, tag="dataset", tag_field="kind
     truncation: Truncation = 1.0
     controls: dict[Name, Finite] = {}  # those that are set, the same for all
     annotations: Literal["coco"] | None = None  # a file of all objects' boxes and masks as well
+    labels: bool = False  # images alone, and a dataset.json of a label for each
 
     def __hash__(self) -> int:
         plain = (getattr(self, key) for key in self.__struct_fields__ if key != "controls")
         return hash((*plain, _items(self.controls)))
 
     def __post_init__(self) -> None:
+        if self.labels and self.tar_size is not None:
+            raise ValueError("labels are those of a folder, not of tars")
         if self.objects * self.views > MAX_FRAMES:
             raise ValueError(f"a data set has at most {MAX_FRAMES:,} pictures")
         rows = len(self.view.poses)

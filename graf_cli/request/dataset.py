@@ -73,6 +73,7 @@ def dataset(
         truncation=truncation_of(spec, options),
         controls=settings_of(spec, options),
         annotations=_annotations(spec, options),
+        labels=_labels(options),
     )
     return recipe_of(ref, spec, plan, options)
 
@@ -88,7 +89,15 @@ def _annotations(spec: ModelSpec, options: DatasetOptions) -> Literal["coco"] | 
             "⟨annotations⟩ are one file about a folder of pictures; leave them out of tars, whose "
             "members tell of their objects."
         )
+    if options.get("labels"):
+        raise UsageError("⟨labels⟩ stand beside pictures alone; leave out ⟨annotations⟩.")
     return given
+
+
+def _labels(options: DatasetOptions) -> bool:
+    if options.get("labels") and options.get("tar_size") is not None:
+        raise UsageError("⟨labels⟩ are a file about a folder of pictures; leave out ⟨tar_size⟩.")
+    return bool(options.get("labels"))
 
 
 def _rig(spec: ModelSpec, cameras: CameraChoice, options: DatasetOptions) -> View:

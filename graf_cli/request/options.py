@@ -222,3 +222,4 @@ class DatasetOptions(CameraOptions, frozen=True, kw_only=True):
     split: tuple[tuple[str, float], ...] | UnsetType = UNSET  # names and shares
     annotations: Literal["coco"] | UnsetType = UNSET  # a file of boxes and masks as well
     tar_size: int | UnsetType = UNSET  # MB of a tar at most; when unset, a folder
+    labels: bool | UnsetType = UNSET  # images alone, with a dataset.json of labels

@@ -29,7 +29,7 @@ def object_of(spec: ModelSpec, options: SweepOptions) -> SubjectPath:
     rows, seeds = rows_of(spec, options), {}
     if rows is None:
         seeds = seeds_of(spec, options)
-    elif options.get("codes") or any(options.get(key) is not None for key in ("seed", *SHORT)):
+    elif _own_seeds(options, features_of(spec)) or options.get("seed") is not None:
         raise UsageError("⟨latents⟩ says which object; leave out ⟨seed⟩, ⟨shape⟩, ⟨appearance⟩.")
     return SubjectPath(
         seeds=seeds,
@@ -48,7 +48,8 @@ def seeds_of(
     ------
     UsageError
     """
-    features, own = features_for(spec, options), _own_seeds(options)
+    features = features_for(spec, options)
+    own = _own_seeds(options, features)
     for block, (field, _) in own.items():
         if features.block(block) is None:
             check_number(spec, options, field, block)
@@ -76,10 +77,14 @@ def lacking(spec: ModelSpec, features: Features, block: str, field: str) -> str:
 
 
 def _own_seeds(
-    options: SweepOptions | GridOptions,
+    options: SweepOptions | GridOptions, features: Features
 ) -> dict[str, tuple[str, tuple[int, ...]]]:
     """By block, under which name they were given, and seeds."""
-    found = {name: ("codes", _seeds(given)) for name, given in (options.get("codes") or {}).items()}
+    found = {
+        name: ("codes", _seeds(given))
+        for name, given in (options.get("codes") or {}).items()
+        if not features.is_seed(name)
+    }
     for name in SHORT:
         given: Any = options.get(name)
         if given is None:
@@ -222,6 +227,7 @@ def controls_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[flo
     features = features_of(spec)
     counted = counts_of(spec, options)
     asked: dict[str, Any] = {**(options.get("controls") or {})}
+    asked |= _seed_controls(features, options, asked)
     if options.get("objects") is not None:
         asked |= counted
     azimuth = options.get("azimuth") if features.azimuth == "objects" else None
@@ -253,6 +259,29 @@ def _each(features: Features, asked: Mapping[str, Any], count: int) -> dict[str,
         for number in range(count)
     }
     return {**every, **own}
+
+
+def _seed_controls(
+    features: Features, options: PictureOptions, besides: Mapping[str, Any]
+) -> dict[str, tuple[int, ...]]:
+    """Controls that are seeds, given as codes.
+
+    Raises
+    ------
+    UsageError
+        When they are said twice, or lead from one seed to another that is not beside it.
+    """
+    given: Mapping[str, Any] = options.get("codes") or {}
+    found = {name: _seeds(value) for name, value in given.items() if features.is_seed(name)}
+    for name, seeds in found.items():
+        if name in besides:
+            raise UsageError(f"⟨codes⟩ and ⟨controls⟩ both say `{name}`; leave out one.")
+        if any(abs(b - a) > 1 for a, b in itertools.pairwise(seeds)):
+            raise UsageError(
+                f"⟨codes⟩: `{name}` goes from a seed to the next one alone, as 4:5:6; "
+                "draw each way on its own."
+            )
+    return found
 
 
 def check_control(

@@ -69,6 +69,9 @@ class Control(Struct, frozen=True):
         In place of uniform, where it is drawn.
     instead : str
         The control that leaves it undrawn where it is set, which moves the same.
+    seed : bool
+        Whether it is a seed, so that `--code NAME=SEED` says it as well; between two whole numbers
+        lies what is between the codes of both.
     """
 
     name: str
@@ -83,6 +86,7 @@ class Control(Struct, frozen=True):
     drawn: bool = False
     chances: tuple[tuple[float, float], ...] = ()
     instead: str = ""
+    seed: bool = False
 
     def at(self, u: float) -> float:
         """The value of a number that is uniform in [0, 1)."""
@@ -243,6 +247,11 @@ class Features(Struct, frozen=True):
             if EACH in pattern and (found := _match(pattern, name)):
                 return int(found[1])
         return None
+
+    def is_seed(self, name: str) -> bool:
+        """Whether a name is that of a control which is a seed."""
+        control = self.control(name)
+        return control is not None and control.seed
 
     def row_length(self, space: str) -> int | None:
         """Numbers of one row in a space; None where only the network knows."""

@@ -192,10 +192,12 @@ def describe(path: Path, stored: Mapping[Any, Any]) -> Spec:
     """
     generator = stored.get(AVERAGED)
     if not isinstance(generator, Record):
-        raise CheckpointError(
+        error = CheckpointError(
             f"{path} holds no `{AVERAGED}` that says how it renders; give the authors' .pkl file, "
-            "or describe the model in a manifest."
+            "or name a model of the manifest that is made alike by ⟨like⟩."
         )
+        error.undescribed = True
+        raise error
     _check_layers(path, generator, "")
     try:
         return msgspec.convert(_described(generator), Spec)

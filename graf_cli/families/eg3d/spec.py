@@ -194,8 +194,18 @@ def features(spec: Spec) -> Features:
     controls = [
         Control("cutoff", 0, rows, rows, about="rows that truncation reaches", strict=True),
         Control("split", 0, rows, rows // 2, about="first row of the high styles", strict=True),
-        Control("low", OWN, LAST_SEED, OWN, about="seed of the low styles", strict=True),
-        Control("high", OWN, LAST_SEED, OWN, about="seed of the high styles", strict=True),
+        *(
+            Control(
+                name,
+                OWN,
+                LAST_SEED,
+                OWN,
+                about=f"seed of the {name} styles",
+                strict=True,
+                seed=True,
+            )
+            for name in ("low", "high")
+        ),
         Control("noise", 0, 2, 1, about="0 none, 1 the model's, 2 drawn anew", strict=True),
     ]
     if spec.conditioned:

@@ -32,6 +32,11 @@ _FOLDER_PLACED = """
 - `SPLIT/OBJECT/masks/VIEW.png`: number and 1 of the object that each pixel shows, 0 for none"""
 _FOLDER_COCO = """
 - `annotations/instances_SPLIT.json`: boxes and masks of what is seen, as COCO has them"""
+_LABELS = """\
+- `SPLIT/dataset.json`: of each image its camera, 25 numbers, as EG3D is trained on: camera to world
+  row by row (y up; x right, y down, z forward), then the intrinsics, in sides of the picture
+- `SPLIT/OBJECT/transforms.json`: the same cameras and what they mean, as nerfstudio reads them
+- `SPLIT/OBJECT/images/VIEW.png`: {image}"""
 _FOLDER_CODES = "\n- `SPLIT/OBJECT/latent.npz`: the object's codes, {codes}"
 
 _TARS = """\
@@ -100,7 +105,7 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
     see_through = recipe.background == TRANSPARENT
     folder, blocks = plan.tar_size is None, features_for(recipe, spec).blocks
     several = features_of(spec).repeated is not None
-    contents = (_FOLDER if folder else _TARS).format(
+    contents = (_LABELS if plan.labels else _FOLDER if folder else _TARS).format(
         image="the picture, RGBA" if see_through else "the picture", size=plan.tar_size
     )
     if blocks:

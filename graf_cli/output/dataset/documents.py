@@ -13,6 +13,7 @@ from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import drawn_seed
+from graf_cli.scene.labels import label_of, lens_of
 from graf_cli.scene.placed import Placed, rectangle, seen_by
 
 CONVENTION = {
@@ -67,13 +68,25 @@ def transforms(layout: Layout, shots: Sequence[Shot], item: int, *, several: boo
 
 def _frame(layout: Layout, view: int, lens: dict[str, Any], camera: Camera) -> dict[str, Any]:
     name = f"{layout.view(view)}.png"
+    beside = {"depth_file_path": f"{DEPTH}/{name}", "opacity_file_path": f"{OPACITY}/{name}"}
     return {
         "file_path": f"{IMAGES}/{name}",
-        "depth_file_path": f"{DEPTH}/{name}",
-        "opacity_file_path": f"{OPACITY}/{name}",
+        **({} if layout.plan.labels else beside),
         **lens,
         **extrinsics(camera),
     }
+
+
+def labels(layout: Layout, shots: Sequence[Shot], split: str) -> bytes:
+    """A name and a label for each image of a split; see `graf_cli.scene.labels`."""
+    found = []
+    for item, of in enumerate(layout.splits):
+        for view, k in enumerate(layout.pictures(item)) if of == split else ():
+            camera = shots[k].camera
+            lens = lens_of(camera.lens, (camera.width, camera.height))
+            name = f"{layout.item(item)}/{IMAGES}/{layout.view(view)}.png"
+            found.append([name, label_of(camera.pose, lens).tolist()])
+    return msgspec.json.encode({"labels": found}) + b"\n"
 
 
 def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot, *, several: bool = False) -> bytes:

@@ -17,6 +17,7 @@ from graf_cli.output.dataset.layout import (
     ANNOTATIONS,
     DEPTH,
     IMAGES,
+    LABELS,
     LATENT,
     MASKS,
     OPACITY,
@@ -43,16 +44,18 @@ class FolderPlaces(DatasetPlaces):
         """Publish view `k`, with what is to know of its object."""
         item, view = self.layout.place(k)
         home = self.folder / self.layout.folder(item)
+        alone = self.layout.plan.labels
         with explained(home):
             for kind in self._kinds:
                 make_folder(home / kind)
         self._tell_of(item, home, anew=view == 0)
         recipe = self.recipe.only(k)
         image, depth, opacity = picture_files(frame, recipe, self.stamp(recipe))
-        self.write(self._file(k, DEPTH), depth)
-        self.write(self._file(k, OPACITY), opacity)
-        if self.of_several:
-            self.write(self._file(k, MASKS), encode(labels(frame), "png", self.stamp(recipe)))
+        if not alone:
+            self.write(self._file(k, DEPTH), depth)
+            self.write(self._file(k, OPACITY), opacity)
+            if self.of_several:
+                self.write(self._file(k, MASKS), encode(labels(frame), "png", self.stamp(recipe)))
         self.write(self._file(k, IMAGES), image)
 
     def present(self) -> set[int]:
@@ -77,18 +80,24 @@ class FolderPlaces(DatasetPlaces):
         return [[self.layout.folder(item).as_posix()] for item in range(self.layout.plan.objects)]
 
     def finish(self) -> None:
-        """With the annotations of all views, where they are asked for."""
+        """As of every data set; before it, what is told of all views, where it is asked for."""
         if self.layout.plan.annotations == "coco":
             with explained(self.folder):
                 make_folder(self.folder / ANNOTATIONS)
             for split in self.layout.plan.splits:
                 path = self.folder / ANNOTATIONS / instances(split.name)
                 self.write(path, coco.document(self.layout, self.recipe, split.name, self._labels))
+        if self.layout.plan.labels:
+            for name in {*self.layout.splits}:
+                path = self.folder / name / LABELS
+                self.write(path, documents.labels(self.layout, self.shots, name))
         super().finish()
 
     @property
     def _kinds(self) -> tuple[str, ...]:
         """Folders of a scene, that of the images first, as they are taken away."""
+        if self.layout.plan.labels:
+            return (IMAGES,)
         return (IMAGES, DEPTH, OPACITY, MASKS) if self.of_several else (IMAGES, DEPTH, OPACITY)
 
     def _labels(self, k: int) -> NDArray[np.uint8]:

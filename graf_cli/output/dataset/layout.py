@@ -19,6 +19,7 @@ OBJECTS = "objects.jsonl"
 TRANSFORMS = "transforms.json"
 LATENT = "latent.npz"
 PLACED = "objects.json"  # of each scene of several objects
+LABELS = "dataset.json"  # of each split
 ANNOTATIONS = "annotations"
 IMAGES, DEPTH, OPACITY, MASKS = "images", "depth", "opacity", "masks"
 KEPT = ".graf-pictures"  # of tars that are not whole yet
@@ -95,6 +96,7 @@ def erase(folder: Path, plan: Dataset) -> None:
         for path in (folder / split.name).glob("*"):
             if re.fullmatch(r"\d{6}", path.name):
                 _erase_object(path)
+        (folder / split.name / LABELS).unlink(missing_ok=True)
         _remove_empty(folder / split.name)
     _remove_empty(folder / ANNOTATIONS)
 
