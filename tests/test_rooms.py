@@ -359,3 +359,61 @@ def test_no_one_but_graf_knows_its_names(name: str) -> None:
             case _:
                 continue
         assert not found, f"{name} knows {found[0]}"
+
+
+# constructors
+
+
+# What locks, deletes or spawns, by the name it is called by.
+DOES_SOMETHING = frozenset(
+    {
+        "Popen", "run", "capture", "start", "started", "submit", "connect", "begin", "opened",
+        "locked", "one_begins", "one_at_a_time", "share", "alone", "acquire", "flock", "release",
+        "unlink", "rmdir", "rmtree", "remove", "sweep", "vacate", "discard", "discard_all",
+        "mkdir", "make_folder", "rename", "write_text", "write_bytes", "touch", "mkdtemp",
+    }
+)  # fmt: skip
+
+
+def busy_constructors(tree: ast.Module) -> Iterator[str]:
+    """Constructors that lock, delete or spawn, themselves or by a function of their module."""
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    for owner in ast.walk(tree):
+        if not isinstance(owner, ast.ClassDef):
+            continue
+        pending = [
+            part for part in owner.body
+            if isinstance(part, ast.FunctionDef) and part.name in ("__init__", "__post_init__")
+        ]  # fmt: skip
+        seen = set()
+        while pending:
+            function = pending.pop()
+            if function in seen:
+                continue
+            seen.add(function)
+            for called in _called(function):
+                if called in DOES_SOMETHING:
+                    yield f"{owner.name}: {called} in {function.name}"
+                if called in functions and called.startswith("_") and called != "__init__":
+                    pending.append(functions[called])
+
+
+def _called(function: ast.FunctionDef) -> Iterator[str]:
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(ast.Name(name)) | ast.Call(ast.Attribute(attr=name)):
+                yield name
+
+
+@pytest.mark.parametrize("name", modules())
+def test_to_make_an_object_begins_nothing(name: str) -> None:
+    """What takes a place, a lock or a process has a method `opened` for it."""
+    assert [*busy_constructors(modules()[name])] == []
+
+
+def test_the_rule_of_constructors_bites() -> None:
+    tree = ast.parse(
+        "class A:\n    def __init__(self):\n        _f()\n    def g(self): path.unlink()\n"
+        "def _f():\n    path.unlink()\n"
+    )
+    assert [*busy_constructors(tree)] == ["A: unlink in _f"]

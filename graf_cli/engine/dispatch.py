@@ -7,7 +7,7 @@ from abc import abstractmethod
 from bisect import insort
 from collections import Counter
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from graf_cli.engine.contract import Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
@@ -46,12 +46,18 @@ class Dispatch(Progress[T], Generic[T]):
         self._done: dict[int, Made | Exception] = {}
         self._tries: Counter[int] = Counter()
         self._closed = False
-        self._token = _token(put)
+        self._work, self._delivers = work, put
+        self._token: Path | None = None
+
+    def begun(self) -> Self:
+        """The same, with the workers told of the job."""
+        self._token = _token(self._delivers)
         try:
-            pool.begin(self._job(work, put))
+            self._pool.begin(self._job(self._work, self._delivers))
         except BaseException:
             self._forget()
             raise
+        return self
 
     def _job(self, work: Work, put: Put | None) -> Job:
         shots, there = work.shots, put if self._token is not None else None

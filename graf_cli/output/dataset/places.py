@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from graf_cli.errors import OutputError
 from graf_cli.output.dataset import documents
@@ -89,9 +90,10 @@ class DatasetSink(SequenceSink):
 
     to: DatasetPlaces
 
-    def __init__(self, to: DatasetPlaces, *, resume: bool = False) -> None:
-        _keep_foreign_card(to.folder)
-        super().__init__(to, resume=resume)
+    def opened(self) -> Self:
+        """See `SequenceSink.opened`; a card of somebody else's is kept."""
+        _keep_foreign_card(self.to.folder)
+        return super().opened()
 
     def commit(self) -> None:
         """Finish the data set, if all of it is there."""

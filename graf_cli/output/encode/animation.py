@@ -7,7 +7,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from graf_cli.output.encode import ffmpeg, sheet
 from graf_cli.output.encode.ffmpeg import Ffmpeg
@@ -70,8 +70,14 @@ class ApngWriter(PixelWriter):
     def __init__(self, to: Destination, encoding: Encoding) -> None:
         super().__init__(to)
         self.bare = to.folder / "bare.apng"
-        words = ("-c:v", "apng", "-plays", str(encoding.loop or 0), "-f", "apng", str(self.bare))
-        self.process = Ffmpeg((*source(to, to.size), *words), to.name)
+        self.plays = encoding.loop or 0
+
+    def opened(self) -> Self:
+        """With ffmpeg running."""
+        to = self.to
+        words = ("-c:v", "apng", "-plays", str(self.plays), "-f", "apng", str(self.bare))
+        self.process = Ffmpeg((*source(to, to.size), *words), to.name).started()
+        return self
 
     def show(self, image: Shown) -> None:
         """Encode the next frame."""
