@@ -114,7 +114,7 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 
 
 def test_devices_are_never_replaced() -> None:
-    with pytest.raises(OutputError, match="no file"):
+    with pytest.raises(OutputError, match="not a file"):
         Place(Path("/dev/null")).opened()
 
 

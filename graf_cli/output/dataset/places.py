@@ -109,5 +109,5 @@ def _keep_foreign_card(folder: Path) -> None:
     path = folder / CARD
     if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise OutputError(
-            f"{path} is no card that graf wrote and would be lost; name another ⟨out⟩."
+            f"{path} is not a card that graf wrote and would be lost; name another ⟨out⟩."
         )

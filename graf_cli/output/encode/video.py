@@ -49,7 +49,7 @@ class VideoWriter(PixelWriter):
         self._pad = (height % 2 * even, width % 2 * even)
         size = (width + self._pad[1], height + self._pad[0])
         self._name, self._size = name, size
-        self._words = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
+        self._arguments = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
 
     def opened(self) -> Self:
         """With ffmpeg running.
@@ -59,19 +59,19 @@ class VideoWriter(PixelWriter):
         OutputError
             When it cannot start or does not know the codec.
         """
-        to, name, size, words = self.to, self._name, self._size, self._words
-        _probe(size, words, to)
+        to, name, size, arguments = self.to, self._name, self._size, self._arguments
+        _probe(size, arguments, to)
         metadata = _metadata(to.folder, to.stamp)
         if name == "webm":  # whose numbers of identity would be drawn at random
-            words = (*words, "-fflags", "+bitexact")
+            arguments = (*arguments, "-fflags", "+bitexact")
         else:
-            words = (*words, *(_FILE if to.stream is None else _STREAM))
+            arguments = (*arguments, *(_FILE if to.stream is None else _STREAM))
         if to.stream is not None:  # a second at a time goes out
-            words = (*words, "-g", str(max(1, round(to.recipe.fps))))
+            arguments = (*arguments, "-g", str(max(1, round(to.recipe.fps))))
         sink = "pipe:1" if to.stream is not None else str(to.file)
         container = {"webm": "webm", "mov": "mov"}.get(name, "mp4")
         self.process = Ffmpeg(
-            (*source(to, size), *metadata, *words, "-f", container, sink),
+            (*source(to, size), *metadata, *arguments, "-f", container, sink),
             to.name,
             None if to.stream is None else to.stream.fileno(),
         ).started()
@@ -107,8 +107,8 @@ class SpoolWriter(PixelWriter):
         """With ffmpeg running."""
         to = self.to
         form = "gbrap" if has_alpha(to.recipe) else "gbrp"
-        words = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
-        self.process = Ffmpeg(words, to.name).started()
+        arguments = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
+        self.process = Ffmpeg(arguments, to.name).started()
         return self
 
     def show(self, image: Shown) -> None:

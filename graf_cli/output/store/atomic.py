@@ -90,7 +90,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is no file that can be replaced; use ⟨out⟩ - for pipes.")
+        raise OutputError(f"{path} is not a file that can be replaced; use ⟨out⟩ - for pipes.")
 
 
 def refuse_present(path: Path) -> None:
@@ -186,7 +186,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise NotADirectoryError(ENOTDIR, f"{folder} is no folder") from error
+        raise NotADirectoryError(ENOTDIR, f"{folder} is not a folder") from error
 
 
 @contextmanager

@@ -352,7 +352,7 @@ def recipe_in(folder: Path, *, strictly: bool) -> Recipe | None:
             return None
         raise OutputError(
             f"{path} cannot be read, so that nobody knows what is finished: {error} "
-            f"Mend it, or {INSTEAD}"
+            f"Fix it, or {INSTEAD}"
         ) from error
 
 
