@@ -197,7 +197,7 @@ def _same_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     ended = False
     try:
         yield
@@ -206,7 +206,7 @@ def _same_signals() -> Iterator[None]:
         if not ended:
             raise
     finally:
-        for number, handler in kept.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
     if ended:
         signal.raise_signal(signal.SIGTERM)

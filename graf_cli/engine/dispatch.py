@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 
 from graf_cli.engine.contract import Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
-from graf_cli.engine.worker import Job, Made, owned
+from graf_cli.engine.worker import Made, Task, owned
 from graf_cli.errors import EngineError
 from graf_cli.output.store.atomic import NEW
 from graf_cli.rendering.fast.proof import Outcome, merged
@@ -53,15 +53,15 @@ class Dispatch(Progress[T], Generic[T]):
         """The same, with the workers told of the job."""
         self._token = _token(self._delivers)
         try:
-            self._pool.begin(self._job(self._work, self._delivers))
+            self._pool.begin(self._task(self._work, self._delivers))
         except BaseException:
             self._forget()
             raise
         return self
 
-    def _job(self, work: Work, put: Put | None) -> Job:
+    def _task(self, work: Work, put: Put | None) -> Task:
         shots, there = work.shots, put if self._token is not None else None
-        return Job(
+        return Task(
             shots.recipe, shots.spec, work.options, work.normals, work.surface, there, self._token
         )
 
