@@ -42,8 +42,8 @@ def nerf(graf: Generator, seed: int) -> Generator:
         ("pts_linears.5", entry, "shape"),  # which sees the input again, in front of its features
         ("views_linears.0", view, "appearance"),
     ):
-        names = f"{layer}.weight", f"{layer}.bias"
-        state[names[0]], state[names[1]] = folded(*(state[name] for name in names), at, codes[code])
+        weight, bias = f"{layer}.weight", f"{layer}.bias"
+        state[weight], state[bias] = folded(state[weight], state[bias], at, codes[code])
     network = NetworkSpec(use_viewdirs=True, samples=SAMPLES, importance=IMPORTANCE)
     spec = Spec(network=network)
     weights = {"coarse": state, "fine": state}
