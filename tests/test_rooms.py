@@ -435,6 +435,8 @@ MEANT = {
     "weights.objects": {"look_up"},
     "families.pigan.files": {"looks_so"},
     "scene.spec": {"_WORDS"},
+    "cli.options": {"_LOOK", "look_options"},
+    "cli.render": {"thing"},
 }
 PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 

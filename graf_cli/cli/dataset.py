@@ -17,8 +17,8 @@ from graf_cli.cli.options import (
     FILE,
     common_options,
     engine_options,
+    look_options,
     model_options,
-    pixel_options,
     run_options,
 )
 from graf_cli.cli.types import SPLIT, SWEEP
@@ -84,7 +84,7 @@ DEFAULT_TAR_SIZE = 256  # MB
     metavar="NAME=SHARE,...",
     help="Whole objects are divided as `train=0.9,val=0.1`.  [default: train=1]",
 )
-@pixel_options
+@look_options
 @engine_options
 @run_options
 @click.option(

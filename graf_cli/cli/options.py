@@ -101,7 +101,7 @@ model_options = _group(
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip
 
-_PIXELS = (
+_LOOK = (
     click.option("--size", type=SIZE, help="N or WxH, in pixels.  [default: the model's]"),
     click.option("--samples", type=click.IntRange(1, 4096),
                  help="Samples along a ray.  [default: the model's]"),
@@ -116,10 +116,10 @@ _PIXELS = (
                  help="Draw the authors' random samples.  [default: none, so that pictures "
                       "repeat]"),
 )  # fmt: skip
-pixel_options = _group("picture", PictureChoice, *_PIXELS)
+look_options = _group("picture", PictureChoice, *_LOOK)
 
 picture_options = _group(
-    "picture", PictureChoice, *_PIXELS,
+    "picture", PictureChoice, *_LOOK,
     click.option("--show", type=SHOW, metavar="KIND[,KIND...]",
                  help="rgb, rgba, depth, depth16, disparity, opacity, normal, raw; several stand "
                       "side by side, as do rgb,depth,normal for side-by-side.  [default: rgb]"),
@@ -146,7 +146,7 @@ code_option = click.option(
 )  # fmt: skip
 
 object_options = _group(
-    "subject", ObjectChoice,
+    "thing", ObjectChoice,
     click.option("--seed", type=SEEDS, help="Of all codes.  [default: 0]"),
     code_option,
     click.option("--shape", type=SEEDS, help="Short for --code shape=SEEDS."),

@@ -80,7 +80,7 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
 def render(
     *,
     source: ModelChoice,
-    subject: ObjectChoice,
+    thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
     path: str | None,
@@ -112,16 +112,16 @@ def render(
     from graf_cli.output.formats import target_of
     from graf_cli.request import spiral_of
 
-    inputs.only_one_stdin(latent=subject.latent, poses=poses, recipe=recipe)
+    inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
     if save_cameras:
-        check_cameras(save_cameras, latent=subject.latent, poses=poses, recipe=recipe)
+        check_cameras(save_cameras, latent=thing.latent, poses=poses, recipe=recipe)
     target = target_of(out, output.form) if out else None
     base = job.read_recipe(None if recipe == inputs.STDIN else recipe) if recipe else None
     opened = job.open_model(source, output, base)
     asked: dict[str, Any] = {
         **picture.asked(),
         **motion.asked(),
-        **_asked(opened, subject, view, poses, (picture.size, motion.fps)),
+        **_asked(opened, thing, view, poses, (picture.size, motion.fps)),
     }
     if path:
         if poses:
@@ -136,7 +136,7 @@ def render(
 
 def _asked(
     opened: Opened,
-    subject: ObjectChoice,
+    thing: ObjectChoice,
     view: ViewChoice,
     poses: Path | None,
     given: tuple[tuple[int, int] | None, float | None],
@@ -145,7 +145,7 @@ def _asked(
     from graf_cli.cli.inputs import cameras_from
     from graf_cli.model.spec import features_of
 
-    asked: dict[str, Any] = {**subject.asked(features_of(opened.spec)), **view.asked()}
+    asked: dict[str, Any] = {**thing.asked(features_of(opened.spec)), **view.asked()}
     size, fps = given
     if poses:
         cameras = cameras_from(poses, size, opened.spec, view.fov)

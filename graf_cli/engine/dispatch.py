@@ -53,13 +53,13 @@ class Dispatch(Progress[T], Generic[T]):
         """The same, with the workers told of the job."""
         self._token = _token(self._delivers)
         try:
-            self._pool.begin(self._task(self._work, self._delivers))
+            self._pool.begin(self._job(self._work, self._delivers))
         except BaseException:
             self._forget()
             raise
         return self
 
-    def _task(self, work: Work, put: Put | None) -> Task:
+    def _job(self, work: Work, put: Put | None) -> Task:
         shots, there = work.shots, put if self._token is not None else None
         return Task(
             shots.recipe, shots.spec, work.options, work.normals, work.surface, there, self._token

@@ -148,7 +148,7 @@ class Pool:
         # A thread of its own lets `stop` be heard while a picture is in hand.
         self._kind = ray.remote(max_restarts=0, concurrency_groups={"asides": 1})(Worker)
         self._model = ray.put(placed(generator, CPU))
-        self._task: Any = None
+        self._job: Any = None
         self._name = ""
         self._since = time.monotonic()  # when there was a worker last, or hope for one
 
@@ -157,9 +157,9 @@ class Pool:
         """Those that draw."""
         return [desk for desk in self.desks if desk.ready]
 
-    def begin(self, task: Task) -> None:
+    def begin(self, job: Task) -> None:
         """Have all take up a job."""
-        self._task, self._name = self.ray.put(task), task.name
+        self._job, self._name = self.ray.put(job), job.name
         self._since = time.monotonic()
         for desk in self.desks:
             self._open(desk)
@@ -169,7 +169,7 @@ class Pool:
             desk.actor = self._actor()
             desk.knows = False
         model = None if desk.knows else self._model
-        desk.opened = desk.actor.begin.remote(model, self._task)
+        desk.opened = desk.actor.begin.remote(model, self._job)
         desk.knows = True
 
     def _actor(self) -> Any:

@@ -87,33 +87,33 @@ class Worker:
         self._objects: Objects | None = None
         self._stopped = ""  # the job that is not gone on with
 
-    def begin(self, generator: Generator | None, task: Task) -> None:
+    def begin(self, generator: Generator | None, job: Task) -> None:
         """Take up a job; the generator is given the first time."""
-        if task.version != __version__:
+        if job.version != __version__:
             raise EngineError(
-                f"A worker has graf {__version__}, but the job is one of graf {task.version}; "
+                f"A worker has graf {__version__}, but the job is one of graf {job.version}; "
                 "install the same version on all machines of the cluster."
             )
         if generator is not None:
             self._objects = Objects(placed(generator, self._device))
         assert self._objects is not None
-        self._task, self._shots = task, Shots(task.recipe, task.spec)
-        self._renderer = Renderer(self._objects.generator, task.options, self._objects)
-        self._puts = task.token is not None and task.token.exists()
+        self._job, self._shots = job, Shots(job.recipe, job.spec)
+        self._renderer = Renderer(self._objects.generator, job.options, self._objects)
+        self._puts = job.token is not None and job.token.exists()
 
     def make(self, k: int) -> Made | None:
         """Draw picture `k`, and put it where it belongs if that is here; nothing once stopped."""
-        if self._stopped == self._task.name:
+        if self._stopped == self._job.name:
             return None
         self._renderer.outcome = Outcome()
         frame = self._renderer.render(
-            self._shots[k], self._shots.series(k), surface=self._task.surface
+            self._shots[k], self._shots.series(k), surface=self._job.surface
         )
-        if self._task.normals:
+        if self._job.normals:
             frame = with_normals(self._renderer.generator, frame)
-        if self._task.put is None or not self._puts:
+        if self._job.put is None or not self._puts:
             return Made(frame, self._renderer.outcome)
-        self._task.put(k, frame)
+        self._job.put(k, frame)
         return Made(None, self._renderer.outcome)
 
     def stop(self, job: str) -> None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from graf_cli.errors import OutputError
-from graf_cli.output.dataset.layout import IMAGES, PICTURES, Layout
+from graf_cli.output.dataset.layout import IMAGES, KEPT, Layout
 from graf_cli.output.encode.stills import write_still
 from graf_cli.output.provenance.reading import carries_recipe
 from graf_cli.output.store.atomic import explained
@@ -74,7 +74,7 @@ def _in_folders(folder: Path, layout: Layout) -> set[int]:
 
 def _in_tars(folder: Path, layout: Layout) -> set[int]:
     """Whole tars are asked for their members; which belong into one, only the model tells."""
-    pieces = (folder / PICTURES).glob("*.tar")
+    pieces = (folder / KEPT).glob("*.tar")
     found = {int(path.stem) for path in pieces if path.stem.isdecimal()}
     for split in layout.plan.splits:
         for path in sorted(folder.glob(f"{split.name}-*.tar")):

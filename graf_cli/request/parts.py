@@ -61,6 +61,7 @@ def recipe_of(
     _check_sizes(spec, width, height)
     show = tuple(or_else(options.get("show"), ("rgb",)))
     _check_shown(spec, show)
+    _check_seen_behind(spec, options.get("background"), plan)
     depth_range = options.get("depth_range")
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
@@ -72,7 +73,7 @@ def recipe_of(
             "width": width,
             "height": height,
             "samples": or_else(options.get("samples"), features_of(spec).samples),
-            "background": _background(spec, options.get("background"), plan),
+            "background": _background(spec, options.get("background")),
             "show": show,
             "depth_range": depth_range,
             "normals": or_else(options.get("normals"), "camera"),
@@ -99,9 +100,9 @@ def _check_shown(spec: ModelSpec, show: Sequence[str]) -> None:
             raise UsageError(f"⟨show⟩: `{spec.name}` has no {kind}; it has {told(sorted(shows))}.")
 
 
-def _background(spec: ModelSpec, background: str | None, plan: Plan) -> str:
-    own = parse_colour(spec.background)
+def _background(spec: ModelSpec, background: str | None) -> str:
     if features_of(spec).background == "generated":
+        own = parse_colour(spec.background)
         if background in (None, "model") or (
             background != TRANSPARENT and parse_colour(background) == own
         ):
@@ -112,13 +113,32 @@ def _background(spec: ModelSpec, background: str | None, plan: Plan) -> str:
         )
     if background == TRANSPARENT:
         return TRANSPARENT
-    colour = own if background in (None, "model") else parse_colour(background)
-    if colour != own and (control := _backdrop(spec, plan)) is not None:
+    return parse_colour(spec.background if background in (None, "model") else background)
+
+
+def _checked(parts: dict[str, object]) -> Recipe:
+    """Apply the bounds of the format, which only reading does."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(parts), Recipe)
+    except msgspec.ValidationError as error:
+        problem, _, where = str(error).partition(" - at `$")
+        option = where.rstrip("`").rstrip("[.]0123456789").rpartition(".")[2]
+        bound = re.fullmatch(r"Expected `\w+` ([<>]=?) ([-\d.]+)", problem)
+        if bound:
+            problem = f"It must be {bound[1]} {float(bound[2]):g}"
+        raise UsageError(f"⟨{option}⟩: {problem}." if option else f"{problem}.") from error
+
+
+def _check_seen_behind(spec: ModelSpec, background: str | None, plan: Plan) -> None:
+    """Refuse a colour that the model hides."""
+    if background in (None, "model", TRANSPARENT):
+        return
+    control = _backdrop(spec, plan)
+    if control is not None and parse_colour(background) != parse_colour(spec.background):
         raise UsageError(
             f"⟨background⟩ {background} would not be seen: `{spec.name}` colours what rays miss "
             f"(its control `{control}`); leave it out, or set that control to 0 as well."
         )
-    return colour
 
 
 def _backdrop(spec: ModelSpec, plan: Plan) -> str | None:
@@ -133,19 +153,6 @@ def _backdrop(spec: ModelSpec, plan: Plan) -> str | None:
     given = of.controls.get(control.name, control.default)
     values = given if isinstance(given, tuple) else (given,)
     return control.name if all(value == control.high for value in values) else None
-
-
-def _checked(parts: dict[str, object]) -> Recipe:
-    """Apply the bounds of the format, which only reading does."""
-    try:
-        return msgspec.convert(msgspec.to_builtins(parts), Recipe)
-    except msgspec.ValidationError as error:
-        problem, _, where = str(error).partition(" - at `$")
-        option = where.rstrip("`").rstrip("[.]0123456789").rpartition(".")[2]
-        bound = re.fullmatch(r"Expected `\w+` ([<>]=?) ([-\d.]+)", problem)
-        if bound:
-            problem = f"It must be {bound[1]} {float(bound[2]):g}"
-        raise UsageError(f"⟨{option}⟩: {problem}." if option else f"{problem}.") from error
 
 
 def view_of(spec: ModelSpec, options: CameraOptions) -> View:

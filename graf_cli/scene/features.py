@@ -91,8 +91,6 @@ class Features(Struct, frozen=True):
         What a picture can show.
     background : str
         ``colour`` is the user's; ``generated`` comes from the network.
-    backdrop : str or None
-        The control that, at 1, has the model colour what rays miss, in place of the user's colour.
     sizes : tuple of int or None
         Pixels along a side, where a 2-D stage fixes them; None is any size.
     samples, further : int
@@ -110,6 +108,8 @@ class Features(Struct, frozen=True):
         Whether pictures can be drawn with random numbers, as the authors' program does.
     spiral : tuple of 4 floats, or None
         Radii and focus of a path in front of the scene; see `graf_cli.scene.llff.Swing`.
+    backdrop : str or None
+        The control that, at 1, has the model colour what rays miss, in place of the user's colour.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -123,7 +123,6 @@ class Features(Struct, frozen=True):
     azimuth: Literal["camera", "objects"] = "camera"
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
-    backdrop: str | None = None
     sizes: tuple[int, ...] | None = None
     samples: int = 64
     further: int = 0
@@ -132,6 +131,7 @@ class Features(Struct, frozen=True):
     llff: Literal["as stored", "recentred", "spherified"] = "as stored"
     jitter: bool = False
     spiral: tuple[float, float, float, float] | None = None
+    backdrop: str | None = None
 
     @property
     def length(self) -> int:

@@ -69,7 +69,7 @@ Each object is seen {views} times, by cameras {cameras}.
 
 A camera's axes follow OpenGL (x right, y up, looking along −z); `transform_matrix` is camera to
 world, the world's z axis points up, and the object sits at the origin. Pixel (i, j) has its centre
-at (i + 0.5, j + 0.5){principal}.
+at (i + 0.5, j + 0.5), so that `cx` = W / 2 + 0.5 and `cy` = H / 2 + 0.5.
 
 Depth is measured along the optical axis, in steps of {unit:g} world units
 (`depth_unit_scale_factor`); 0 says that less than half of the light is stopped there. World units
@@ -112,7 +112,6 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
         background="on nothing" if see_through else f"on {recipe.background}",
         cameras=_CAMERAS[plan.cameras],
         view=_view(plan.view),
-        principal=_principal(plan.view, spec),
         unit=plan.depth_unit,
         made="\n".join(f"- {key}: {value}" for key, value in _made(recipe, spec)),
     )
@@ -126,14 +125,6 @@ def _splits(layout: Layout) -> str:
         for split in layout.plan.splits
     ]
     return "\n".join(("| split | objects | views |", "| --- | --- | --- |", *rows))
-
-
-def _principal(view: View, spec: ModelSpec) -> str:
-    """Where the optical axis is, unless files of poses say it."""
-    if view.intrinsics:
-        return ""
-    shift = " + 0.5" if spec.camera.pixels == "integer" else ""
-    return f", so that `cx` = W / 2{shift} and `cy` = H / 2{shift}"
 
 
 def _view(view: View) -> str:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import DEPTH, IMAGES, LATENT, OPACITY, TRANSFORMS
 from graf_cli.output.dataset.pictures import codes_archive, picture_files
@@ -68,6 +67,6 @@ class FolderPlaces(DatasetPlaces):
         """Whoever comes first; whoever else comes writes the same."""
         subject = self.shots[self.layout.pictures(item)[0]].subject
         if subject.codes and (anew or not (home / LATENT).exists()):
-            self.write(home / LATENT, codes_archive(subject, features_of(self.spec)))
+            self.write(home / LATENT, codes_archive(subject, self.features))
         if anew or not (home / TRANSFORMS).exists():
             self.write(home / TRANSFORMS, documents.transforms(self.layout, self.shots, item))

@@ -19,7 +19,7 @@ OBJECTS = "objects.jsonl"
 TRANSFORMS = "transforms.json"
 LATENT = "latent.npz"
 IMAGES, DEPTH, OPACITY = "images", "depth", "opacity"
-PICTURES = ".graf-pictures"  # of tars that are not whole yet
+KEPT = ".graf-pictures"  # of tars that are not whole yet
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def erase(folder: Path, plan: Dataset) -> None:
     """Take a data set away, by the names that it gives its files; what else is there stays."""
     for name in (CARD, OBJECTS):
         (folder / name).unlink(missing_ok=True)
-    shutil.rmtree(folder / PICTURES, ignore_errors=True)
+    shutil.rmtree(folder / KEPT, ignore_errors=True)
     for split in plan.splits:
         for path in folder.glob(f"{split.name}-*.tar"):
             if re.fullmatch(rf"{split.name}-\d{{6}}\.tar", path.name):

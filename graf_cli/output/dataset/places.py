@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from graf_cli.errors import OutputError
+from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.card import MARK, card
 from graf_cli.output.dataset.layout import CARD, OBJECTS, Layout, erase
@@ -18,6 +19,7 @@ from graf_cli.output.store.atomic import beside
 from graf_cli.output.store.sequence import Places, SequenceSink
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
+from graf_cli.scene.features import Features
 from graf_cli.scene.spec import ModelSpec
 
 
@@ -41,6 +43,11 @@ class DatasetPlaces(Places):
         """The order of the data set."""
         assert isinstance(self.recipe.plan, Dataset)
         return Layout(self.recipe.plan)
+
+    @property
+    def features(self) -> Features:
+        """What the model offers."""
+        return features_of(self.spec)
 
     @abstractmethod
     def homes(self) -> Sequence[Sequence[str]]:

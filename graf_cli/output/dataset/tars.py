@@ -21,9 +21,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
-from graf_cli.output.dataset.layout import PICTURES
+from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, picture_files
 from graf_cli.output.dataset.places import DatasetPlaces
 from graf_cli.output.encode.stills import encode
@@ -92,8 +91,8 @@ class TarPlaces(DatasetPlaces):
         """Keep view `k`, and make its tar when it is the last one."""
         tar = self.home[k]
         with unless(tar.path.exists):
-            with explained(self._pieces):
-                make_folder(self._pieces)
+            with explained(self._kept):
+                make_folder(self._kept)
             self.write(self._piece(k), self._members(k, frame))
             self._assemble(tar)
 
@@ -101,8 +100,8 @@ class TarPlaces(DatasetPlaces):
         """The views of whole tars, and those that are kept."""
         found: set[int] = set()
         # These first: what goes into its tar while we look is found there.
-        with explained(self._pieces), suppress(FileNotFoundError):
-            names = {entry.name for entry in os.scandir(self._pieces)}
+        with explained(self._kept), suppress(FileNotFoundError):
+            names = {entry.name for entry in os.scandir(self._kept)}
             found.update(k for k in range(len(self.recipe)) if PIECE % k in names)
         return found | {k for tar in self.tars if tar.path.exists() for k in tar.pictures}
 
@@ -121,7 +120,7 @@ class TarPlaces(DatasetPlaces):
     def finish(self) -> None:
         """Keep nothing any longer; the last pieces may have come after tars were gathered."""
         self.gather()
-        shutil.rmtree(self._pieces, ignore_errors=True)
+        shutil.rmtree(self._kept, ignore_errors=True)
         super().finish()
 
     def homes(self) -> Sequence[Sequence[str]]:
@@ -133,11 +132,11 @@ class TarPlaces(DatasetPlaces):
         ]
 
     @property
-    def _pieces(self) -> Path:
-        return self.folder / PICTURES
+    def _kept(self) -> Path:
+        return self.folder / KEPT
 
     def _piece(self, k: int) -> Path:
-        return self._pieces / (PIECE % k)
+        return self._kept / (PIECE % k)
 
     def _room(self) -> int:
         """How many views fit into a tar in any case."""
@@ -166,7 +165,7 @@ class TarPlaces(DatasetPlaces):
             "json": documents.sample(self.layout, self.recipe, k, frame.shot),
         }
         if frame.shot.subject.codes:
-            files["latent.npy"] = codes_array(frame.shot.subject, features_of(self.spec))
+            files["latent.npy"] = codes_array(frame.shot.subject, self.features)
         item, view = self.layout.place(k)
         key = f"{self.layout.item(item)}_{self.layout.view(view)}"
         parts = (member(f"{key}.{kind}", data) for kind, data in files.items())
@@ -195,14 +194,14 @@ class TarPlaces(DatasetPlaces):
             len(documents.sample(self.layout, self.recipe, last, shot)) + NUMBERS * LONGEST
         )
         if shot.subject.codes:
-            files.append(len(codes_array(shot.subject, features_of(self.spec))))
+            files.append(len(codes_array(shot.subject, self.features)))
         return sum(2 * BLOCKSIZE + size for size in files)
 
     def _assemble(self, tar: Tar) -> None:
         """Make a tar, if all of it is kept; one process at a time, the second finds it made."""
         if not self._complete(tar):
             return
-        with one_at_a_time(self._pieces):
+        with one_at_a_time(self._kept):
             if self._complete(tar):
                 self._make(tar)
 
