@@ -12,7 +12,6 @@ picture with grid and proof, and of a further frame of a turntable, whose grid i
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,14 +19,11 @@ import msgspec
 import numpy as np
 import torch
 
+from benchmarks.passes import CPU, measure
 from graf_cli.families.pigan.config import RELEASED
 from graf_cli.families.pigan.network import Network
 from graf_cli.families.pigan.spec import BOX, Spec
-from graf_cli.measure import PLAIN_SHARE, seconds, turntable_shot
 from graf_cli.model.generator import Generator
-from graf_cli.rendering.integrator import integrate
-from graf_cli.rendering.renderer import Renderer, RenderOptions, Series, Shot
-from graf_cli.scene.camera import rays
 from graf_cli.scene.spec import ModelSpec
 from tools.parity.pigan import Pictures
 from tools.pigan_head import CAR, SIDE, fit, load, widened
@@ -36,9 +32,6 @@ CASES = Path(__file__).parents[1] / "tests" / "families" / "pigan"
 WIDTH = 256  # of the released sine layers
 FITTED_STEPS = 500
 CUBE = 0.72  # side of the part of CARLA's world that a camera sees
-TURN, PICTURES = 3.0, 120  # degrees between the frames of a turntable, and how many it has
-GROWING, WARM = 3, 3  # frames in which the grid still grows much, and those that are timed
-CPU = torch.device("cpu")
 
 
 def model(released: str, spec: Spec, network: Network) -> Generator:
@@ -83,52 +76,6 @@ CASE: dict[str, Callable[[Path], Generator]] = {
     "head": head,
     "car": car,
 }
-
-
-@torch.inference_mode()
-def plainly(generator: Generator, shot: Shot, chunk: int) -> Callable[[], object]:
-    """A share of a frame's rays through the exact integrator."""
-    scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
-    some = rays(shot.camera, device=CPU, dtype=torch.float32)[::PLAIN_SHARE]
-
-    @torch.inference_mode()
-    def run() -> object:
-        return integrate(scene, some, chunk=chunk)
-
-    return run
-
-
-def measure(name: str, generator: Generator, size: int) -> None:
-    """One line."""
-
-    def at(turn: float) -> Shot:
-        return turntable_shot(generator, turn, 0, size)
-
-    renderer, first = Renderer(generator, RenderOptions()), at(0)
-    plain_part = plainly(generator, first, renderer.chunk)
-    renderer.render(turntable_shot(generator, 0, 0, 16))  # compiles kernels
-    plain, warm = [], []
-    cold = seconds(lambda: Renderer(generator, RenderOptions()).render(first), CPU)
-    series = Series(first, PICTURES)
-    for frame in range(GROWING + WARM):
-        before = renderer.outcome
-        shot = at(TURN * frame)
-        taken = seconds(lambda s=shot: renderer.render(s, series), CPU)  # type: ignore[misc]
-        if frame >= GROWING:
-            warm.append(taken)
-            plain.append(PLAIN_SHARE * seconds(plain_part, CPU))
-    last = renderer.outcome
-    slow, further = statistics.median(plain), statistics.median(warm)
-    evaluated = last.evaluated - before.evaluated
-    samples = (last.possible - before.possible) * 2 // 3  # the first pass's count in both
-    shown = float(np.mean(renderer.render(first, series).opacity > 1e-3))
-    print(
-        f"{name:8} plain {slow:7.2f} s   cold {cold:7.2f} s {slow / cold:5.2f} ×   "
-        f"further {further:7.2f} s {slow / further:5.2f} ×   {last.path} {last.resolution}, "
-        f"{evaluated / samples:.0%} of {samples:,} samples, {shown:.0%} of rays meet something, "
-        f"error {last.difference:.1e}",
-        flush=True,
-    )
 
 
 def main() -> None:

@@ -37,7 +37,9 @@ def read_arrays(source: Path | BinaryIO) -> Mapping[str, Array]:
         reason = error.strerror or "it is damaged"
         raise UsageError(f"{name} cannot be read: {reason}; name a .npy or .npz file.") from error
     except Exception as error:  # NumPy and zipfile raise nearly anything on a damaged file
-        raise UsageError(f"{name} is no .npy or .npz file of numbers; name one that is.") from error
+        raise UsageError(
+            f"{name} is not a .npy or .npz file of numbers; name one that is."
+        ) from error
 
 
 def _read(name: str, stream: BinaryIO) -> Mapping[str, Array]:
@@ -63,7 +65,7 @@ def _numbers(name: str, array: object) -> Array:
         raise _too_large(name)
     numbers = array.astype(np.float64)
     if not np.isfinite(numbers).all():
-        raise UsageError(f"{name} holds NaN or infinite numbers; mend them first.")
+        raise UsageError(f"{name} holds NaN or infinite numbers; fix them first.")
     return numbers
 
 

@@ -36,7 +36,9 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 1 <= self.index <= self.count <= MOST:
-            raise UsageError(f"⟨shard⟩ {self} is no part of a job; write I/N with I from 1 to N.")
+            raise UsageError(
+                f"⟨shard⟩ {self} is not a part of a job; write I/N with I from 1 to N."
+            )
 
     def __str__(self) -> str:
         """As people write it."""
@@ -91,7 +93,7 @@ def parse_shard(text: str, environment: Mapping[str, str] = os.environ) -> Shard
         return from_scheduler(environment)
     match = re.fullmatch(r"(\d{1,7})/(\d{1,7})", text, re.ASCII)
     if not match:
-        raise UsageError(f"⟨shard⟩ {text} is no part of a job; write I/N, such as 2/8, or auto.")
+        raise UsageError(f"⟨shard⟩ {text} is not a part of a job; write I/N, such as 2/8, or auto.")
     return Shard(int(match[1]), int(match[2]))
 
 
@@ -137,7 +139,7 @@ def from_scheduler(environment: Mapping[str, str]) -> Shard:
     Raises
     ------
     UsageError
-        When this is no such task, or its scheduler does not tell how many there are.
+        When this is not such a task, or its scheduler does not tell how many there are.
     """
     for scheduler in SCHEDULERS:
         # LSF says 0 outside of arrays.

@@ -49,7 +49,9 @@ def parse_sweep(text: str) -> tuple[float, ...]:
     except ValueError:
         values = ()
     if not values or not all(math.isfinite(value) for value in values):
-        raise UsageError(f"`{text}` is no sweep; write a number, `from:to`, or keyframes `a:b:c`.")
+        raise UsageError(
+            f"`{text}` is not a sweep; write a number, `from:to`, or keyframes `a:b:c`."
+        )
     return values
 
 
@@ -73,7 +75,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     parts = text.split(":")
     if not all(re.fullmatch("[0-9]{1,40}", part) for part in parts):
-        raise UsageError(f"`{text}` is no seed; write a whole number, `from:to`, or `a:b:c`.")
+        raise UsageError(f"`{text}` is not a seed; write a whole number, `from:to`, or `a:b:c`.")
     return check_seeds([int(part) for part in parts])
 
 
@@ -96,7 +98,7 @@ class AxisValues:
 
     Attributes
     ----------
-    words : tuple of str
+    items : tuple of str
         Numbers; of a list all values, else keyframes.
     spread : bool
         Whether they are keyframes, ``from:to``.
@@ -104,7 +106,7 @@ class AxisValues:
         Of the values between keyframes, where it is said.
     """
 
-    words: tuple[str, ...]
+    items: tuple[str, ...]
     spread: bool
     count: int | None = None
 
@@ -118,14 +120,14 @@ def parse_values(text: str) -> AxisValues:
     """
     values, slash, count = text.partition("/")
     if "," in values or ":" not in values:
-        words = tuple(word.strip() for word in values.split(","))
-        if all(words) and not slash:
-            return AxisValues(words, spread=False)
+        items = tuple(word.strip() for word in values.split(","))
+        if all(items) and not slash:
+            return AxisValues(items, spread=False)
     else:
-        words = tuple(word.strip() for word in values.split(":"))
-        if all(words) and (not slash or re.fullmatch("[0-9]{1,6}", count.strip())):
-            return AxisValues(words, spread=True, count=int(count) if slash else None)
-    raise UsageError(f"`{text}` are no values; write `a,b,c`, `from:to`, or `from:to/COUNT`.")
+        items = tuple(word.strip() for word in values.split(":"))
+        if all(items) and (not slash or re.fullmatch("[0-9]{1,6}", count.strip())):
+            return AxisValues(items, spread=True, count=int(count) if slash else None)
+    raise UsageError(f"`{text}` are not values; write `a,b,c`, `from:to`, or `from:to/COUNT`.")
 
 
 def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
@@ -150,7 +152,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """
     match = re.fullmatch(r"(\d{1,40})(?:[x×](\d{1,40}))?", text.strip().lower(), re.ASCII)
     if not match:
-        raise UsageError(f"`{text}` is no size; write pixels as `256` or `640x480`.")
+        raise UsageError(f"`{text}` is not a size; write pixels as `256` or `640x480`.")
     width = int(match[1])
     return check_size((width, int(match[2] or width)))
 
@@ -180,7 +182,7 @@ def parse_colour(text: str) -> str:
     colour = COLOURS.get(name, name)
     if not re.fullmatch("#[0-9a-f]{6}", colour):
         raise UsageError(
-            f"`{text}` is no colour; write white, black, #rrggbb, transparent or model."
+            f"`{text}` is not a colour; write white, black, #rrggbb, transparent or model."
         )
     return colour
 
@@ -215,7 +217,9 @@ def parse_depths(text: str) -> tuple[float, float]:
     except (UsageError, ValueError):
         near = far = 0.0
     if not 0 <= near < far:
-        raise UsageError(f"`{text}` is no range of depths; write `near:far`, such as `7.5:12.5`.")
+        raise UsageError(
+            f"`{text}` is not a range of depths; write `near:far`, such as `7.5:12.5`."
+        )
     return near, far
 
 
@@ -232,7 +236,7 @@ def parse_split(text: str) -> tuple[tuple[str, float], ...]:
     except ValueError:
         splits = ()
     if not splits:
-        raise UsageError(f"`{text}` is no split; write names and shares as `train=0.9,val=0.1`.")
+        raise UsageError(f"`{text}` is not a split; write names and shares as `train=0.9,val=0.1`.")
     return check_split(splits)
 
 

@@ -54,7 +54,7 @@ def test_a_stream_is_read_like_a_file() -> None:
     np.save(stream, np.arange(3))
     stream.seek(0)
     assert read_arrays(stream)[""].tolist() == [0, 1, 2]
-    with pytest.raises(UsageError, match=r"^Standard input is no \.npy or \.npz file"):
+    with pytest.raises(UsageError, match=r"^Standard input is not a \.npy or \.npz file"):
         read_arrays(io.BytesIO(b"hello"))
 
 
@@ -78,7 +78,7 @@ def test_other_things_are_refused(path: Path, array: object, said: str) -> None:
 def test_objects_are_not_unpickled(tmp_path: Path) -> None:
     path = tmp_path / "objects.npy"
     np.save(path, np.array([{}], dtype=object), allow_pickle=True)
-    refused(path, "is no .npy or .npz file of numbers")
+    refused(path, "is not a .npy or .npz file of numbers")
 
 
 def test_other_files_of_an_archive_are_refused(path: Path) -> None:
@@ -90,7 +90,7 @@ def test_other_files_of_an_archive_are_refused(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x93NUMPY", b"PK\x03\x04", b"\x80\x02}."])
 def test_other_files_are_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    refused(path, "is no .npy or .npz file of numbers")
+    refused(path, "is not a .npy or .npz file of numbers")
 
 
 def test_a_file_that_is_not_there_is_named(path: Path, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_slices_of_costs_are_about_fair() -> None:
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1/0", "x", "1/", "-1/3", "1/2/3", "1/9999999"])
 def test_what_is_no_shard(text: str) -> None:
-    with pytest.raises(UsageError, match="is no part of a job"):
+    with pytest.raises(UsageError, match="is not a part of a job"):
         parse_shard(text, {})
 
 

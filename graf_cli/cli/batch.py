@@ -254,10 +254,10 @@ def _parsed(line: Line) -> dict[str, Any]:
         raise UsageError(f"Line {line.number} is not JSON: {error}.") from error
     if not isinstance(job, dict) or not isinstance(job.get("out"), str) or not job["out"]:
         raise UsageError(
-            f"Line {line.number} is no object with an `out`, a name; say where the job goes."
+            f"Line {line.number} is not an object with an `out`, a name; say where the job goes."
         )
     if "\0" in job["out"]:
-        raise UsageError(f"Line {line.number}: `out` is no name of a file; give another.")
+        raise UsageError(f"Line {line.number}: `out` is not a name of a file; give another.")
     if job["out"] == "-":
         raise UsageError(f"Line {line.number}: a batch writes files; name one as `out`.")
     return job

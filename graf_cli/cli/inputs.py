@@ -51,8 +51,8 @@ def read_from(path: Path, read: Callable[[Path], T]) -> T:
             return read(spool)
         except UsageError as error:
             # As it was written, before its fields are spelled for whoever reads it.
-            words = str(error.args[0]).replace(str(spool), "Standard input")
-            raise UsageError(words) from error
+            message = str(error.args[0]).replace(str(spool), "Standard input")
+            raise UsageError(message) from error
 
 
 def cameras_from(

@@ -15,11 +15,11 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from graf_cli.engine.contract import Engine, Put, Work
 from graf_cli.engine.dispatch import Delivery, Dispatch, Drawing, reason_of
-from graf_cli.engine.pool import Pool, share_of
+from graf_cli.engine.pool import Pool, Share, share_of
 from graf_cli.errors import EngineError
 
 PATIENCE = 60.0  # seconds without any worker after which none is expected any more
@@ -42,11 +42,6 @@ class RayEngine(Engine):
         Cores of each worker; 1, or with a number of `workers` as many as all can have.
     patience : float
         Seconds to wait for the first worker, and on closing for the pictures in hand.
-
-    Raises
-    ------
-    EngineError
-        When Ray is not installed, the cluster cannot be reached, or such workers can never be had.
     """
 
     elsewhere = True
@@ -62,8 +57,24 @@ class RayEngine(Engine):
         self._pool: Pool | None = None
         self._dispatch: Dispatch[Any] | None = None
         self._patience = patience
-        self._ray = _ray()
+        self._asked = address, workers, cpus
+        self._ray: Any = None
         self._connected = False
+        self._share = Share(0, 0.0, 0)
+
+    def opened(self) -> Self:
+        """With the cluster joined, or begun on this machine.
+
+        Raises
+        ------
+        EngineError
+            When Ray is not installed, the cluster cannot be reached, or such workers can never be
+            had.
+        """
+        if self._ray is not None:
+            return self
+        address, workers, cpus = self._asked
+        self._ray = _ray()
         try:
             self._connected = connect(self._ray, address)
             nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -71,10 +82,11 @@ class RayEngine(Engine):
         except BaseException:
             self.close()
             raise
+        return self
 
     def draw(self, work: Work) -> Drawing:
         """See `Engine`; ends the job before."""
-        dispatch = Drawing(self._pool_for(work), work, None)
+        dispatch = Drawing(self._pool_for(work), work, None).begun()
         self._dispatch = dispatch
         return dispatch
 
@@ -84,7 +96,7 @@ class RayEngine(Engine):
         Workers that see the folder ``put.folder`` put there what they draw; without such an
         attribute, and for the others, it is put here.
         """
-        dispatch = Delivery(self._pool_for(work), work, put)
+        dispatch = Delivery(self._pool_for(work), work, put).begun()
         self._dispatch = dispatch
         return dispatch
 
@@ -185,7 +197,7 @@ def _same_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     ended = False
     try:
         yield
@@ -194,7 +206,7 @@ def _same_signals() -> Iterator[None]:
         if not ended:
             raise
     finally:
-        for number, handler in kept.items():
+        for number, handler in before.items():
             signal.signal(number, handler)
     if ended:
         signal.raise_signal(signal.SIGTERM)

@@ -83,6 +83,16 @@ class Engine(ABC):
 
     elsewhere = False
 
+    def opened(self) -> Self:
+        """The same, with its workers to be had; to make an engine begins nothing.
+
+        Raises
+        ------
+        EngineError
+            When it cannot be used.
+        """
+        return self
+
     @abstractmethod
     def draw(self, work: Work) -> Progress[Item]:
         """Hand back the frames, or the shapes of a recipe that exports.
@@ -116,7 +126,7 @@ class Engine(ABC):
         return
 
     def __enter__(self) -> Self:
-        return self
+        return self.opened()
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -7,11 +7,11 @@ from abc import abstractmethod
 from bisect import insort
 from collections import Counter
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from graf_cli.engine.contract import Item, Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
-from graf_cli.engine.worker import Job, Made, owned
+from graf_cli.engine.worker import Made, Task, owned
 from graf_cli.errors import EngineError
 from graf_cli.output.store.atomic import NEW
 from graf_cli.rendering.fast.proof import Outcome, merged
@@ -45,16 +45,22 @@ class Dispatch(Progress[T], Generic[T]):
         self._done: dict[int, Made | Exception] = {}
         self._tries: Counter[int] = Counter()
         self._closed = False
-        self._token = _token(put)
+        self._work, self._delivers = work, put
+        self._token: Path | None = None
+
+    def begun(self) -> Self:
+        """The same, with the workers told of the job."""
+        self._token = _token(self._delivers)
         try:
-            pool.begin(self._job(work, put))
+            self._pool.begin(self._job(self._work, self._delivers))
         except BaseException:
             self._forget()
             raise
+        return self
 
-    def _job(self, work: Work, put: Put | None) -> Job:
+    def _job(self, work: Work, put: Put | None) -> Task:
         shots, there = work.shots, put if self._token is not None else None
-        return Job(
+        return Task(
             shots.recipe,
             shots.spec,
             work.options,

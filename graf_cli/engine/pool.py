@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from graf_cli.engine.worker import Job, Worker, placed
+from graf_cli.engine.worker import Task, Worker, placed
 from graf_cli.errors import EngineError
 from graf_cli.model.generator import Generator
 
@@ -157,7 +157,7 @@ class Pool:
         """Those that draw."""
         return [desk for desk in self.desks if desk.ready]
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Task) -> None:
         """Have all take up a job."""
         self._job, self._name = self.ray.put(job), job.name
         self._since = time.monotonic()

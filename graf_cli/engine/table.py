@@ -56,4 +56,4 @@ def open_engine(name: str, address: str | None = None, workers: int | None = Non
         engine: Engine = kind()
         return engine
     remote: Engine = kind(address, workers)
-    return remote
+    return remote.opened()

@@ -25,7 +25,7 @@ from graf_cli.version import __version__
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class Task:
     """What a worker has to know of a work, beside the generator.
 
     Attributes
@@ -88,7 +88,7 @@ class Worker:
         self._objects: Objects | None = None
         self._stopped = ""  # the job that is not gone on with
 
-    def begin(self, generator: Generator | None, job: Job) -> None:
+    def begin(self, generator: Generator | None, job: Task) -> None:
         """Take up a job; the generator is given the first time."""
         if job.version != __version__:
             raise EngineError(

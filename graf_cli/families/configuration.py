@@ -65,9 +65,7 @@ def yaml_document(path: Path, hint: str) -> object:
         return yaml.load(data, _Loader)  # noqa: S506 - a safe one
     except Exception as error:  # PyYAML's constructors raise nearly anything
         problem = " ".join(str(error).split())
-        raise ManifestError(
-            f"{path} is neither YAML nor JSON: {problem}; mend it there."
-        ) from error
+        raise ManifestError(f"{path} is neither YAML nor JSON: {problem}; fix it there.") from error
 
 
 def with_nearest(key: str, known: Iterable[str]) -> str:

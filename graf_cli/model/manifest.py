@@ -28,7 +28,7 @@ MANIFEST_VARIABLE = "GRAF_MANIFEST"
 MAX_BYTES = 1 << 20
 PACKAGE = Path(__file__).parents[1]
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-NOT_A_NAME = "is no name, which takes letters, digits and . _ - after a letter or a digit"
+NOT_A_NAME = "is not a name, which takes letters, digits and . _ - after a letter or a digit"
 T = TypeVar("T")
 
 
@@ -177,7 +177,7 @@ def read_manifest(path: Path, folder: Path | None = None) -> Manifest:
     try:
         tables = tomllib.loads(_read_text(path))
     except (ValueError, RecursionError) as error:
-        raise ManifestError(f"{path} is not TOML: {error}; mend it there.") from error
+        raise ManifestError(f"{path} is not TOML: {error}; fix it there.") from error
     document = _converted(path, "", tables, _Document)
     folder = path.resolve().parent if folder is None else folder
     models = {name: _entry(path, folder, name, table) for name, table in document.models.items()}
@@ -233,14 +233,14 @@ def _converted(path: Path, inside: str, value: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
-        raise ManifestError(f"{path}: {explain(error, inside)}; mend it there.") from error
+        raise ManifestError(f"{path}: {explain(error, inside)}; fix it there.") from error
 
 
 def _entry(path: Path, folder: Path, name: str, table: object) -> Entry:
     """One model; its files apart, since msgspec does not say at which of a table's keys it was."""
     key = f"models.{name}"
     if not NAME.fullmatch(name):
-        raise ManifestError(f"{path}: the model {name!r} {NOT_A_NAME}; mend it there.")
+        raise ManifestError(f"{path}: the model {name!r} {NOT_A_NAME}; fix it there.")
     if isinstance(table, dict):
         files, camera = table.get("files"), table.get("camera")
         if isinstance(files, dict):
@@ -279,7 +279,7 @@ def _weights(path: Path, folder: Path, key: str, value: object) -> _Weights:
         check_address(url)
     except ValueError as error:
         problem = str(error).rstrip(".")
-        raise ManifestError(f"{path}: {problem} at `{key}.url`; mend it there.") from error
+        raise ManifestError(f"{path}: {problem} at `{key}.url`; fix it there.") from error
     return msgspec.structs.replace(weights, url=url)
 
 

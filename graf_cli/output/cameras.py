@@ -38,7 +38,7 @@ def check_cameras(path: Path, **inputs: Path | None) -> None:
     Raises
     ------
     UsageError
-        When it is no name of JSON, or that of a file which the job reads or keeps.
+        When it is not a name of JSON, or that of a file which the job reads or keeps.
     """
     if path.suffix.lower() != ".json":
         raise UsageError(f"⟨save_cameras⟩ {path}: cameras are written as JSON; end it in .json.")

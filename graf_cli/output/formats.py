@@ -200,7 +200,7 @@ def _numbered(out: str, form: str | None) -> Format:
 
 def _single(out: str, known: Format) -> Format:
     if known.holds != "one":
-        raise UsageError(f"⟨out⟩ {out} numbers files that are no pictures; write NAME/%04d.png.")
+        raise UsageError(f"⟨out⟩ {out} numbers files that are not pictures; write NAME/%04d.png.")
     return known
 
 

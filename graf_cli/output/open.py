@@ -7,6 +7,7 @@ from contextlib import ExitStack, suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Self
 
 from graf_cli.errors import OutputError, UsageError
 from graf_cli.output.encode.stills import write_still
@@ -31,15 +32,21 @@ class StreamSink(Sink):
     def __init__(self, recipe: Recipe, stamp: Stamp | None, make: Make, *, at_once: bool) -> None:
         super().__init__()
         self.stdout = standard_output()
+        # Seen by `discard_all` as every other temporary folder is.
+        self.place = Place(Path(tempfile.gettempdir()) / "graf-stdout")
+        stream = self.stdout if at_once else None
+        to = Destination(recipe, stamp, self.place.file, str(STDOUT_NAME), stream)
+        self.at_once = at_once
+        self._make = partial(make, to)
+
+    def opened(self) -> Self:
+        """With its temporary folder and its writer."""
         with ExitStack() as undo:
-            # Seen by `discard_all` as every other temporary folder is.
-            self.place = Place(Path(tempfile.gettempdir()) / "graf-stdout")
+            self.place.opened()
             undo.callback(self.place.discard)
-            stream = self.stdout if at_once else None
-            to = Destination(recipe, stamp, self.place.file, str(STDOUT_NAME), stream)
-            self.at_once = at_once
-            self.writer = make(to)
+            self.writer = self._make().opened()
             undo.pop_all()
+        return self
 
     def put(self, k: int, frame: Frame) -> None:  # noqa: ARG002 - they come in order
         """Take the next frame."""
@@ -112,14 +119,14 @@ def open_sink(
         check_stamp(target, recipe)
     if target.pattern is not None:
         to = _places(target, recipe, about, clobber=clobber, metadata=metadata)
-        return SequenceSink(to, resume=resume)
+        return SequenceSink(to, resume=resume).opened()
     stamp = Stamp(recipe) if metadata and target.format.metadata else None
     make = _maker(target, recipe, columns, encoding)
     if resume:
         return _resumed(target, recipe, stamp, make)
     if target.path is None:
-        return StreamSink(recipe, stamp, make, at_once=target.format.streams)
-    return FileSink(target.path, recipe, stamp, make, clobber=clobber)
+        return StreamSink(recipe, stamp, make, at_once=target.format.streams).opened()
+    return FileSink(target.path, recipe, stamp, make, clobber=clobber).opened()
 
 
 def _places(
@@ -165,13 +172,14 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
         )
     product = Product(target.path, recipe, stamp, make)
     if product.finished():
-        return FinishedSink(product)
+        return FinishedSink(product).opened()
     try:
-        return SingleSink(product) if len(recipe) == 1 else ResumableSink(product)
+        one = SingleSink(product) if len(recipe) == 1 else ResumableSink(product)
+        return one.opened()
     except OutputError:
         if not product.finished():  # by another process, which has removed the frames' folder
             raise
-        return FinishedSink(product)
+        return FinishedSink(product).opened()
 
 
 def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encoding) -> Make:

@@ -357,7 +357,7 @@ class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema")
         if isinstance(self.plan, Dataset) and self.frame is None and not self.plan.whole:
             raise ValueError("`poses` has not a row for every view")
         if "depth16" in self.show and len(self.show) > 1:
-            raise ValueError("`depth16` is shown alone, since its numbers are no colours")
+            raise ValueError("`depth16` is shown alone, since its numbers are not colours")
 
     @property
     def planned(self) -> int:

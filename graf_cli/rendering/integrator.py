@@ -118,7 +118,9 @@ def _integrate_block(scene: Scene, rays: Rays, chunk: int, draws: Draws | None) 
     length = rays.directions.norm(dim=-1, keepdim=True)
     z = first_depths(rays, quadrature, None if draws is None else draws.jitter)
     alone = not quadrature.further
-    first = sample(scene, scene.passes[0], rays, z, chunk=chunk, radiance=alone or quadrature.kept)
+    first = sample(
+        scene, scene.passes[0], rays, z, chunk=chunk, radiance=alone or quadrature.reused
+    )
     noise = draws.noise if draws is not None else ()
     if alone:
         return composite(first, length, quadrature, noise[-1] if noise else None)
@@ -126,7 +128,7 @@ def _integrate_block(scene: Scene, rays: Rays, chunk: int, draws: Draws | None) 
     weight = weights(alphas(z, density, length, quadrature))
     quantiles = None if draws is None else draws.quantiles
     further = further_depths(z, weight, quadrature, quantiles)
-    if quadrature.kept:
+    if quadrature.reused:
         more = sample(scene, scene.passes[-1], rays, further, chunk=chunk, radiance=True)
         seen = _merged(first, more)
     else:

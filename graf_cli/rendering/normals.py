@@ -1,6 +1,6 @@
 """Surface normals from the density's gradient.
 
-Letters: n rays, m looks along each, q depths of each that are composited. A step is the distance
+Letters: n rays, m probes along each, q depths of each that are composited. A step is the distance
 between two samples of the picture's first pass, ``(far − near) / (samples − 1)``.
 """
 
@@ -19,7 +19,7 @@ from graf_cli.scene.volume import Scenes, Volume
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
 REACH = 3  # steps before the surface and behind it
-FINER = 4  # looks a step; with 2 a soft ball's normals are a degree farther off
+FINER = 4  # probes a step; with 2 a soft ball's normals are a degree farther off
 SHARES = (1 / 6, 1 / 2, 5 / 6)  # of what stops the light there: the depths that are composited
 # Half the base of a difference, in steps. A fitted density ripples: on toy cars the gradient at a
 # point is 12 degrees off even where the true surface is, and differences over 0.4 steps are 6 off;
@@ -70,10 +70,10 @@ def _at(generator: Scenes, shot: Shot, through: Rays, surface: Tensor) -> Tensor
     volume = scene.passes[-1]
     length = through.directions.norm(dim=-1, keepdim=True)
     step = (through.far - through.near) / max(shot.samples - 1, 1)  # of depth
-    looks = torch.arange(
+    probes = torch.arange(
         -REACH * FINER, REACH * FINER + 1, device=surface.device, dtype=surface.dtype
     )
-    z = surface + looks * step / FINER
+    z = surface + probes * step / FINER
     density = activated(_density(volume, _points(through, z)), scene.quadrature)
     depths = _stopped_at(z, density, step * length / FINER)
     gradient = _differences(volume, through, depths, BASE * step * length)

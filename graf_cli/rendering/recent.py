@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TypeVar
 
-KEPT = 4  # objects whose folded volumes are kept: a grid's row, or two jobs in turn
+RECENT = 4  # objects whose folded volumes are kept: a grid's row, or two jobs in turn
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-def remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    """Keep a value, and forget the oldest when there are more than `KEPT`."""
-    kept[key] = value
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
+def remember(recent: OrderedDict[K, V], key: K, value: V) -> None:
+    """Keep a value, and forget the oldest when there are more than `RECENT`."""
+    recent[key] = value
+    while len(recent) > RECENT:
+        recent.popitem(last=False)

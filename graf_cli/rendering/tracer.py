@@ -56,7 +56,7 @@ class Tracer:
         """Of a whole picture, all passes together."""
         quadrature = self.scene(shot).quadrature
         along = quadrature.samples + quadrature.further
-        if quadrature.further and not quadrature.kept:
+        if quadrature.further and not quadrature.reused:
             along += quadrature.samples
         return along * shot.camera.width * shot.camera.height
 

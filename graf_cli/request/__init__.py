@@ -162,13 +162,13 @@ def _still(spec: ModelSpec, options: GridOptions, axes: tuple[Axis, Axis]) -> Su
     settings = settings_of(spec, options)
     for axis in axes:
         said = [name for name in sorted(axis.changes) if name in settings]
-        words = (
+        named = (
             [axis.word] if isinstance(axis, ViewAxis) and options.get(axis.word) is not None else []
         )
-        if said or words:
-            field = "controls" if said else words[0]
+        if said or named:
+            field = "controls" if said else named[0]
             raise UsageError(
-                f"An axis of the grid says `{[*said, *words][0]}`; leave out ⟨{field}⟩."
+                f"An axis of the grid says `{[*said, *named][0]}`; leave out ⟨{field}⟩."
             )
     return SubjectPath(
         seeds=seeds,

@@ -20,7 +20,7 @@ from graf_cli.syntax import AxisValues, check_seeds, parse_values
 
 Side = Literal["rows", "columns"]
 Word = Literal["azimuth", "elevation", "radius", "fov"]
-VIEW_WORDS: tuple[Word, ...] = get_args(Word)
+VIEW_NAMES: tuple[Word, ...] = get_args(Word)
 ALL = "seed"  # the name of all blocks together
 DEFAULT_COUNT = 5  # of values that are spread, and of seeds where nothing is said
 MOST = 4096  # cells of one axis
@@ -75,7 +75,7 @@ def names_of(features: Features) -> list[str]:
     """What may change along an axis."""
     blocks = [block.name for block in features.blocks]
     all_of_them = [ALL] if blocks else []
-    return [*all_of_them, *blocks, *VIEW_WORDS, *(control.name for control in features.controls)]
+    return [*all_of_them, *blocks, *VIEW_NAMES, *(control.name for control in features.controls)]
 
 
 def _named(
@@ -94,7 +94,7 @@ def _named(
             raise UsageError(lacking(spec, features, "", side))
         blocks = tuple(block.name for block in features.blocks) if name == ALL else (name,)
         return SeedAxis(blocks=blocks, seeds=_seeds(side, name, values))
-    for word in VIEW_WORDS:
+    for word in VIEW_NAMES:
         if name == word:
             return ViewAxis(word=word, values=_view(side, word, values))
     control = features.control(name)
@@ -117,9 +117,9 @@ def _seeds(side: Side, name: str, values: Sequence[float] | AxisValues) -> tuple
     """A list as it is; ``from:to`` is every whole number between, both ends included."""
     if not isinstance(values, AxisValues):
         return _bounded(side, check_seeds([int(value) for value in values]))
-    if not all(word.isdecimal() and len(word) <= 40 for word in values.words):
+    if not all(word.isdecimal() and len(word) <= 40 for word in values.items):
         raise UsageError(f"⟨{side}⟩: the seeds of `{name}` are whole numbers.")
-    seeds = check_seeds([int(word) for word in values.words])
+    seeds = check_seeds([int(word) for word in values.items])
     if not values.spread:
         return _bounded(side, seeds)
     if len(seeds) != 2 or values.count is not None:
@@ -141,11 +141,11 @@ def _numbers(side: Side, values: Sequence[float] | AxisValues, *, turns: bool) -
     if not isinstance(values, AxisValues):
         return _bounded(side, tuple(map(float, values)))
     try:
-        keyframes = tuple(map(float, values.words))
+        keyframes = tuple(map(float, values.items))
     except ValueError:
         keyframes = (math.nan,)
     if not all(map(math.isfinite, keyframes)):
-        raise UsageError(f"⟨{side}⟩: `{':'.join(values.words)}` are not all numbers.")
+        raise UsageError(f"⟨{side}⟩: `{':'.join(values.items)}` are not all numbers.")
     if not values.spread:
         return _bounded(side, keyframes)
     count = DEFAULT_COUNT if values.count is None else values.count

@@ -31,7 +31,7 @@ def from_camera_path(path: Path, document: Json, asked: Size | None) -> Poses:
     Raises
     ------
     UsageError
-        When it is none, or a camera is no pinhole; the key is named.
+        When it is none, or a camera is not a pinhole; the key is named.
     """
     entries = document["camera_path"]
     try:
@@ -41,7 +41,7 @@ def from_camera_path(path: Path, document: Json, asked: Size | None) -> Poses:
         )
     except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"{path} is no camera_path.json: its `camera_path` needs entries with a "
+            f"{path} is not a camera_path.json: its `camera_path` needs entries with a "
             "`camera_to_world` of 16 numbers each."
         ) from error
     rows = check_rows(path, matrices)

@@ -154,8 +154,6 @@ class Features(Struct, frozen=True):
         What a picture can show.
     background : str
         ``colour`` is the user's; ``generated`` comes from the network.
-    backdrop : str or None
-        The control that, at 1, has the model colour what rays miss, in place of the user's colour.
     behind : str or None
         The control that leaves a generated background out at 0, so that the user's shows.
     sizes : tuple of int or None
@@ -177,6 +175,8 @@ class Features(Struct, frozen=True):
         Whether pictures can be drawn with random numbers, as the authors' program does.
     spiral : tuple of 4 floats, or None
         Radii and focus of a path in front of the scene; see `graf_cli.scene.llff.Swing`.
+    backdrop : str or None
+        The control that, at 1, has the model colour what rays miss, in place of the user's colour.
     """
 
     blocks: tuple[Block, ...] = ()
@@ -192,7 +192,6 @@ class Features(Struct, frozen=True):
     azimuth: Literal["camera", "objects"] = "camera"
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
-    backdrop: str | None = None
     behind: str | None = None
     sizes: tuple[int, ...] | None = None
     raster: int | None = None
@@ -203,6 +202,7 @@ class Features(Struct, frozen=True):
     llff: Literal["as stored", "recentred", "spherified"] = "as stored"
     jitter: bool = False
     spiral: tuple[float, float, float, float] | None = None
+    backdrop: str | None = None
 
     @property
     def length(self) -> int:

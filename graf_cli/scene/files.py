@@ -64,7 +64,9 @@ def read_json(path: Path) -> Json:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not JSON: {error}.") from error
     if not isinstance(document, dict):
-        raise UsageError(f"{path} is no transforms.json, and no camera_path.json: it is no object.")
+        raise UsageError(
+            f"{path} is not a transforms.json, and no camera_path.json: it is not an object."
+        )
     return document
 
 
@@ -105,7 +107,7 @@ def check_rows(path: Path, matrices: Array) -> list[list[float]]:
     Raises
     ------
     UsageError
-        When they have another shape, or one is no rotation.
+        When they have another shape, or one is not a rotation.
     """
     if matrices.ndim == 2:
         matrices = matrices[None]
@@ -124,7 +126,7 @@ def check_rows(path: Path, matrices: Array) -> list[list[float]]:
         bad = ~((errors < TOLERANCE) & (np.linalg.det(rotation) > 0) & _finite(matrices))
     if bad.any():
         raise UsageError(
-            f"{path}: the matrix of camera {int(bad.argmax())} is no rotation; "
+            f"{path}: the matrix of camera {int(bad.argmax())} is not a rotation; "
             "poses are camera-to-world, [R | eye]."
         )
     bad = (np.abs(matrices[:, 3:] - BOTTOM) > TOLERANCE).any(axis=(1, 2))

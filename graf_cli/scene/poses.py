@@ -50,7 +50,7 @@ def read_poses(
     Raises
     ------
     UsageError
-        When the file holds anything else, a matrix that is no rotation, or a camera that is no
+        When the file holds anything else, a matrix that is not a rotation, or a camera that is no
         pinhole.
     """
     if path.suffix.lower() == ".json":

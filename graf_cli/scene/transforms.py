@@ -51,7 +51,7 @@ def from_transforms(path: Path, document: Json, asked: Size | None) -> Poses:
     Raises
     ------
     UsageError
-        When it is none, or a frame is no pinhole; the key is named.
+        When it is none, or a frame is not a pinhole; the key is named.
     """
     frames = document.get("frames")
     try:
@@ -59,7 +59,7 @@ def from_transforms(path: Path, document: Json, asked: Size | None) -> Poses:
         matrices = np.array([frame["transform_matrix"] for frame in frames], dtype=np.float64)
     except (AssertionError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UsageError(
-            f"{path} is no transforms.json: its `frames` need a `transform_matrix` each."
+            f"{path} is not a transforms.json: its `frames` need a `transform_matrix` each."
         ) from error
     rows = check_rows(path, matrices)
     _refuse(str(path), document)

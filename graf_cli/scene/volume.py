@@ -71,7 +71,7 @@ class Quadrature:
         interval between them.
     activation : str
         Of the raw density: ``relu``, ``softplus``, or ``softplus-1``, softplus(σ − 1).
-    kept : bool
+    reused : bool
         The first pass's samples are composited with the further ones as they are; else all are
         evaluated again, by the second volume.
     pdf : tuple of float
@@ -98,7 +98,7 @@ class Quadrature:
     spacing: Literal["depth", "disparity"] = "depth"
     rule: Literal["left", "midpoint"] = "left"
     activation: Literal["relu", "softplus", "softplus-1"] = "relu"
-    kept: bool = False
+    reused: bool = False
     pdf: tuple[float, ...] = (1e-5,)
     blurred: bool = False
     search: Literal["left", "right"] = "right"

@@ -122,7 +122,7 @@ class Entry:
         Raises
         ------
         DownloadError
-            The pin cannot be read, or is no line of `sha256sum`.
+            The pin cannot be read, or is not a line of `sha256sum`.
         """
         if not is_file(self.pin):
             return None
@@ -162,7 +162,7 @@ class Entry:
         except DownloadError as error:
             notify(f"{self.path.name} is used without a pinned digest. {error}")
 
-    def settle(self, url: str, sha256: str | None, notify: Callable[[str], None]) -> None:
+    def accept(self, url: str, sha256: str | None, notify: Callable[[str], None]) -> None:
         """Turn the complete part into the file, pinned; drop a part that is not what it should be.
 
         Raises

@@ -178,7 +178,7 @@ def fetch(
 def _download(job: _Job) -> None:
     try:
         _transfer(job)
-        job.entry.settle(job.source.url, job.source.sha256, job.notify)
+        job.entry.accept(job.source.url, job.source.sha256, job.notify)
     finally:
         job.entry.drop_empty_part()
 

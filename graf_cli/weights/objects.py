@@ -239,7 +239,7 @@ class Machine:
         UnsafeFileError
             When it does what no checkpoint needs to.
         ValueError, LookupError, TypeError
-            When it is no pickle.
+            When it is not a pickle.
         """
         self._source = cursor.source
         while (code := cursor.take(1)) != b".":

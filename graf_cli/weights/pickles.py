@@ -102,7 +102,7 @@ def inspect_pickle(stream: BinaryIO, announced: dict[str, int], allowed: Allowed
     UnsafePickleError
         When it does what no checkpoint needs to.
     ValueError, LookupError
-        When it is no pickle.
+        When it is not a pickle.
     """
     start = stream.tell()
     machine = _Machine(announced, {**_TENSORS, **allowed})

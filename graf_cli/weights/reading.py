@@ -65,7 +65,7 @@ def read(path: Path, allowed: Allowed | None = None) -> Stored:
     Raises
     ------
     CheckpointError
-        When the file is not there, is no checkpoint, asks for anything outside the allow-list,
+        When the file is not there, is not a checkpoint, asks for anything outside the allow-list,
         or announces more data than it has.
     """
     try:
@@ -112,7 +112,7 @@ def state_dict(path: Path, network: str, value: object, family: str) -> Tensors:
     Raises
     ------
     CheckpointError
-        When it is none, or larger than any; it says that this is no checkpoint of `family`.
+        When it is none, or larger than any; it says that this is not a checkpoint of `family`.
     """
     if not isinstance(value, Mapping):
         raise CheckpointError(
@@ -193,7 +193,7 @@ def _read_pickled(path: Path, stream: BinaryIO, allowed: Allowed) -> Mapping[str
         ) from error
     except Exception as error:  # a damaged file may raise anything at all
         raise CheckpointError(
-            f"{path} is no checkpoint or a damaged one; give a file that a training script "
+            f"{path} is not a checkpoint or a damaged one; give a file that a training script "
             "saved, or download it again."
         ) from error
     if not isinstance(content, dict):

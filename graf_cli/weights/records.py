@@ -91,7 +91,7 @@ class Source:
         """The numbers of a span, straight into the array that holds them."""
         self._go_to(span)
         array = np.empty(span.length // dtype.itemsize, dtype=dtype)
-        # `readinto` may stop early on streams that are no plain files
+        # `readinto` may stop early on streams that are not plain files
         view, done = array.view("u1").data, 0
         while done < len(view):
             count = self.stream.readinto(view[done:])  # type: ignore[attr-defined]

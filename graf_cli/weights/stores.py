@@ -44,7 +44,7 @@ def read_objects(path: Path, stream: BinaryIO, names: Names) -> object:
     Raises
     ------
     CheckpointError
-        When the file is no pickle of objects, names what is not in `names`, does what no
+        When the file is not a pickle of objects, names what is not in `names`, does what no
         checkpoint needs to, or announces other sizes than it has.
     """
     try:
@@ -66,7 +66,7 @@ def read_objects(path: Path, stream: BinaryIO, names: Names) -> object:
         ) from error
     except Exception as error:  # a damaged file may raise nearly anything
         raise CheckpointError(
-            f"{path} is no checkpoint or a damaged one; download it again."
+            f"{path} is not a checkpoint or a damaged one; download it again."
         ) from error
 
 

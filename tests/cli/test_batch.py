@@ -193,7 +193,7 @@ def test_whatever_befalls_a_job_the_others_are_run(
     assert result.exit_code == 1
     assert [job["status"] for job in told(result)] == ["failed", "failed", "done", "failed"]
     assert [job.get("error", "") for job in told(result)] == [
-        "Line 1: `out` is no name of a file; give another.",
+        "Line 1: `out` is not a name of a file; give another.",
         "MemoryError: not enough",
         "",
         "./c.png is another job's `out` too; name another.",

@@ -256,14 +256,14 @@ def test_shard_auto_asks_the_scheduler(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_BATCH_JOB_ARRAY_SIZE", "3")
     assert run(*JOBS["sequence"], "--shard", "auto").stdout == "seq/0001.png\n"
     result = run(*JOBS["sequence"], "--shard", "4/3", code=2)
-    assert "--shard 4/3 is no part of a job" in result.stderr
+    assert "--shard 4/3 is not a part of a job" in result.stderr
 
 
 @pytest.mark.parametrize("name", ["sequence", "mp4", "dataset", "picture"])
 @pytest.mark.parametrize("shard", ["0/3", "4/3", "x"])
 def test_a_wrong_shard_touches_nothing(run: Run, tmp_path: Path, name: str, shard: str) -> None:
     result = run(*JOBS[name], "--shard", shard, code=2)
-    assert f"--shard {shard} is no part of a job" in result.stderr
+    assert f"--shard {shard} is not a part of a job" in result.stderr
     assert {path.name for path in tmp_path.iterdir()} <= {"cache"}
 
 

@@ -115,7 +115,7 @@ def test_a_pool_that_cannot_be_is_refused(
 def test_without_ray_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(EngineError, match=r"pip install 'graf\[ray\]'"):
-        RayEngine()
+        RayEngine().opened()
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere", "ray://127.0.0.1:9"])
@@ -123,13 +123,13 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(address: str) -> None:
     pytest.importorskip("ray")
     before = time.monotonic()
     with pytest.raises(EngineError, match=address):
-        RayEngine(address)
+        RayEngine(address).opened()
     assert time.monotonic() - before < 10
 
 
 def test_a_pool_is_refused_by_what_the_cluster_has(cluster: Any, ray_engine: Engine) -> None:
     with pytest.raises(EngineError, match=r"7 × \(1 CPU\) can never .* 3 \+ 3 CPU"):
-        RayEngine(cluster.address, workers=7)
+        RayEngine(cluster.address, workers=7).opened()
     with (
         RayEngine(cluster.address, workers=1, cpus=3, patience=0.5) as engine,
         ray_engine.draw(work()) as elsewhere,

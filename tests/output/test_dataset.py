@@ -252,7 +252,7 @@ def test_the_difference_to_another_data_set_is_named(tmp_path: Path) -> None:
 
 def test_the_readme_of_somebody_else_stays(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# My thesis\n")
-    with pytest.raises(OutputError, match="no card that graf wrote"):
+    with pytest.raises(OutputError, match="not a card that graf wrote"):
         written(tmp_path, recipe_of(1, 1))
     assert tree(tmp_path) == {"README.md": b"# My thesis\n"}
 

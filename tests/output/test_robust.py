@@ -89,7 +89,7 @@ def test_ffmpeg_killed_from_outside(tmp_path: Path, name: str) -> None:
     target = target_of(str(tmp_path / f"a.{name}"))
     with pytest.raises(OutputError, match="signal 9"), open_sink(target, recipe) as sink:
         assert isinstance(sink, FileSink)
-        process = sink.writer.process  # type: ignore[attr-defined]
+        process = sink.writer.process  # type: ignore[union-attr]
         os.kill(process._process.pid, signal.SIGKILL)
         for k in range(200):
             sink.write(frame_of(recipe, k))
@@ -97,7 +97,7 @@ def test_ffmpeg_killed_from_outside(tmp_path: Path, name: str) -> None:
 
 
 def test_an_end_at_any_moment_is_cleaned_up(tmp_path: Path) -> None:
-    left = Place(tmp_path / "a.png")
+    left = Place(tmp_path / "a.png").opened()
     left.file.write_bytes(b"half")
     atomic.discard_all()
     assert list(tmp_path.iterdir()) == []
@@ -114,8 +114,8 @@ def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path) -> None:
 
 
 def test_devices_are_never_replaced() -> None:
-    with pytest.raises(OutputError, match="no file"):
-        Place(Path("/dev/null"))
+    with pytest.raises(OutputError, match="not a file"):
+        Place(Path("/dev/null")).opened()
 
 
 class Stubborn(Sink):

@@ -70,5 +70,5 @@ def test_values_that_cannot_be_meant_name_their_field(name: str, value: Any) -> 
 
 
 def test_text_that_cannot_be_read_is_told() -> None:
-    assert "no sweep" in refused(SweepOptions, azimuth="left")
+    assert "not a sweep" in refused(SweepOptions, azimuth="left")
     assert "nothing called `colour`" in refused(SweepOptions, show="colour")

@@ -138,7 +138,7 @@ def test_a_lens_that_all_share_is_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "says"), [(math.nan, "no rotation"), (math.inf, "no rotation"),
+    ("value", "says"), [(math.nan, "not a rotation"), (math.inf, "not a rotation"),
                         (10**400, "transform_matrix"), ("x", "transform_matrix")]
 )  # fmt: skip
 def test_matrices_that_are_none(tmp_path: Path, value: object, says: str) -> None:

@@ -102,7 +102,7 @@ def test_other_content_is_named(tmp_path: Path, content: bytes, problem: str) ->
 def settled(tmp_path: Path, data: bytes) -> Entry:
     entry = Entry.at(tmp_path, "a.pt")
     entry.part.write_bytes(data)
-    entry.settle("https://models.example/a.pt", None, lambda _: None)
+    entry.accept("https://models.example/a.pt", None, lambda _: None)
     return entry
 
 

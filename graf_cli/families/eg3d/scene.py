@@ -338,7 +338,7 @@ def scene_of(
         spacing="disparity" if spec.disparity else "depth",
         rule="midpoint",
         activation="softplus-1",
-        kept=True,
+        reused=True,
         blurred=True,
         even="centres",
         shift=HALF,

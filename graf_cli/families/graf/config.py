@@ -143,7 +143,7 @@ def read_config(path: Path, name: str) -> ModelSpec:
         config = msgspec.convert(document, _Config, strict=False)
         spec = _spec(config, name)
     except ValueError as error:  # msgspec's own are ValueErrors
-        raise ManifestError(f"{path}: {explain(error)}; mend it there.") from error
+        raise ManifestError(f"{path}: {explain(error)}; fix it there.") from error
     _tell_unknown(path, document)
     return spec
 

@@ -193,7 +193,7 @@ def read_curriculum(path: Path) -> Curriculum:
         made = msgspec.convert(plain | given, Curriculum)
         _ = made.camera
     except (msgspec.ValidationError, ValueError) as error:
-        raise ManifestError(f"{path}: {explain(error)}; mend it there.") from error
+        raise ManifestError(f"{path}: {explain(error)}; fix it there.") from error
     return made
 
 

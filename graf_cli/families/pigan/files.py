@@ -104,7 +104,7 @@ def read(path: Path, *, unaveraged: bool = False) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        When a file is missing, is no generator of this family or no average of it, or does what
+        When a file is missing, is not a generator of this family or no average of it, or does what
         no checkpoint needs to.
     """
     files = _Files(path)

@@ -87,7 +87,7 @@ def quadrature(spec: Spec, samples: int, *, last_back: bool) -> Quadrature:
         samples=samples,
         further=samples if spec.two_passes else 0,
         activation=spec.clamp,
-        kept=True,
+        reused=True,
         pdf=FLOORS,
         search="left",
         even="ends",

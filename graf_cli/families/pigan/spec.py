@@ -28,7 +28,7 @@ Seed = Annotated[int, Meta(ge=0, le=2**53)]
 class Views(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the training cameras were, in the authors' own terms.
 
-    In the mode ``spherical_uniform`` the two vertical numbers are no angles; see
+    In the mode ``spherical_uniform`` the two vertical numbers are not angles; see
     `graf_cli.families.pigan.cameras.angles`.
     """
 

@@ -54,4 +54,4 @@ def open_dataset(
         folder=folder, recipe=recipe, stamped=metadata, clobber=clobber, shots=shots, spec=spec
     )
     to.check()
-    return DatasetSink(to, resume=resume)
+    return DatasetSink(to, resume=resume).opened()

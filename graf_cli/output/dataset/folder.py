@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import coco, documents
 from graf_cli.output.dataset.layout import (
     ANNOTATIONS,
@@ -113,7 +112,7 @@ class FolderPlaces(DatasetPlaces):
         """Whoever comes first; whoever else comes writes the same."""
         subject = self.shots[self.layout.pictures(item)[0]].subject
         if subject.codes and (anew or not (home / LATENT).exists()):
-            self.write(home / LATENT, codes_archive(subject, features_of(self.spec)))
+            self.write(home / LATENT, codes_archive(subject, self.features))
         if anew or not (home / TRANSFORMS).exists():
             told = documents.transforms(self.layout, self.shots, item, several=self.of_several)
             self.write(home / TRANSFORMS, told)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from graf_cli.errors import OutputError
 from graf_cli.model.families import placed_of
@@ -20,6 +21,7 @@ from graf_cli.output.store.sequence import Places, SequenceSink
 from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.codes import Subject
+from graf_cli.scene.features import Features
 from graf_cli.scene.placed import Placed
 from graf_cli.scene.spec import ModelSpec
 
@@ -45,10 +47,15 @@ class DatasetPlaces(Places):
         assert isinstance(self.recipe.plan, Dataset)
         return Layout(self.recipe.plan)
 
-    @cached_property
+    @property
+    def features(self) -> Features:
+        """What the model offers."""
+        return features_of(self.spec)
+
+    @property
     def of_several(self) -> bool:
         """Whether scenes have several objects, each in a box of its own and with a mask."""
-        return features_of(self.spec).repeated is not None
+        return self.features.repeated is not None
 
     def placed(self, subject: Subject) -> tuple[Placed, ...]:
         """The objects of a scene in their boxes."""
@@ -102,9 +109,10 @@ class DatasetSink(SequenceSink):
 
     to: DatasetPlaces
 
-    def __init__(self, to: DatasetPlaces, *, resume: bool = False) -> None:
-        _keep_foreign_card(to.folder)
-        super().__init__(to, resume=resume)
+    def opened(self) -> Self:
+        """See `SequenceSink.opened`; a card of somebody else's is kept."""
+        _keep_foreign_card(self.to.folder)
+        return super().opened()
 
     def commit(self) -> None:
         """Finish the data set, if all of it is there."""
@@ -120,5 +128,5 @@ def _keep_foreign_card(folder: Path) -> None:
     path = folder / CARD
     if path.is_file() and MARK not in path.read_text(encoding="utf-8", errors="replace"):
         raise OutputError(
-            f"{path} is no card that graf wrote and would be lost; name another ⟨out⟩."
+            f"{path} is not a card that graf wrote and would be lost; name another ⟨out⟩."
         )

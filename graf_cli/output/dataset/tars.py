@@ -21,7 +21,6 @@ import numpy as np
 from msgspec.structs import replace
 
 from graf_cli.errors import UsageError
-from graf_cli.model.spec import features_of
 from graf_cli.output.dataset import documents
 from graf_cli.output.dataset.layout import KEPT
 from graf_cli.output.dataset.pictures import codes_array, labels, picture_files
@@ -171,7 +170,7 @@ class TarPlaces(DatasetPlaces):
             ),
         }
         if frame.shot.subject.codes:
-            files["latent.npy"] = codes_array(frame.shot.subject, features_of(self.spec))
+            files["latent.npy"] = codes_array(frame.shot.subject, self.features)
         if self.of_several:
             placed = self.placed(frame.shot.subject)
             files["objects.json"] = documents.placed_in_view(self.layout, k, frame.shot, placed)
@@ -204,7 +203,7 @@ class TarPlaces(DatasetPlaces):
             + NUMBERS * LONGEST
         )
         if shot.subject.codes:
-            files.append(len(codes_array(shot.subject, features_of(self.spec))))
+            files.append(len(codes_array(shot.subject, self.features)))
         if self.of_several:
             files.append(self._most_placed(shot))
         return sum(2 * BLOCKSIZE + size for size in files)

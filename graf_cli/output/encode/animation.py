@@ -7,7 +7,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from graf_cli.output.encode import ffmpeg, sheet
 from graf_cli.output.encode.ffmpeg import Ffmpeg
@@ -44,12 +44,12 @@ class GifWriter(SpoolWriter):
         # GIF counts repetitions after the first time; -1 leaves the count out.
         loop = {0: 0, 1: -1}.get(self.plays, self.plays - 1)
         ffmpeg.run((*inputs, "-loop", str(loop), str(bare)), self.to.name)
-        words = self.to.stamp.comment().encode() if self.to.stamp else b""
+        text = self.to.stamp.comment().encode() if self.to.stamp else b""
         with bare.open("rb") as original, self.to.file.open("wb") as out:
-            _copy_gif(original, out, words)
+            _copy_gif(original, out, text)
 
 
-def _copy_gif(original: BinaryIO, out: BinaryIO, words: bytes) -> None:
+def _copy_gif(original: BinaryIO, out: BinaryIO, text: bytes) -> None:
     """With a comment extension behind the palette and the loop count."""
     head = original.read(GIF_HEAD)
     palette = 3 << (head[10] & 7) + 1 if head[10] & 0x80 else 0
@@ -57,8 +57,8 @@ def _copy_gif(original: BinaryIO, out: BinaryIO, words: bytes) -> None:
     following = original.read(NETSCAPE_LENGTH)
     loops = following.startswith(NETSCAPE)
     out.write(following if loops else b"")
-    if words:
-        blocks = (words[at : at + 255] for at in range(0, len(words), 255))
+    if text:
+        blocks = (text[at : at + 255] for at in range(0, len(text), 255))
         out.write(b"\x21\xfe" + b"".join(bytes((len(b),)) + b for b in blocks) + b"\0")
     out.write(b"" if loops else following)
     shutil.copyfileobj(original, out)
@@ -70,8 +70,14 @@ class ApngWriter(PixelWriter):
     def __init__(self, to: Destination, encoding: Encoding) -> None:
         super().__init__(to)
         self.bare = to.folder / "bare.apng"
-        words = ("-c:v", "apng", "-plays", str(encoding.loop or 0), "-f", "apng", str(self.bare))
-        self.process = Ffmpeg((*source(to, to.size), *words), to.name)
+        self.plays = encoding.loop or 0
+
+    def opened(self) -> Self:
+        """With ffmpeg running."""
+        to = self.to
+        arguments = ("-c:v", "apng", "-plays", str(self.plays), "-f", "apng", str(self.bare))
+        self.process = Ffmpeg((*source(to, to.size), *arguments), to.name).started()
+        return self
 
     def show(self, image: Shown) -> None:
         """Encode the next frame."""
@@ -82,7 +88,7 @@ class ApngWriter(PixelWriter):
         self.process.close()
         with self.bare.open("rb") as original, self.to.file.open("wb") as out:
             out.write(original.read(PNG_HEAD))
-            for chunk in _png_words(self.to.stamp):
+            for chunk in _png_chunks(self.to.stamp):
                 out.write(chunk)
             shutil.copyfileobj(original, out)
 
@@ -91,7 +97,7 @@ class ApngWriter(PixelWriter):
         self.process.abort()
 
 
-def _png_words(stamp: Stamp | None) -> Iterator[bytes]:
+def _png_chunks(stamp: Stamp | None) -> Iterator[bytes]:
     if stamp is None:
         return
     for key, text in (*stamp.entries(), (XMP_KEY, stamp.xmp())):

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Self
 
 import imageio_ffmpeg
 
@@ -16,7 +17,7 @@ QUIET = ("-hide_banner", "-loglevel", "error", "-nostdin", "-y")
 
 
 class Ffmpeg:
-    """Takes pictures on its standard input.
+    """Takes pictures on its standard input, once it has `started`.
 
     Parameters
     ----------
@@ -26,23 +27,28 @@ class Ffmpeg:
         Of the output, for messages.
     stdout : int, optional
         File descriptor of its standard output.
-
-    Raises
-    ------
-    OutputError
-        When it cannot start.
     """
 
     def __init__(self, arguments: Sequence[str], name: str, stdout: int | None = None) -> None:
         self.name = name
         self.aborted = False
+        self._arguments, self._stdout = arguments, stdout
+
+    def started(self) -> Self:
+        """The same, running.
+
+        Raises
+        ------
+        OutputError
+            When it cannot start.
+        """
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as ffmpeg runs
         try:
             # A session of its own, so that ^C reaches graf alone and ffmpeg ends in order.
             self._process = subprocess.Popen(
-                (executable(), *QUIET, *arguments),
+                (executable(), *QUIET, *self._arguments),
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL if stdout is None else stdout,
+                stdout=subprocess.DEVNULL if self._stdout is None else self._stdout,
                 stderr=self._errors,
                 bufsize=0,
                 start_new_session=True,
@@ -52,6 +58,7 @@ class Ffmpeg:
             raise _cannot_start(error) from error
         assert self._process.stdin is not None
         self._input = self._process.stdin
+        return self
 
     def write(self, data: memoryview) -> None:
         """Hand over the next picture.

@@ -78,8 +78,8 @@ class Y4mWriter(StreamWriter):
     def _header(self) -> bytes:
         width, height = self.to.size
         rate = Fraction(self.to.recipe.fps).limit_denominator(1001)
-        words = f"W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 C444"
-        return f"YUV4MPEG2 {words}\n".encode()
+        parameters = f"W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1 C444"
+        return f"YUV4MPEG2 {parameters}\n".encode()
 
 
 def ycbcr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -38,13 +39,7 @@ SPOOL = ("-c:v", "ffv1", "-level", "3")  # lossless
 
 
 class VideoWriter(PixelWriter):
-    """mp4, WebM and mov.
-
-    Raises
-    ------
-    OutputError
-        When ffmpeg cannot start or does not know the codec.
-    """
+    """mp4, WebM and mov."""
 
     def __init__(self, to: Destination, name: str, encoding: Encoding) -> None:
         super().__init__(to)
@@ -53,22 +48,34 @@ class VideoWriter(PixelWriter):
         even = codec != "prores"  # 4:2:0 chroma wants even sides
         self._pad = (height % 2 * even, width % 2 * even)
         size = (width + self._pad[1], height + self._pad[0])
-        words = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
-        _probe(size, words, to)
+        self._name, self._size = name, size
+        self._arguments = (*_codec(codec, encoding, alpha=has_alpha(to.recipe)),)
+
+    def opened(self) -> Self:
+        """With ffmpeg running.
+
+        Raises
+        ------
+        OutputError
+            When it cannot start or does not know the codec.
+        """
+        to, name, size, arguments = self.to, self._name, self._size, self._arguments
+        _probe(size, arguments, to)
         metadata = _metadata(to.folder, to.stamp)
         if name == "webm":  # whose numbers of identity would be drawn at random
-            words = (*words, "-fflags", "+bitexact")
+            arguments = (*arguments, "-fflags", "+bitexact")
         else:
-            words = (*words, *(_FILE if to.stream is None else _STREAM))
+            arguments = (*arguments, *(_FILE if to.stream is None else _STREAM))
         if to.stream is not None:  # a second at a time goes out
-            words = (*words, "-g", str(max(1, round(to.recipe.fps))))
+            arguments = (*arguments, "-g", str(max(1, round(to.recipe.fps))))
         sink = "pipe:1" if to.stream is not None else str(to.file)
         container = {"webm": "webm", "mov": "mov"}.get(name, "mp4")
         self.process = Ffmpeg(
-            (*source(to, size), *metadata, *words, "-f", container, sink),
+            (*source(to, size), *metadata, *arguments, "-f", container, sink),
             to.name,
             None if to.stream is None else to.stream.fileno(),
-        )
+        ).started()
+        return self
 
     def show(self, image: Shown) -> None:
         """Encode the next frame; an odd side is repeated at its edge where the codec needs it."""
@@ -95,9 +102,14 @@ class SpoolWriter(PixelWriter):
     def __init__(self, to: Destination) -> None:
         super().__init__(to)
         self.spool = to.folder / "spool.mkv"
+
+    def opened(self) -> Self:
+        """With ffmpeg running."""
+        to = self.to
         form = "gbrap" if has_alpha(to.recipe) else "gbrp"
-        words = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
-        self.process = Ffmpeg(words, to.name)
+        arguments = (*source(to, to.size), *SPOOL, "-pix_fmt", form, str(self.spool))
+        self.process = Ffmpeg(arguments, to.name).started()
+        return self
 
     def show(self, image: Shown) -> None:
         """Spool the next frame."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from graf_cli.output.encode.pixels import Shown, shown
 from graf_cli.output.formats import size_of
@@ -17,6 +17,16 @@ from graf_cli.rendering.renderer import Frame
 
 class Writer(ABC):
     """Frames in, one file or stream out."""
+
+    def opened(self) -> Self:
+        """The same, ready to write; whatever programs it needs are running.
+
+        Raises
+        ------
+        OutputError
+            When one cannot start.
+        """
+        return self
 
     @abstractmethod
     def write(self, frame: Any) -> None:

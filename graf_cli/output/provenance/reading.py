@@ -157,10 +157,10 @@ def _picture(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
             info = dict(image.info)
     if "comment" in info and isinstance(info["comment"], bytes) and image.format == "GIF":
         return _from_comment(info["comment"])
-    words = {str(key): str(text) for key, text in info.items() if isinstance(text, str)}
-    if RECIPE_KEY not in words and isinstance(info.get("xmp"), bytes):
+    found = {str(key): str(text) for key, text in info.items() if isinstance(text, str)}
+    if RECIPE_KEY not in found and isinstance(info.get("xmp"), bytes):
         return _from_xmp(info["xmp"].decode())
-    return words
+    return found
 
 
 def _from_comment(comment: bytes) -> Entries:
@@ -197,10 +197,10 @@ def _video(path: Path, stream: BinaryIO) -> Entries:
     from graf_cli.output.encode import ffmpeg  # noqa: PLC0415 - for videos only
 
     demuxer = "matroska" if stream.read(4) == b"\x1a\x45\xdf\xa3" else "mov"
-    words = ("-protocol_whitelist", "file", "-f", demuxer, "-i", f"file:{path.resolve()}")
-    done = ffmpeg.capture((*words, "-map_metadata", "0", "-f", "ffmetadata", "pipe:1"))
+    arguments = ("-protocol_whitelist", "file", "-f", demuxer, "-i", f"file:{path.resolve()}")
+    done = ffmpeg.capture((*arguments, "-map_metadata", "0", "-f", "ffmetadata", "pipe:1"))
     if done.returncode != 0:
-        raise RecipeError(f"{path} is no video that can be read.")
+        raise RecipeError(f"{path} is not a video that can be read.")
     return _from_ffmetadata(done.stdout[: MAX_TEXT * 2].decode())
 
 

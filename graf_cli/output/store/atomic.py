@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from errno import ENOTDIR
 from pathlib import Path
+from typing import Self
 
 from graf_cli.errors import OutputError
 
@@ -19,7 +20,7 @@ _unfinished: set[Path] = set()  # that is there now, so that an end at any momen
 
 
 class Place:
-    """Where a file is made before it takes its name.
+    """Where a file is made before it takes its name; `opened` makes it.
 
     Parameters
     ----------
@@ -34,28 +35,33 @@ class Place:
     ----------
     file : Path
         What to write; its folder holds whatever else is needed on the way.
-
-    Raises
-    ------
-    OutputError
-        When the place cannot be written, or `path` is there and must not be replaced.
     """
 
     def __init__(self, path: Path, *, clobber: bool = True, within: Path | None = None) -> None:
         self.path, self.clobber = path, clobber
-        self._refuse_present()
-        with explained(path):
-            _check_file(path)
         self.folder = _temporary(within / path.name if within else path, PART)
         self.file = self.folder / f"file{path.suffix}"
+
+    def opened(self) -> Self:
+        """The same, with a temporary folder to write into.
+
+        Raises
+        ------
+        OutputError
+            When the place cannot be written, or `path` is there and must not be replaced.
+        """
+        self._refuse_present()
+        with explained(self.path):
+            _check_file(self.path)
         _unfinished.add(self.folder)
         try:
-            with explained(path):
-                make_folder(path.parent)
+            with explained(self.path):
+                make_folder(self.path.parent)
                 self.folder.mkdir(mode=0o700)
         except BaseException:
             self.discard()
             raise
+        return self
 
     def publish(self) -> None:
         """Give the finished file its final name.
@@ -84,7 +90,7 @@ def _check_file(path: Path) -> None:
     if path.is_dir():
         raise OutputError(f"{path} is a folder; write `{path}/` for a sequence of pictures.")
     if path.exists() and not path.is_file():
-        raise OutputError(f"{path} is no file that can be replaced; use ⟨out⟩ - for pipes.")
+        raise OutputError(f"{path} is not a file that can be replaced; use ⟨out⟩ - for pipes.")
 
 
 def refuse_present(path: Path) -> None:
@@ -161,7 +167,7 @@ def placed(path: Path, *, clobber: bool = True) -> Iterator[Path]:
     OutputError
         When it cannot be written.
     """
-    place = Place(path, clobber=clobber)
+    place = Place(path, clobber=clobber).opened()
     try:
         with explained(path):
             yield place.file
@@ -180,7 +186,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise NotADirectoryError(ENOTDIR, f"{folder} is no folder") from error
+        raise NotADirectoryError(ENOTDIR, f"{folder} is not a folder") from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import imageio.v3 as iio
 import numpy as np
@@ -25,7 +25,7 @@ from graf_cli.output.provenance import reading
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import NEW, PART, Place, explained, sweep, unless
 from graf_cli.output.store.file import FileSink
-from graf_cli.output.store.folder_lock import locked, one_at_a_time, one_begins, vacate
+from graf_cli.output.store.folder_lock import FolderLock, locked, one_at_a_time, one_begins, vacate
 from graf_cli.output.store.sequence import (
     INSTEAD,
     Numbered,
@@ -107,11 +107,11 @@ class Product:
 
     def begin(self, *, clobber: bool, within: Path | None = None) -> tuple[Place, Writer]:
         """Open the place and the writer of the file."""
-        place = Place(self.path, clobber=clobber, within=within)
+        place = Place(self.path, clobber=clobber, within=within).opened()
         try:
             with explained(self.path):
                 to = Destination(self.recipe, self.stamp, place.file, str(self.path))
-                return place, self.make(to)
+                return place, self.make(to).opened()
         except BaseException:
             place.discard()
             raise
@@ -124,11 +124,17 @@ class FinishedSink(Sink):
 
     def __init__(self, product: Product) -> None:
         super().__init__()
+        self.product = product
+
+    def opened(self) -> Self:
+        """With what was left of the frames removed."""
+        product = self.product
         self.paths = [product.path]
         there = product.there()
         if there is not None:
             tell_version(product.path, there, product.recipe, "keeps it")
         product.vacate()
+        return self
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Nothing is left to do."""
@@ -149,19 +155,22 @@ class SingleSink(FileSink):
 
     def __init__(self, product: Product) -> None:
         self.product = product
-        parts = product.parts
+        self._lock_held: FolderLock | None = None
+        path, recipe, stamp, make = product.path, product.recipe, product.stamp, product.make
+        super().__init__(path, recipe, stamp, make, clobber=True, within=product.parts)
+
+    def opened(self) -> Self:
+        """With what dead jobs left removed, and a share in the folder it is made in."""
+        parts = self.product.parts
         with one_begins(parts):
             self._lock_held = locked(parts)
             if self._lock_held.alone():
                 sweep(parts, NEW, PART)
             self._lock_held.release()
             self._lock_held = locked(parts)
-        make = product.make
         try:
             self._check_parts()
-            super().__init__(
-                product.path, product.recipe, product.stamp, make, clobber=True, within=parts
-            )
+            return super().opened()
         except BaseException:
             self._leave()
             raise
@@ -190,7 +199,8 @@ class SingleSink(FileSink):
             raise another_recipe(self.product.parts, there, self.product.recipe)
 
     def _leave(self) -> None:
-        self._lock_held.release()
+        if self._lock_held is not None:
+            self._lock_held.release()
         with suppress(OSError):  # somebody else's work is in there
             self.product.parts.rmdir()
 
@@ -225,6 +235,11 @@ class ResumableSink(Sink):
             ),
             resume=True,
         )
+
+    def opened(self) -> Self:
+        """With its frames' folder locked; an encoder that cannot start is found now."""
+        self._frames.opened()
+        product = self.product
         try:
             self._probe()
         except BaseException:
@@ -233,6 +248,7 @@ class ResumableSink(Sink):
                 if not self._frames.to.present():
                     vacate(product.parts)
             raise
+        return self
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Those of the pictures that are not kept yet; none when the file is there meanwhile."""

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.provenance.stamp import RECIPE_FILE, RECORDS, Stamp
 from graf_cli.output.store.atomic import beside, explained, refuse_present
-from graf_cli.output.store.folder_lock import locked, one_begins
+from graf_cli.output.store.folder_lock import FolderLock, locked, one_begins
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, differences, from_json, same
 
@@ -196,12 +196,6 @@ class SequenceSink(Sink):
     to : Places
     resume : bool
         Keep what is finished of the same recipe, and refuse a folder of another one.
-
-    Raises
-    ------
-    OutputError
-        When the folder cannot be written, is another recipe's, or somebody is writing another
-        one's pictures into it.
     """
 
     keeps = True
@@ -211,19 +205,32 @@ class SequenceSink(Sink):
         self.to, self.folder, self.recipe = to, to.folder, to.recipe
         self._finished: set[int] = set()
         self._survey = Survey(set(), {})
-        if not to.clobber and not resume:
-            for path in (self.folder / RECIPE_FILE, *map(to.name, range(len(self.recipe)))):
+        self._resume = resume
+        self._forgets = not (resume or to.stamped)
+        self._lock_held: FolderLock | None = None
+
+    def opened(self) -> Self:
+        """With a share in the folder, which is this recipe's now.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written, is another recipe's, or somebody is writing another
+            one's pictures into it.
+        """
+        if not self.to.clobber and not self._resume:
+            for path in (self.folder / RECIPE_FILE, *map(self.to.name, range(len(self.recipe)))):
                 refuse_present(path)
         # From now on what is there is of this recipe, whoever put it.
-        self.to = replace(to, clobber=True)
-        self._forgets = not (resume or to.stamped)
+        self.to = replace(self.to, clobber=True)
         with one_begins(self.folder):
             self._lock_held = locked(self.folder)
             try:
-                self._begin(resume=resume)
+                self._begin(self._lock_held, resume=self._resume)
             except BaseException:
                 self._lock_held.release()
                 raise
+        return self
 
     def missing(self, pictures: Sequence[int]) -> list[int]:
         """Those of the pictures that are not finished yet."""
@@ -261,14 +268,15 @@ class SequenceSink(Sink):
 
     def abort(self) -> None:
         """Let others have the folder."""
-        self._lock_held.release()
+        if self._lock_held is not None:
+            self._lock_held.release()
 
     def _forget_recipe(self) -> None:
         """It is needed while the job runs, even where the pictures shall not tell of it."""
         if self._forgets:
             (self.folder / RECIPE_FILE).unlink(missing_ok=True)
 
-    def _begin(self, *, resume: bool) -> None:
+    def _begin(self, lock: FolderLock, *, resume: bool) -> None:
         there = recipe_in(self.folder, strictly=resume)
         if resume and there is None and self.to.present():
             raise OutputError(
@@ -284,11 +292,11 @@ class SequenceSink(Sink):
             self._survey = self.to.survey()
             self._finished = set(self._survey.finished)
         elif there != self.recipe or not self._stamps_agree():  # a new job is of its own version
-            self._take_over(there)
+            self._take_over(lock, there)
 
-    def _take_over(self, there: Recipe | None) -> None:
+    def _take_over(self, lock: FolderLock, there: Recipe | None) -> None:
         """Make the folder this recipe's: at no moment do old pictures stand beside it."""
-        if not self._lock_held.alone():
+        if not lock.alone():
             raise OutputError(
                 f"{self.folder} is being written by another graf with another recipe; "
                 "wait for it, or name another ⟨out⟩."
@@ -298,7 +306,7 @@ class SequenceSink(Sink):
             self.to.clear(there)
         with beside(recipe) as temporary:
             temporary.write_text(self.recipe.to_json() + "\n", encoding="utf-8")
-        self._lock_held.share()
+        lock.share()
 
     def _stamps_agree(self) -> bool:
         """Whether what is there carries its recipe just as what will be added."""
@@ -343,7 +351,7 @@ def recipe_in(folder: Path, *, strictly: bool) -> Recipe | None:
             return None
         raise OutputError(
             f"{path} cannot be read, so that nobody knows what is finished: {error} "
-            f"Mend it, or {INSTEAD}"
+            f"Fix it, or {INSTEAD}"
         ) from error
 
 

@@ -37,6 +37,17 @@ class Sink(ABC):
         self.pictures: Sequence[int] = ()
         self._next = 0
 
+    def opened(self) -> Self:
+        """The same, with its place taken: locked, cleared, and the encoder running.
+
+        To make a sink does none of that. Whatever goes wrong, nothing is left that was begun.
+
+        Raises
+        ------
+        OutputError
+        """
+        return self
+
     @abstractmethod
     def put(self, k: int, frame: Any) -> None:
         """Take picture `k`; a sink that does not keep takes them in their order.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 AT_ONCE = 4096  # bytes that a pipe takes without waiting when it takes anything (PIPE_BUF)
-LOOK = 0.05  # seconds between looks whether to stop
+POLL = 0.05  # seconds between looks whether to stop
 
 
 class Stdout(io.FileIO):
@@ -31,7 +31,7 @@ class Stdout(io.FileIO):
         """Write some of the data; how much."""
         if not self._waits:
             return super().write(data) or 0
-        while not select.select((), (self,), (), LOOK)[1]:
+        while not select.select((), (self,), (), POLL)[1]:
             if self._stopped:
                 raise InterruptedError("writing was given up")
         return super().write(memoryview(data)[:AT_ONCE]) or 0

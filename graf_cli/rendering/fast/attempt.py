@@ -8,7 +8,7 @@ from torch import Tensor
 
 from graf_cli.rendering.fast.audit import Audit
 from graf_cli.rendering.fast.march import Count
-from graf_cli.rendering.fast.objects import Job, Objects, Opened
+from graf_cli.rendering.fast.objects import Objects, Opened, PictureSetup
 from graf_cli.rendering.fast.proof import (
     DTYPES,
     LADDER,
@@ -90,17 +90,17 @@ class Attempts:
             When the audit finds the grid wrong.
         """
         precision = self.precisions[fallback.precision]
-        job = self._job(shot, series, fallback, precision)
+        setup = self._setup(shot, series, fallback, precision)
         with matrix_products(precision):
-            picture, outcome = self._picture(shot, job, precision, proof)
+            picture, outcome = self._picture(shot, setup, precision, proof)
         if not proof.probes:
             return Attempt(picture, outcome, 0.0, 0.0)
-        return self._measured(shot, picture, outcome, self._job(shot, series, fallback), proof)
+        return self._measured(shot, picture, outcome, self._setup(shot, series, fallback), proof)
 
-    def _job(
+    def _setup(
         self, shot: Shot, series: Series, fallback: Fallback, precision: Used = "float32"
-    ) -> Job:
-        return Job(
+    ) -> PictureSetup:
+        return PictureSetup(
             self.tracer.scene(shot),
             shot.camera,
             series.first.camera,
@@ -109,13 +109,13 @@ class Attempts:
             DTYPES[precision],
         )
 
-    def _open(self, job: Job) -> Opened:
-        return self.tracer.within_memory(lambda chunk: self.objects.open(job, chunk))
+    def _open(self, setup: PictureSetup) -> Opened:
+        return self.tracer.within_memory(lambda chunk: self.objects.open(setup, chunk))
 
     def _picture(
-        self, shot: Shot, job: Job, precision: Used, proof: Proof
+        self, shot: Shot, setup: PictureSetup, precision: Used, proof: Proof
     ) -> tuple[Tensor, Outcome]:
-        opened, audit, count = self._open(job), self._audit(shot, proof), Count()
+        opened, audit, count = self._open(setup), self._audit(shot, proof), Count()
         starts = iter(self.tracer.blocks(shot, FAST_BLOCK_POINTS))
 
         def march_some(through: Rays, _: Tensor) -> Seen:
@@ -146,7 +146,7 @@ class Attempts:
         return Audit(proof.audited, blocks, shot.seed, expect=proof.expect)
 
     def _measured(
-        self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: Job, proof: Proof
+        self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: PictureSetup, proof: Proof
     ) -> Attempt:
         opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
         pixels = probes(opacity, proof.probes, shot.seed)
@@ -162,6 +162,6 @@ class Attempts:
         made = outcome.proved(len(pixels), measured)
         return Attempt(picture, made, measured, grid_difference)
 
-    def _rays(self, job: Job, through: Rays) -> Seen:
-        opened = self._open(job)
+    def _rays(self, setup: PictureSetup, through: Rays) -> Seen:
+        opened = self._open(setup)
         return self.tracer.within_memory(lambda chunk: opened.march(through, chunk))[0]

@@ -66,7 +66,7 @@ class Lattice:
 
 
 @dataclass(frozen=True, eq=False)
-class _Looked:
+class _States:
     """States of the cells of some samples, and where, flattened, which cells are not known yet."""
 
     state: Tensor
@@ -208,18 +208,20 @@ class OccupancyGrid:
         size = -(-len(z) // self.workers)
         parts = [slice(at, at + size) for at in range(0, len(z), size)]
         looked = each(
-            lambda some: self._look(origins[some], directions[some], z[some]), parts, self.workers
+            lambda some: self._states_at(origins[some], directions[some], z[some]),
+            parts,
+            self.workers,
         )
-        self._look_into(distinct(torch.cat([one.unknown for one in looked])))
+        self._evaluate_cells(distinct(torch.cat([one.unknown for one in looked])))
         return torch.cat(each(lambda one: self._filled(one, ends=ends), looked, self.workers))
 
-    def _look(self, origins: Tensor, directions: Tensor, z: Tensor) -> _Looked:
+    def _states_at(self, origins: Tensor, directions: Tensor, z: Tensor) -> _States:
         cells = self._cells(origins, directions, z)
         state = self.state[cells]
         at = (state == UNKNOWN).flatten().nonzero()[:, 0]
-        return _Looked(state, at, cells.flatten()[at])
+        return _States(state, at, cells.flatten()[at])
 
-    def _filled(self, looked: _Looked, *, ends: bool) -> Tensor:
+    def _filled(self, looked: _States, *, ends: bool) -> Tensor:
         state = looked.state
         state.view(-1)[looked.at] = self.state[looked.unknown]
         occupied = state >= OCCUPIED
@@ -290,7 +292,7 @@ class OccupancyGrid:
         assert cells is not None
         return cells
 
-    def _look_into(self, cells: Tensor) -> None:
+    def _evaluate_cells(self, cells: Tensor) -> None:
         """Descend from the coarsest level, leaving behind what is empty."""
         for some in torch.split(cells, SLAB) if len(cells) else ():
             here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
@@ -322,7 +324,7 @@ class OccupancyGrid:
     def _graded(self, highest: Tensor, lowest: Tensor, empty: int) -> Tensor:
         """States of cells from the highest and lowest density there and around, likewise."""
         spread = highest - lowest
-        state = torch.full_like(highest, OCCUPIED, dtype=torch.uint8)  # what is no number, too
+        state = torch.full_like(highest, OCCUPIED, dtype=torch.uint8)  # what is not a number, too
         state[highest + self.lattice.margin * spread < 0] = DOUBTFUL
         state[highest + self.lattice.doubt * spread < 0] = empty
         state[lowest > 0] = SOLID

@@ -65,7 +65,7 @@ class Walk:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class FirstPass:
     """What a first pass found at samples of n rays, NaN where it did not look.
 
     Attributes
@@ -79,18 +79,18 @@ class Known:
     radiance: Tensor
 
     @classmethod
-    def nothing(cls, z: Tensor, channels: int) -> Known:
+    def nothing(cls, z: Tensor, channels: int) -> FirstPass:
         """Of samples at depths `z`, shape = (n, samples)."""
         return cls(torch.full_like(z, torch.nan), z.new_full((*z.shape, channels), torch.nan))
 
-    def among(self, further: int, order: Tensor) -> Known:
+    def among(self, further: int, order: Tensor) -> FirstPass:
         """The same when `further` samples have been added, and all were sorted by `order`."""
-        more = Known.nothing(order.new_empty((len(order), further), dtype=self.density.dtype),
+        more = FirstPass.nothing(order.new_empty((len(order), further), dtype=self.density.dtype),
                              self.radiance.shape[-1])  # fmt: skip
         density = torch.cat((self.density, more.density), dim=-1).gather(-1, order)
         radiance = torch.cat((self.radiance, more.radiance), dim=1)
         index = order[..., None].expand(*order.shape, radiance.shape[-1])
-        return Known(density, radiance.gather(1, index))
+        return FirstPass(density, radiance.gather(1, index))
 
 
 def walk(occupied: Tensor) -> Walk:
@@ -137,7 +137,7 @@ class Marcher:
         chunk: int,
         count: Count,
         audit: Audit | None = None,
-        known: Known | None = None,
+        known: FirstPass | None = None,
     ) -> Seen:
         """Radiance, opacity and depth of rays with samples at depths `z`, shape = (n, samples).
 
@@ -163,19 +163,19 @@ class Marcher:
 
     def first_pass(
         self, rays: Rays, z: Tensor, *, chunk: int, count: Count, audit: Audit | None = None
-    ) -> tuple[Tensor, Known | None]:
+    ) -> tuple[Tensor, FirstPass | None]:
         """Weights, shape = (n, samples), and what a second pass keeps. Raises as `march`."""
         block = _Block(self, rays, z, count, audit)
         block.end = CLEAR_DENSITY
-        block.kept = torch.zeros(z.numel(), device=z.device, dtype=z.dtype)
-        if self.quadrature.kept:
-            block.found = Known.nothing(z, self.volume.channels)
+        block.weights = torch.zeros(z.numel(), device=z.device, dtype=z.dtype)
+        if self.quadrature.reused:
+            block.found = FirstPass.nothing(z, self.volume.channels)
         block.run(chunk)
-        return block.kept.view(z.shape), block.found
+        return block.weights.view(z.shape), block.found
 
 
 @dataclass(frozen=True, eq=False)
-class _Looked:
+class _Evaluated:
     """Samples that some rays come to next, and what was found at some of them.
 
     Attributes
@@ -183,7 +183,7 @@ class _Looked:
     ray : Tensor, shape = (n,)
     sample : Tensor, shape = (n, step)
     asked : Tensor, shape = (k,), or None
-        Which of the samples, flattened, were looked at, ascending; None is all.
+        Which of the samples, flattened, were evaluated, ascending; None is all.
     features : Tensor, shape = (k, width)
     """
 
@@ -207,9 +207,9 @@ class _Block:
         self.channels = marcher.volume.channels
         self.seen = z.new_zeros((len(z), self.channels + 2))  # radiance, opacity, depth
         self.end = CLEAR  # transmittance below which a ray ends
-        self.kept: Tensor | None = None  # weights, where these are wanted
-        self.found: Known | None = None  # likewise what a second pass keeps
-        self.known: Known | None = None  # of a first pass
+        self.weights: Tensor | None = None  # weights, where these are wanted
+        self.found: FirstPass | None = None  # likewise what a second pass keeps
+        self.known: FirstPass | None = None  # of a first pass
         self.walk = walk(self._occupied(z, audit))
         self.row = torch.zeros_like(self.walk.start)  # of each ray in `facing`
         self.facing: Tensor | None = None
@@ -267,14 +267,14 @@ class _Block:
         """The next `step` occupied samples of some rays."""
         sample, taken = self._next(ray, at, step)
         asked, had = self._divided(sample, taken)
-        features, density = self._look(ray, sample, asked)
+        features, density = self._evaluate(ray, sample, asked)
         if self.known is not None:
             density.view(-1)[had] = self.known.density.flatten()[sample.flatten()[had]]
-        looked = _Looked(ray, sample, asked, features)
+        evaluated = _Evaluated(ray, sample, asked, features)
         weight, before_end = self._weigh(ray, density, self.interval[sample])
-        if self.kept is not None:
-            self.kept[_of(sample, taken)] = _of(weight, taken)
-            coloured = self._remember(looked, density, weight, before_end)
+        if self.weights is not None:
+            self.weights[_of(sample, taken)] = _of(weight, taken)
+            coloured = self._remember(evaluated, density, weight, before_end)
             return Count(evaluated=len(features), coloured=coloured)
         part = weight.new_zeros((*weight.shape, self.channels + 2))
         part[..., -2] = weight
@@ -282,7 +282,7 @@ class _Block:
         visible = (weight.flatten() > UNSEEN / self.samples).nonzero()[:, 0]
         late = 0
         if self.channels and len(visible):
-            visible, colour, late = self._colours(looked, visible)
+            visible, colour, late = self._colours(evaluated, visible)
             flat = part.view(-1, self.channels + 2)
             flat[visible, : self.channels] = weight.flatten()[visible, None] * colour
         seen = self.seen[ray]
@@ -292,7 +292,7 @@ class _Block:
         return Count(evaluated=len(features) + late, coloured=len(visible))
 
     def _divided(self, sample: Tensor, taken: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
-        """Which of the samples taken have to be looked at, and which are known, both flattened."""
+        """Which of the samples taken have to be evaluated, and which are known, both flattened."""
         if self.known is None:
             return taken, None
         unknown = self.known.density.flatten()[sample.flatten()].isnan()
@@ -300,52 +300,54 @@ class _Block:
             return unknown.nonzero()[:, 0], (~unknown).nonzero()[:, 0]
         return taken[unknown[taken]], taken[~unknown[taken]]
 
-    def _colours(self, looked: _Looked, visible: Tensor) -> tuple[Tensor, Tensor, int]:
-        """Visible samples, their radiance, and how many had to be looked at again for it."""
-        if self.known is None or looked.asked is None:
-            return visible, self._colour(looked, visible), 0
-        before = self.known.radiance.flatten(0, 1)[looked.sample.flatten()[visible]]
+    def _colours(self, evaluated: _Evaluated, visible: Tensor) -> tuple[Tensor, Tensor, int]:
+        """Visible samples, their radiance, and how many had to be evaluated again for it."""
+        if self.known is None or evaluated.asked is None:
+            return visible, self._colour(evaluated, visible), 0
+        before = self.known.radiance.flatten(0, 1)[evaluated.sample.flatten()[visible]]
         new = before[:, 0].isnan()
         old, visible = visible[~new], visible[new]
-        here = torch.isin(visible, looked.asked)
+        here = torch.isin(visible, evaluated.asked)
         late, visible = visible[~here], visible[here]
-        colours = [before[~new], self._colour(looked, visible)]
+        colours = [before[~new], self._colour(evaluated, visible)]
         if len(late):  # seen by this pass, and too little by the first one to be coloured there
-            features, _ = self._look(looked.ray, looked.sample, late)
-            again = _Looked(looked.ray, looked.sample, late, features)
+            features, _ = self._evaluate(evaluated.ray, evaluated.sample, late)
+            again = _Evaluated(evaluated.ray, evaluated.sample, late, features)
             colours.append(self._colour(again, late))
         return torch.cat((old, visible, late)), torch.cat(colours), len(late)
 
-    def _colour(self, looked: _Looked, visible: Tensor) -> Tensor:
-        """Radiance, shape = (n, channels), of some of the samples looked at."""
+    def _colour(self, evaluated: _Evaluated, visible: Tensor) -> Tensor:
+        """Radiance, shape = (n, channels), of some of the samples evaluated."""
         if not len(visible):
             return self.z.new_zeros((0, self.channels))
         # Gathered in as many rows as the matrix kernels like, which saves a copy of them all.
         full = functional.pad(visible, (0, -len(visible) % ROWS))
-        of = looked.ray[full.div(looked.sample.shape[1], rounding_mode="floor")]
+        of = evaluated.ray[full.div(evaluated.sample.shape[1], rounding_mode="floor")]
         row = full
-        if looked.asked is not None:
-            row = torch.searchsorted(looked.asked, full).clamp_(max=len(looked.asked) - 1)
-        return self._paint(of, looked.features[row])[: len(visible)]
+        if evaluated.asked is not None:
+            row = torch.searchsorted(evaluated.asked, full).clamp_(max=len(evaluated.asked) - 1)
+        return self._paint(of, evaluated.features[row])[: len(visible)]
 
     def _remember(
-        self, looked: _Looked, density: Tensor, weight: Tensor, before_end: Tensor
+        self, evaluated: _Evaluated, density: Tensor, weight: Tensor, before_end: Tensor
     ) -> int:
         """Keep what a second pass need not evaluate again; how many colours were made for that.
 
-        Whether what lies behind a ray's end was looked at depends on the rays beside it, so that
+        Whether what lies behind a ray's end was evaluated depends on the rays beside it, so that
         it does not count as known.
         """
         if self.found is None:
             return 0
         at = before_end.flatten().nonzero()[:, 0]
-        if looked.asked is not None:
-            at = looked.asked[before_end.flatten()[looked.asked]]
-        sample = looked.sample.flatten()
+        if evaluated.asked is not None:
+            at = evaluated.asked[before_end.flatten()[evaluated.asked]]
+        sample = evaluated.sample.flatten()
         self.found.density.view(-1)[sample[at]] = density.flatten()[at]
         # Twice as many samples share a ray there.
         visible = at[weight.flatten()[at] > UNSEEN / (2 * self.samples)]
-        self.found.radiance.view(-1, self.channels)[sample[visible]] = self._colour(looked, visible)
+        self.found.radiance.view(-1, self.channels)[sample[visible]] = self._colour(
+            evaluated, visible
+        )
         return len(visible)
 
     def _next(self, ray: Tensor, at: Tensor, step: int) -> tuple[Tensor, Tensor | None]:
@@ -375,7 +377,7 @@ class _Block:
         self.clear[ray] = clear
         return weight, before_end
 
-    def _look(self, ray: Tensor, sample: Tensor, taken: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _evaluate(self, ray: Tensor, sample: Tensor, taken: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features of the samples taken, and densities of all, nothing where none was taken."""
         if taken is not None:
             ray = ray[taken.div(sample.shape[1], rounding_mode="floor")]
@@ -401,7 +403,7 @@ class _Block:
         self._face(ray)
         for some in torch.split(ray, chunk):
             last = some * self.samples + self.samples - 1
-            features, _ = self._look(some, last[:, None], None)
+            features, _ = self._evaluate(some, last[:, None], None)
             missing = 1 - self.seen[some, -2, None]
             self.seen[some, : self.channels] += missing * self._paint(some, features)
 

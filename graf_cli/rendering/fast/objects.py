@@ -34,7 +34,7 @@ class Tightness:
     Attributes
     ----------
     cells : int
-        Of the grid along a side, at its coarsest level; 0 is no grid at all.
+        Of the grid along a side, at its coarsest level; 0 is not a grid at all.
     margin : float
         See `Lattice`; twice that for a ray's last sample.
     """
@@ -80,7 +80,7 @@ class ExactDensity:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class PictureSetup:
     """What rendering one picture needs to know.
 
     Attributes
@@ -119,40 +119,42 @@ class Objects:
         self._volumes: OrderedDict[VolumeKey, FastVolume] = OrderedDict()
         self._grids: OrderedDict[GridKey, OccupancyGrid] = OrderedDict()
 
-    def open(self, job: Job, chunk: int) -> Opened:
+    def open(self, setup: PictureSetup, chunk: int) -> Opened:
         """The object of a picture, ready to be marched through."""
-        scene, quadrature = job.scene, job.scene.quadrature
+        scene, quadrature = setup.scene, setup.scene.quadrature
         if not quadrature.further:
-            return Opened([self._last(job, quadrature.samples, chunk, 0)], quadrature)
+            return Opened([self._last(setup, quadrature.samples, chunk, 0)], quadrature)
         exact: FastVolume = ExactDensity(scene.passes[0], self.generator.device)
-        if quadrature.kept:  # colours, too, which the second pass need not make again
+        if quadrature.reused:  # colours, too, which the second pass need not make again
             exact = self._volume(scene, 0, torch.float32)
-        grid = self._grid(job, quadrature.samples, chunk, 0)
+        grid = self._grid(setup, quadrature.samples, chunk, 0)
         first = Marcher(exact, quadrature, grid)
         along = quadrature.samples + quadrature.further
-        return Opened([first, self._last(job, along, chunk, 1)], quadrature)
+        return Opened([first, self._last(setup, along, chunk, 1)], quadrature)
 
-    def _last(self, job: Job, along: int, chunk: int, number: int) -> Marcher:
+    def _last(self, setup: PictureSetup, along: int, chunk: int, number: int) -> Marcher:
         """Through what is seen."""
-        volume = self._volume(job.scene, number, job.dtype)
-        grid = self._grid(job, along, chunk, number)
+        volume = self._volume(setup.scene, number, setup.dtype)
+        grid = self._grid(setup, along, chunk, number)
         # Without oneDNN's products a thread cannot be kept to one core.
         threads = workers(volume.device) if volume.tile is None else 1
-        return Marcher(volume, job.scene.quadrature, grid, threads)
+        return Marcher(volume, setup.scene.quadrature, grid, threads)
 
-    def _grid(self, job: Job, along: int, chunk: int, number: int) -> OccupancyGrid | None:
+    def _grid(
+        self, setup: PictureSetup, along: int, chunk: int, number: int
+    ) -> OccupancyGrid | None:
         """The grid of one pass, unless the picture is too small to be worth one."""
-        samples = along * job.camera.width * job.camera.height
-        empty_below = job.scene.empty_below
-        if not job.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
+        samples = along * setup.camera.width * setup.camera.height
+        empty_below = setup.scene.empty_below
+        if not setup.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
             return None
-        lattice = lattice_for(job, samples, self.generator.device)
-        if len(job.scene.passes) == 1 and job.scene.quadrature.further:
+        lattice = lattice_for(setup, samples, self.generator.device)
+        if len(setup.scene.passes) == 1 and setup.scene.quadrature.further:
             number = 1  # both passes look at the same volume, and this one is folded
-        key = (job.scene.geometry, number, lattice)
+        key = (setup.scene.geometry, number, lattice)
         if key not in self._grids:
             self._make_room()
-            self._grids[key] = self._new_grid(job.scene, number, lattice, chunk)
+            self._grids[key] = self._new_grid(setup.scene, number, lattice, chunk)
         self._grids.move_to_end(key)
         return self._grids[key]
 
@@ -195,13 +197,15 @@ def _above(volume: FastVolume, empty_below: float) -> Density:
     return lambda points: volume.density(points)[1] - empty_below
 
 
-def lattice_for(job: Job, samples: int, device: torch.device) -> Lattice:
+def lattice_for(setup: PictureSetup, samples: int, device: torch.device) -> Lattice:
     """The grid that a picture of so many samples gets; it depends on the picture's series alone."""
-    small, margin = samples < WORTH_ALL_CELLS, job.tightness.margin
+    small, margin = samples < WORTH_ALL_CELLS, setup.tightness.margin
     return Lattice(
-        half=_half(_reach(job.scene, job.first, device), _reach(job.scene, job.camera, device)),
-        cells=job.tightness.cells // 2 if small else job.tightness.cells,
-        levels=bisect_right(WORTH_DIVIDING, job.pictures * samples) + 1,
+        half=_half(
+            _reach(setup.scene, setup.first, device), _reach(setup.scene, setup.camera, device)
+        ),
+        cells=setup.tightness.cells // 2 if small else setup.tightness.cells,
+        levels=bisect_right(WORTH_DIVIDING, setup.pictures * samples) + 1,
         margin=margin,
         doubt=2 * margin,
     )

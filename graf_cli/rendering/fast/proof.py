@@ -195,7 +195,7 @@ def _draw(stratum: Tensor, count: int, source: torch.Generator) -> Tensor:
 
 
 def difference(seen: Tensor, truth: Tensor, background: tuple[float, float, float]) -> float:
-    """Largest one of a colour or an opacity; infinite where either is no number.
+    """Largest one of a colour or an opacity; infinite where either is not a number.
 
     Features, which a 2-D stage follows, count by the largest of them where that is more than 1.
 

@@ -98,15 +98,15 @@ def test_one_who_is_late_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "a.gif"
     stamp = Stamp(recipe)
     product = Product(path, recipe, stamp, lambda to: GifWriter(to, Encoding()))
-    with ResumableSink(product) as sink:
+    with ResumableSink(product).opened() as sink:
         for k in range(2):
             sink.put(k, frame_of(recipe, k))
     before = path.stat()
-    with ResumableSink(product) as late:
+    with ResumableSink(product).opened() as late:
         assert product.parts.exists()
         late.put(0, frame_of(recipe, 0))
     assert late.paths == [path]
-    with ResumableSink(product) as late:
+    with ResumableSink(product).opened() as late:
         assert late.missing(range(2)) == []
     assert late.paths == [path]
     with pytest.raises(KeyboardInterrupt), ResumableSink(product):
