@@ -246,7 +246,7 @@ def phases(weight: Tensor) -> Tensor:
     sum over d of ``Σ_k F[2d + k − p + 1] · weight[k]`` times row m + d of what goes in, F being
     the taps; and so along columns. Phases p are the slowest axis of what comes out.
     """
-    row = torch.tensor(TAPS, device=weight.device, dtype=weight.dtype) / 4
+    row = torch.tensor(TAPS, device="cpu", dtype=weight.dtype).to(device=weight.device) / 4
     along = torch.zeros((2, 3, 3), device=weight.device, dtype=weight.dtype)  # p, d + 1, k
     for p in range(2):
         for d in (-1, 0, 1):

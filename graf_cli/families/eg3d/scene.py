@@ -143,9 +143,10 @@ class Stage:
 
     def paintings(self) -> tuple[Painting, ...]:
         """What is faster on the device, the fastest first."""
-        return tuple(Painting(dtype, _Painted(self, dtype)) for dtype in self._faster())
+        return tuple(Painting(dtype, _Painted(self, dtype)) for dtype in self.faster())
 
-    def _faster(self) -> list[torch.dtype]:
+    def faster(self) -> list[torch.dtype]:
+        """In which types convolutions are faster than the exact ones, the fastest first."""
         device = self.w.device
         if device.type == "cuda":
             # The authors' own way, where their file says so.
