@@ -33,7 +33,9 @@ class Drawing(Progress[Frame]):
         k = next(self._pictures)
         shots = self.work.shots
         frame = self._renderer.render(shots[k], shots.series(k), surface=self.work.surface)
-        return with_normals(self.work.generator, frame) if self.work.normals else frame
+        if not self.work.normals:
+            return frame
+        return with_normals(self.work.generator, frame, self._renderer.scene(shots[k]))
 
 
 class Delivery(Progress[int]):

@@ -110,7 +110,8 @@ class Worker:
             self._shots[k], self._shots.series(k), surface=self._job.surface
         )
         if self._job.normals:
-            frame = with_normals(self._renderer.generator, frame)
+            scene = self._renderer.scene(self._shots[k])
+            frame = with_normals(self._renderer.generator, frame, scene)
         if self._job.put is None or not self._puts:
             return Made(frame, self._renderer.outcome)
         self._job.put(k, frame)

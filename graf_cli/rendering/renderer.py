@@ -164,6 +164,10 @@ class Renderer:
             return _frame(shot, made.picture, complete=scene.quadrature.last_back)
         return self._finished(shot, scene, made, surface=surface)
 
+    def scene(self, shot: Shot) -> Scene:
+        """What a shot's rays pass through, as it was rendered last."""
+        return self._tracer.scene(shot)
+
     def _made(self, shot: Shot, series: Series) -> _Made:
         scene = self._tracer.scene(shot)
         if self.options.exact or scene.draws is not None:
@@ -187,7 +191,7 @@ class Renderer:
             size = f"{rgb.shape[1]} × {rgb.shape[0]}"
             raise RecipeError(f"This model makes pictures of {size} here; ask for that size.")
         if scene.surface == "raster":
-            marched = _enlarged(planes[..., -2:], height, width)
+            marched = enlarged(planes[..., -2:], height, width)
         elif surface:
             marched = self._surface(shot, scene).view(height, width, 2)
         else:
@@ -433,7 +437,7 @@ def _axial(camera: Camera, picture: Tensor) -> Tensor:
     return torch.cat((picture[:, :-1], depth[:, None]), dim=-1)
 
 
-def _enlarged(planes: Tensor, height: int, width: int) -> Tensor:
+def enlarged(planes: Tensor, height: int, width: int) -> Tensor:
     """Every pixel several times, shape = (height, width, n): nothing between them is made up."""
     rows = torch.arange(height, device=planes.device, dtype=torch.int64) * len(planes) // height
     columns = torch.arange(width, device=planes.device, dtype=torch.int64)
