@@ -290,9 +290,10 @@ class Renderer:
                     "picture %s: painted in %s, largest difference %.1e in %d windows, %.1e on "
                     "%d rays", _name(shot), ways[at].dtype, off, windows, difference, probed,
                 )  # fmt: skip
-                if off <= (PROMISE if ways[at].dtype == torch.float32 else LEVEL):
+                promise = PROMISE if ways[at].dtype == torch.float32 else LEVEL
+                if off <= promise:
                     outcome = Outcome(
-                        path="fast", precision=_names[ways[at].dtype],
+                        path="fast", promise=promise, precision=_names[ways[at].dtype],
                         evaluated=samples, coloured=samples, possible=samples,
                     ).proved(probed, max(difference, off))  # fmt: skip
                     return _Made(picture, Fallback(precision=at), outcome, rgb)

@@ -97,6 +97,9 @@ class Features(Struct, frozen=True):
         ``colour`` is the user's; ``generated`` comes from the network.
     sizes : tuple of int or None
         Pixels along a side, where a 2-D stage fixes them; None is any size.
+    surface : int or None
+        Pixels along a side of depth, opacity, normals and raw colours, each of which is enlarged to
+        several where a 2-D stage makes a larger picture; None is as many as the picture has.
     samples, further : int
         Along a ray by default: of the first pass, and of a second one.
     fast : bool
@@ -126,6 +129,7 @@ class Features(Struct, frozen=True):
     shows: frozenset[Kind] = MARCHED
     background: Literal["colour", "generated"] = "colour"
     sizes: tuple[int, ...] | None = None
+    surface: int | None = None
     samples: int = 64
     further: int = 0
     fast: bool = False

@@ -82,7 +82,9 @@ def test_raw_colours_are_shown_enlarged(run: Run, tmp_path: Path) -> None:
 
 
 def test_normals_are_the_rasters_enlarged_as_depth_is(run: Run, tmp_path: Path) -> None:
-    run("render", *FACES, *FRONT, "--show", "normal,depth,opacity", "--out", "a.npz")
+    words = (*FACES, *FRONT, "--show", "normal,depth,opacity", "--out", "a.npz")
+    said = " ".join(run("render", *words).stderr.split())
+    assert "was marched at 8 × 8, and each pixel is enlarged to the 64 × 64" in said
     with np.load(tmp_path / "a.npz") as file:
         normal, opacity = file["normal"][0], file["opacity"][0]
     for plane in (normal, opacity):

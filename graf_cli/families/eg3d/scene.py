@@ -355,13 +355,22 @@ def scene_of(
         empty_below=None,
         warp=_ends(spec),
         draws=None if state is None else _draws(quadrature, state, planes.device),
-        march=Marcher(spec, quadrature, planes, volume.projections, network.decoder),
+        march=_march(spec, quadrature, volume, planes),
         raster=lambda camera: raster(spec, camera),
         finish=stage,
         paintings=stage.paintings(),
         windows=stage.windows(),
         raw=stage.raw,
     )
+
+
+def _march(
+    spec: Spec, quadrature: Quadrature, volume: PlaneVolume, planes: Tensor
+) -> Marcher | None:
+    """The fast march; Apple's GPUs may lack the sums that it makes of texels."""
+    if planes.device.type == "mps":
+        return None
+    return Marcher(spec, quadrature, planes, volume.projections, volume.decoder)
 
 
 def raster(spec: Spec, camera: Camera) -> Camera:
