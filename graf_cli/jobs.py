@@ -33,12 +33,12 @@ from graf_cli.output.store.overlap import Overlapped
 from graf_cli.output.store.sink import Sink
 from graf_cli.output.table import EXPORTS, FORMATS
 from graf_cli.recipe import Dataset, Grid, Recipe, Samples, features_for
-from graf_cli.rendering.fast.proof import PROMISE, Outcome
+from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.scene.codes import drawn_controls
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.sharding import Shard
-from graf_cli.shots import Shots, outside_training, sample_draw
+from graf_cli.shots import Shots, enlarged, outside_training, sample_draw
 from graf_cli.stopping import Ending, Terminated, at_once
 
 log = logging.getLogger("graf")
@@ -167,7 +167,7 @@ class Result:
                 "method": self.outcome.path,
                 "precision": self.outcome.precision,
                 "difference": self.outcome.difference,
-                "promise_kept": self.outcome.difference <= PROMISE,
+                "promise_kept": self.outcome.difference <= self.outcome.promise,
             }
         return result if self.records is None else {**result, "records": str(self.records)}
 
@@ -320,9 +320,12 @@ class _Run:
     def result(self) -> Result:
         generator, output = self.job.opened.generator, self.job.output
         assert generator is not None
-        warning = outside_training(self.recipe, generator.spec)
-        if warning:
-            self.events.warn(warning)
+        for warning in (
+            outside_training(self.recipe, generator.spec),
+            enlarged(self.recipe, generator.spec),
+        ):
+            if warning:
+                self.events.warn(warning)
         start = time.perf_counter()
         with self._open(generator.spec) as sink:
             pictures = (output.shard or Shard()).pictures(

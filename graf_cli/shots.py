@@ -45,7 +45,7 @@ from graf_cli.scene.camera import (
     pose_on_sphere,
 )
 from graf_cli.scene.codes import Code, Subject, draw, drawn_controls, drawn_seed, split
-from graf_cli.scene.features import Features
+from graf_cli.scene.features import Features, told
 from graf_cli.scene.rigs import scattered, spread
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 from graf_cli.syntax import rgb_of
@@ -395,6 +395,18 @@ def _view_at(view: View, k: int, pace: Pace, pivot: Point = ORIGIN) -> tuple[Arr
 def _lens(view: View, k: int) -> Sequence[float] | None:
     rows = view.intrinsics
     return rows[k if len(rows) > 1 else 0] if rows else None
+
+
+def enlarged(recipe: Recipe, spec: ModelSpec) -> str | None:
+    """Which of what is shown has fewer pixels than the picture; None when nothing has."""
+    n = features_of(spec).surface
+    kinds = [kind for kind in recipe.show if kind != "rgb"]
+    if n is None or not kinds:
+        return None
+    return (
+        f"What {told(kinds)} shows was marched at {n} × {n}, and each pixel is enlarged to the "
+        f"{recipe.width} × {recipe.height} of the picture that a 2-D network paints."
+    )
 
 
 def outside_training(recipe: Recipe, spec: ModelSpec) -> str | None:

@@ -200,6 +200,7 @@ def _features(features: Features) -> dict[str, Any]:
         "can_show": sorted(features.shows),
         "background_from": "the user" if features.background == "colour" else "the network",
         "fixed_sizes": None if features.sizes is None else list(features.sizes),
+        **({"surface_pixels": features.surface} if features.surface is not None else {}),
         "azimuth_turns": f"the {features.azimuth}",
         "ray_samples": features.samples + features.further,
         "jitter": features.jitter,

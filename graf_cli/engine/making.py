@@ -66,4 +66,6 @@ class Maker:
         frame = self._renderer.render(
             shot, self.shots.series(k), surface=self.surface, masks=self.masks
         )
-        return with_normals(self.generator, frame) if self.normals else frame
+        if not self.normals:
+            return frame
+        return with_normals(self.generator, frame, self._renderer.scene(shot))

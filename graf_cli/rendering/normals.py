@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from graf_cli.rendering.integrator import activated
-from graf_cli.rendering.renderer import Frame, Image, Shot
-from graf_cli.scene.camera import Rays, rays
-from graf_cli.scene.volume import Scenes, Volume
+from graf_cli.rendering.renderer import Frame, Image, Shot, enlarged
+from graf_cli.scene.camera import Camera, Rays, along_axis, rays
+from graf_cli.scene.volume import Scene, Scenes, Volume
 
 BLOCK_RAYS = 1 << 14  # held at once
 CHUNK = 1 << 12  # points that go through the network at once
@@ -29,12 +30,12 @@ FAINTEST = 1e-3  # opacity below which a ray met nothing
 LEAST = 1e-6  # stopped by every look, so that where nothing is stopped there is a middle too
 
 
-def with_normals(generator: Scenes, frame: Frame) -> Frame:
-    """Add to a frame the normals of what it shows."""
-    return replace(frame, normal=normals(generator, frame))
+def with_normals(generator: Scenes, frame: Frame, scene: Scene | None = None) -> Frame:
+    """Add to a frame the normals of what it shows; a scene that is there is not made again."""
+    return replace(frame, normal=normals(generator, frame, scene))
 
 
-def normals(generator: Scenes, frame: Frame) -> Image:
+def normals(generator: Scenes, frame: Frame, scene: Scene | None = None) -> Image:
     """Normals of the surface that a frame shows at the depth ``depth / opacity``.
 
     That depth is of samples a step apart, so it has terraces where the surface is smooth. The
@@ -45,28 +46,48 @@ def normals(generator: Scenes, frame: Frame) -> Image:
     gradient its mean over 0.4 steps to either side along that axis of the world; their sum is
     brought to unit length.
 
+    Where depth is that of a smaller raster, normals are the raster's, enlarged as the depth is.
+
     Returns
     -------
     ndarray, shape = (H, W, 3)
         World frame; 0 where nothing is.
     """
-    camera, device = frame.shot.camera, generator.device
-    opacity = torch.from_numpy(frame.opacity).to(device=device).reshape(-1)
-    depth = torch.from_numpy(frame.depth).to(device=device).reshape(-1)
+    shot, device = frame.shot, generator.device
+    if scene is None:
+        scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
+    camera = shot.camera
+    if scene.raster is not None and scene.surface == "raster":
+        camera = scene.raster(camera)
+    opacity, depth = (
+        torch.from_numpy(np.ascontiguousarray(_reduced(plane, camera))).to(device=device).flatten()
+        for plane in (frame.opacity, frame.depth)
+    )
     picture = torch.zeros((len(opacity), 3), device=device, dtype=torch.float32)
     for start in range(0, len(opacity), BLOCK_RAYS):
         stop = min(start + BLOCK_RAYS, len(opacity))
         through = rays(camera, device=device, dtype=picture.dtype, start=start, stop=stop)
         met = torch.nonzero(opacity[start:stop] > FAINTEST)[:, 0]
         surface = (depth[start:stop] / opacity[start:stop])[met, None]
-        picture[start + met] = _at(generator, frame.shot, through[met], surface)
-    host: Image = picture.to(device="cpu").numpy()
-    return host.reshape(camera.height, camera.width, 3)
+        if camera.depths == "ray":  # a frame's are along the axis
+            surface = surface / along_axis(camera, start + met, dtype=surface.dtype)[:, None]
+        picture[start + met] = _at(scene, shot, through[met], surface)
+    made = picture.view(camera.height, camera.width, 3)
+    host: Image = enlarged(made, shot.camera.height, shot.camera.width).to(device="cpu").numpy()
+    return host
 
 
-def _at(generator: Scenes, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
+def _reduced(plane: Image, camera: Camera) -> Image:
+    """A plane of a frame at the raster that it was enlarged from, shape = (h, w)."""
+    rows, columns = (
+        -(np.arange(small) * -large // small)
+        for small, large in zip((camera.height, camera.width), plane.shape, strict=True)
+    )
+    return plane[rows][:, columns]
+
+
+def _at(scene: Scene, shot: Shot, through: Rays, surface: Tensor) -> Tensor:
     """Normals of rays at depths, shapes (n, 3) and (n, 1)."""
-    scene = generator.scene(shot.subject, samples=shot.samples, camera=shot.camera)
     volume = scene.passes[-1]
     length = through.directions.norm(dim=-1, keepdim=True)
     step = (through.far - through.near) / max(shot.samples - 1, 1)  # of depth

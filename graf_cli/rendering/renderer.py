@@ -179,6 +179,10 @@ class Renderer:
             frame = self._finished(shot, scene, made, planes)
         return frame if apart is None else replace(frame, masks=_masks(shot, apart))
 
+    def scene(self, shot: Shot) -> Scene:
+        """What a shot's rays pass through, as it was rendered last."""
+        return self._tracer.scene(shot)
+
     def _made(self, shot: Shot, series: Series) -> _Made:
         scene = self._tracer.scene(shot)
         if self.options.exact or scene.draws is not None:
@@ -202,7 +206,7 @@ class Renderer:
             size = f"{rgb.shape[1]} × {rgb.shape[0]}"
             raise RecipeError(f"This model makes pictures of {size} here; ask for that size.")
         if scene.surface == "raster":
-            marched = _enlarged(planes[..., -2:], height, width)
+            marched = enlarged(planes[..., -2:], height, width)
         elif surface is not None:
             marched = surface.view(height, width, 2)
         else:
@@ -315,9 +319,10 @@ class Renderer:
                     "picture %s: painted in %s, largest difference %.1e in %d windows, %.1e on "
                     "%d rays", _name(shot), ways[at].dtype, off, windows, difference, probed,
                 )  # fmt: skip
-                if off <= (PROMISE if ways[at].dtype == torch.float32 else LEVEL):
+                promise = PROMISE if ways[at].dtype == torch.float32 else LEVEL
+                if off <= promise:
                     outcome = Outcome(
-                        path="fast", precision=_names[ways[at].dtype],
+                        path="fast", promise=promise, precision=_names[ways[at].dtype],
                         evaluated=samples, coloured=samples, possible=samples,
                     ).proved(probed, max(difference, off))  # fmt: skip
                     return _Made(picture, Fallback(precision=at), outcome, rgb)
@@ -469,7 +474,7 @@ def _axial(camera: Camera, picture: Tensor) -> Tensor:
     return torch.cat((picture[:, :-1], depth[:, None]), dim=-1)
 
 
-def _enlarged(planes: Tensor, height: int, width: int) -> Tensor:
+def enlarged(planes: Tensor, height: int, width: int) -> Tensor:
     """Every pixel several times, shape = (height, width, n): nothing between them is made up."""
     rows = torch.arange(height, device=planes.device, dtype=torch.int64) * len(planes) // height
     columns = torch.arange(width, device=planes.device, dtype=torch.int64)

@@ -160,6 +160,9 @@ class Features(Struct, frozen=True):
         Pixels along a side, where a 2-D stage fixes them; None is any size.
     raster : int or None
         Rays along a side of the map that a 2-D stage paints, where it could be another number.
+    surface : int or None
+        Pixels along a side of depth, opacity, normals and raw colours, each of which is enlarged to
+        several where a 2-D stage makes a larger picture; None is as many as the picture has.
     samples, further : int
         Along a ray by default: of the first pass, and of a second one.
     fast : bool
@@ -195,6 +198,7 @@ class Features(Struct, frozen=True):
     behind: str | None = None
     sizes: tuple[int, ...] | None = None
     raster: int | None = None
+    surface: int | None = None
     samples: int = 64
     further: int = 0
     fast: bool = False

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import mmap
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+
+MUCH = 1 << 14  # bytes read at once from which their pages are let go of
 
 
 class Mapped(io.RawIOBase):
@@ -60,6 +64,20 @@ class Mapped(io.RawIOBase):
         """Fill a buffer as far as bytes are left; how many there were."""
         target = memoryview(buffer).cast("B")
         with memoryview(self._bytes) as every, every[self._at : self._at + len(target)] as found:
-            target[: len(found)] = found
-            self._at += len(found)
-            return len(found)
+            count = len(found)
+            target[:count] = found
+        self._forget(self._at, self._at + count)
+        self._at += count
+        return count
+
+    def _forget(self, start: int, stop: int) -> None:
+        """Let go of pages that were read, which would count as this process's memory."""
+        if (
+            isinstance(self._bytes, bytes)
+            or stop - start < MUCH
+            or not hasattr(mmap, "MADV_DONTNEED")
+        ):
+            return
+        first = start - start % mmap.PAGESIZE
+        with suppress(OSError):  # of systems that do not take the advice
+            self._bytes.madvise(mmap.MADV_DONTNEED, first, stop - first)

@@ -81,6 +81,19 @@ def test_raw_colours_are_shown_enlarged(run: Run, tmp_path: Path) -> None:
     assert np.array_equal(found[::8, ::8], found[7::8, 7::8])
 
 
+def test_normals_are_the_rasters_enlarged_as_depth_is(run: Run, tmp_path: Path) -> None:
+    words = (*FACES, *FRONT, "--show", "normal,depth,opacity", "--out", "a.npz")
+    said = " ".join(run("render", *words).stderr.split())
+    assert "was marched at 8 × 8, and each pixel is enlarged to the 64 × 64" in said
+    with np.load(tmp_path / "a.npz") as file:
+        normal, opacity = file["normal"][0], file["opacity"][0]
+    for plane in (normal, opacity):
+        assert plane.shape[:2] == (64, 64)
+        assert np.array_equal(plane, plane[::8, ::8].repeat(8, 0).repeat(8, 1))
+    there = np.linalg.norm(normal, axis=-1)[opacity > 0.5]
+    np.testing.assert_allclose(there, 1, atol=1e-4)
+
+
 def test_styles_are_mixed_by_codes_as_by_controls(run: Run, tmp_path: Path) -> None:
     words = (*FACES, "--seed", 3, "--frames", 2)
     run("render", *words, "--code", "high=7:8", "--code", "low=5", "--out", "a.npz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,22 @@ def test_an_empty_file_has_no_bytes(tmp_path: Path) -> None:
     path.touch()
     assert not Mapped(path).read()
     assert Mapped(path).seek(0, io.SEEK_END) == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of a process")
+def test_what_was_read_does_not_count_as_memory(tmp_path: Path) -> None:
+    def mapped_pages() -> int:
+        [line] = [
+            line
+            for line in Path("/proc/self/status").read_text().splitlines()
+            if line.startswith("RssFile")
+        ]
+        return int(line.split()[1]) << 10
+
+    path = tmp_path / "a"
+    path.write_bytes(bytes(1 << 24))
+    mapped, before = Mapped(path), mapped_pages()
+    buffer = bytearray(1 << 20)
+    while mapped.readinto(buffer):
+        pass
+    assert mapped_pages() - before < 1 << 22

@@ -74,7 +74,7 @@ class Mapping(nn.Module):
 
 def low_pass(x: Tensor) -> Tensor:
     """Correlate each channel with the filter, four times; shape = (1, c, n + 3, n + 3) to n."""
-    row = torch.tensor(TAPS, device=x.device, dtype=x.dtype)
+    row = torch.tensor(TAPS, device="cpu", dtype=x.dtype).to(device=x.device)
     taps = torch.outer(row, row) * (4 / 64)
     channels = x.shape[1]
     return functional.conv2d(x, taps.expand(channels, 1, 4, 4), groups=channels)

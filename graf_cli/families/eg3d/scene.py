@@ -143,9 +143,10 @@ class Stage:
 
     def paintings(self) -> tuple[Painting, ...]:
         """What is faster on the device, the fastest first."""
-        return tuple(Painting(dtype, _Painted(self, dtype)) for dtype in self._faster())
+        return tuple(Painting(dtype, _Painted(self, dtype)) for dtype in self.faster())
 
-    def _faster(self) -> list[torch.dtype]:
+    def faster(self) -> list[torch.dtype]:
+        """In which types convolutions are faster than the exact ones, the fastest first."""
         device = self.w.device
         if device.type == "cuda":
             # The authors' own way, where their file says so.
@@ -354,13 +355,22 @@ def scene_of(
         empty_below=None,
         warp=_ends(spec),
         draws=None if state is None else _draws(quadrature, state, planes.device),
-        march=Marcher(spec, quadrature, planes, volume.projections, network.decoder),
+        march=_march(spec, quadrature, volume, planes),
         raster=lambda camera: raster(spec, camera),
         finish=stage,
         paintings=stage.paintings(),
         windows=stage.windows(),
         raw=stage.raw,
     )
+
+
+def _march(
+    spec: Spec, quadrature: Quadrature, volume: PlaneVolume, planes: Tensor
+) -> Marcher | None:
+    """The fast march; Apple's GPUs may lack the sums that it makes of texels."""
+    if planes.device.type == "mps":
+        return None
+    return Marcher(spec, quadrature, planes, volume.projections, volume.decoder)
 
 
 def raster(spec: Spec, camera: Camera) -> Camera:

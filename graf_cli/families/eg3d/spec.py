@@ -225,6 +225,7 @@ def features(spec: Spec) -> Features:
         shows=MARCHED - {"rgba"} | {"raw"},
         background="generated",
         sizes=(spec.size,),
+        surface=spec.raster if spec.raster < spec.size else None,
         samples=spec.samples,
         further=spec.further,
         fast=True,

@@ -59,6 +59,8 @@ class Outcome:
         pictures.
     cells : int
         Evaluations that the grids took.
+    promise : float
+        What the difference is held to: more where a 2-D stage paints at reduced precision.
     """
 
     path: Path = "plain"
@@ -70,6 +72,7 @@ class Outcome:
     coloured: int = 0
     possible: int = 0
     cells: int = 0
+    promise: float = PROMISE
 
     def proved(self, probed: int, difference: float) -> Outcome:
         """With what the proof measured."""
@@ -87,6 +90,7 @@ def merged(a: Outcome, b: Outcome) -> Outcome:
         coloured=a.coloured + b.coloured,
         possible=a.possible + b.possible,
         cells=a.cells + b.cells,
+        promise=max(a.promise, b.promise),
     )
 
 

@@ -1,0 +1,64 @@
+"""Tensors of an EG3D stay on its device, whose 2-D stage is painted at half precision."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+import torch
+
+from graf_cli.families.eg3d import scene
+from graf_cli.families.eg3d.scene import Stage, make_scene
+from tests.families.eg3d.conftest import Model
+from tests.families.eg3d.test_scene import subject
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_nothing_leaves_the_device() -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.families.eg3d.on_pretended_gpu"]
+    found = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert found.stdout == "fast float16\n", found.stderr
+
+
+class Elsewhere:
+    """A row of w that says it is on another device."""
+
+    def __init__(self, kind: str) -> None:
+        self.device = torch.device(kind)
+
+
+@pytest.mark.parametrize(
+    ("device", "clamp", "expected"),
+    [
+        ("cuda", 256.0, [torch.float16]),
+        ("cuda", None, []),
+        ("mps", 256.0, []),
+        ("cpu", 256.0, [torch.float32]),
+    ],
+)
+def test_the_stage_is_painted_as_the_authors_have_it_on_each_device(
+    faces: Model, monkeypatch: pytest.MonkeyPatch, device: str, clamp: float | None,
+    expected: list[torch.dtype],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(scene, "scouting_dtype", lambda _: torch.float32)
+    stage = make_scene(faces.spec, faces.network, subject(faces)).finish
+    assert isinstance(stage, Stage)
+    monkeypatch.setattr(
+        stage.network, "spec", msgspec.structs.replace(faces.spec, stage_clamp=clamp)
+    )
+    elsewhere = Stage(stage.network, Elsewhere(device), white=False)  # type: ignore[arg-type]
+    assert elsewhere.faster() == expected
+
+
+def test_a_processor_with_bfloat16_paints_in_it_first(
+    faces: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scene, "scouting_dtype", lambda _: torch.bfloat16)
+    made = make_scene(faces.spec, faces.network, subject(faces))
+    assert [one.dtype for one in made.paintings] == [torch.bfloat16, torch.float32]
