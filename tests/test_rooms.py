@@ -42,6 +42,7 @@ LEVELS = {
     "engine": 8,
     "jobs": 9,
     "inversion": 10,
+    "scoring": 10,
     "api": 11,
     "": 12,  # the front door
     "cli": 13,
