@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,7 +104,8 @@ def compare(frame: Frame, other: Frame) -> Carried:
         inside &= (j >= 0) & (j <= seen.height - 1)
     inside &= np.isfinite(i) & np.isfinite(j)
     left, top = (_floor(at, inside, most) for at, most in ((i, seen.width), (j, seen.height)))
-    across, down = np.where(inside, i, 0) - left, np.where(inside, j, 0) - top
+    across: Numbers = np.where(inside, i, 0.0) - left
+    down: Numbers = np.where(inside, j, 0.0) - top
     known, clear = _around(_surface(other), left, top), _around(_empty(other), left, top)
     depth = _interpolated(_depth(other)[..., None], left, top, across, down)[..., 0]
     slack = TOLERANCE * (seen.far - seen.near)
@@ -144,7 +146,7 @@ def _empty(frame: Frame) -> Mask:
     return np.asarray(_extreme(frame.opacity, np.maximum) < 1 - SOLID)
 
 
-def _extreme(values: NDArray[np.generic], of: np.ufunc) -> NDArray[np.generic]:
+def _extreme(values: NDArray[Any], of: np.ufunc) -> NDArray[Any]:
     """Highest or lowest of each pixel and its eight neighbours; the border's is its own."""
     padded = np.pad(values, 1, mode="edge")
     height, width = values.shape

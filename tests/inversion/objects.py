@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,7 +68,7 @@ def eggs(hardness: float = 30.0) -> Eggs:
     return Eggs(spec, like.sha256, like.network, like.device, hardness)
 
 
-def photograph(generator: Generator, size: int = 24, samples: int = 32, **view: object) -> Array:
+def photograph(generator: Generator, size: int = 24, samples: int = 32, **view: Any) -> Array:
     """Of the egg of seed 3; shape = (size, size, 3)."""
     frame = graf.render(generator, seed=3, size=size, samples=samples, **view)
     return frame.rgb.clip(0, 1)
