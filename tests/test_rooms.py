@@ -55,7 +55,7 @@ HOMES = {
     "tqdm": {"cli"},
     "imageio": {"output.encode", "output.store.resumable"},
     "imageio_ffmpeg": {"output.encode"},
-    "PIL": {"output", "inversion.photograph"},
+    "PIL": {"output", "inversion.photograph", "scoring.sets"},
     "OpenEXR": {"output"},
     "pickle": {"weights.reading"},
     "pickletools": {"weights.pickles"},
