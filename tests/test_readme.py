@@ -42,6 +42,7 @@ SMALLER = {
     for command in ("RENDER", "SAMPLE", "GRID", "DATASET")
     for option, value in (("SIZE", "8"), ("SAMPLES", "8"))
 } | {"GRAF_INVERT_SIZE": "8", "GRAF_INVERT_STARTS": "1", "GRAF_INVERT_SECONDS": "0.1"}
+SMALLER |= {f"GRAF_SCORE_CONSISTENCY_{option}": "8" for option in ("SIZE", "SAMPLES")}
 
 
 @pytest.fixture(scope="module")

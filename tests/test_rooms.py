@@ -42,6 +42,7 @@ LEVELS = {
     "engine": 8,
     "jobs": 9,
     "inversion": 10,
+    "scoring": 10,
     "api": 11,
     "": 12,  # the front door
     "cli": 13,
@@ -54,7 +55,7 @@ HOMES = {
     "tqdm": {"cli"},
     "imageio": {"output.encode", "output.store.resumable"},
     "imageio_ffmpeg": {"output.encode"},
-    "PIL": {"output", "inversion.photograph"},
+    "PIL": {"output", "inversion.photograph", "scoring.sets"},
     "OpenEXR": {"output"},
     "pickle": {"weights.reading"},
     "pickletools": {"weights.pickles"},

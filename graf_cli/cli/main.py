@@ -34,6 +34,7 @@ COMMANDS = {
     "batch": "batch",
     "replay": "replay",
     "invert": "invert",
+    "score": "score",
     "info": "info",
     "models": "models",
     "download": "download",

@@ -66,6 +66,8 @@ def recipe_of(problem: Problem, candidate: Candidate) -> Recipe:
     if candidate.codes:
         row = torch.cat([code.flatten() for code in candidate.codes.values()])
         asked["latents"] = [row.tolist()]
+        if generator.features.truncation != "none":
+            asked["truncation"] = 1.0  # the codes are what was found, as they are
     if several or first.pose is not None:
         pivot = generator.spec.camera.pivot
         asked["poses"] = [

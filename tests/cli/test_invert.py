@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_an_interruption_leaves_the_best_so_far(
     @contextmanager
     def interrupted(noted: Callable[[], None]) -> Iterator[stopping.Ending]:
         ending = stopping.Ending()
-        ending.signal = stopping.signal.SIGINT
+        ending.signal = signal.SIGINT
         noted()
         yield ending
 

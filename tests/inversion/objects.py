@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,13 +33,14 @@ class Egg:
 
     channels = 3
 
-    def __init__(self, shape: Tensor, appearance: Tensor) -> None:
+    def __init__(self, shape: Tensor, appearance: Tensor, hardness: float) -> None:
+        self.hardness = hardness
         one = torch.ones((), device="cpu", dtype=torch.float32)
         self.axes = torch.stack((1 + 0.2 * shape[0], 0.5 * one, 0.5 + 0.1 * shape[1]))
         self.light = 0.1 * appearance
 
     def density(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        return points, 30 * (1 - (points / self.axes).norm(dim=-1))
+        return points, self.hardness * (1 - (points / self.axes).norm(dim=-1))
 
     def radiance(self, features: Tensor, directions: Tensor) -> Tensor:
         front = torch.sigmoid(4 * features[:, :1])
@@ -49,22 +51,24 @@ class Egg:
 
 @dataclass(frozen=True, eq=False)
 class Eggs(Generator):
-    """The eggs of codes of 4 and 2 numbers."""
+    """The eggs of codes of 4 and 2 numbers; soft ones have wide outlines, which gradients like."""
+
+    hardness: float = 30.0
 
     def scene(self, subject: Subject, *, samples: int, camera: Camera | None = None) -> Scene:
         codes = {name: code.start for name, code in subject.codes.items()}
-        egg = Egg(codes["shape"], codes["appearance"])
+        egg = Egg(codes["shape"], codes["appearance"], self.hardness)
         return Scene((egg,), Quadrature(samples=samples), subject.key, subject.key)
 
 
-def eggs() -> Generator:
+def eggs(hardness: float = 30.0) -> Eggs:
     """The generator; its spec is a GRAF's, whose name recipes know."""
     spec = small_spec(camera=CAMERA)
     like = small_generator(spec)
-    return Eggs(spec, like.sha256, like.network, like.device)
+    return Eggs(spec, like.sha256, like.network, like.device, hardness)
 
 
-def photograph(generator: Generator, size: int = 24, samples: int = 32, **view: object) -> Array:
+def photograph(generator: Generator, size: int = 24, samples: int = 32, **view: Any) -> Array:
     """Of the egg of seed 3; shape = (size, size, 3)."""
     frame = graf.render(generator, seed=3, size=size, samples=samples, **view)
     return frame.rgb.clip(0, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from graf_cli.recipe import Sweep
 from tests.conftest import small_generator
 from tests.inversion.objects import PLAN, eggs, photograph
 
-VIEW = {"azimuth": 140.0, "elevation": 35.0}
+VIEW: dict[str, Any] = {"azimuth": 140.0, "elevation": 35.0}
 ASKED = {"size": (24, 24), "samples": 32}
 
 
@@ -46,7 +47,7 @@ def test_the_answer_is_the_same_every_time_and_the_seed_s() -> None:
 
 def test_several_photographs_share_the_codes() -> None:
     generator = eggs()
-    views = [VIEW, {"azimuth": 250.0, "elevation": 20.0}]
+    views: list[dict[str, Any]] = [VIEW, {"azimuth": 250.0, "elevation": 20.0}]
     images = [photograph(generator, **view) for view in views]
     known = {"azimuth": (140.0, 250.0), "elevation": (35.0, 20.0)}
     found = inverted(problem_of(generator, photographs_of(images), {**ASKED, **known}), plan=PLAN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_what_is_kept_makes_the_picture(make: object, size: int, samples: int) -
     """By the exact integrator's search for what shows, and by the fast one's."""
     assert callable(make)
     generator = make()
-    view = {"azimuth": AZIMUTH, "elevation": ELEVATION}
+    view: dict[str, Any] = {"azimuth": AZIMUTH, "elevation": ELEVATION}
     one = problem(generator, size, samples, **view)
     unknowns, tracing = Unknowns(one, candidate(one)), Tracing(one)
     [kept] = tracing.keep(unknowns.codes, (one.middle(0),), size)

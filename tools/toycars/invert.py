@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -102,7 +103,7 @@ def _row(
     seed = FIRST_SEED + number
     latent = draw_codes(generator.spec.settings.latent, seed)
     azimuth, elevation = azimuth_of(view.u), elevation_of(view.v)
-    told = {"azimuth": azimuth, "elevation": elevation} if given else {}
+    told: dict[str, Any] = {"azimuth": azimuth, "elevation": elevation} if given else {}
     photograph = truth(latent, view, size).colour[0].float().clamp(0, 1)
     found = graf.invert(generator, photograph.numpy(), size=size, seconds=seconds, **told)
     stands = _stands(found)
