@@ -26,7 +26,7 @@ ROUNDS = 40  # of conjugate gradients; then the fit changes by less than a step 
 def fitted(
     source: Source, vertices: Doubles, faces: Indices, normals: Doubles, *, size: int
 ) -> Doubles:
-    """sRGB of vertices, shape = (n, 3), in [0, 1], by pictures of so many pixels along a side."""
+    """Colours of vertices, sRGB, shape = (n, 3), by pictures of `size` pixels along a side."""
     sparse = require("scipy.sparse")
     start = along_normals(source.field, vertices, normals)
     rows, columns, numbers, seen = [], [], [], []

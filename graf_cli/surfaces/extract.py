@@ -27,13 +27,14 @@ def extract(
     shot: Shot,
     camera: CameraSpec,
     export: Export,
+    *,
     options: RenderOptions | None = None,
     report: Report = untold,
 ) -> Shape:
     """Take a shape out of the object of a shot.
 
-    `camera` says where the model's own cameras stood. The shape depends on the object, the samples along a ray and `export` alone, never on what was made
-    before.
+    It depends on the object, the samples along a ray and `export` alone, never on what was made
+    before. `camera` says where the model's own cameras stood.
 
     Raises
     ------

@@ -12,7 +12,9 @@ from graf_cli.surfaces.lattice import Lattice, Slab, slabs
 from graf_cli.surfaces.libraries import require
 from graf_cli.surfaces.shapes import Floats, Indices
 
-FAR_BELOW = 1e6  # how far outside of the lattice lies below the level: the surface ends on its sides
+FAR_BELOW = (
+    1e6  # how far outside of the lattice lies below the level: the surface ends on its sides
+)
 ON_PLANE = 1e-4  # of a cell, which rounding may take a vertex off the layer that it lies on
 
 Doubles = NDArray[np.float64]

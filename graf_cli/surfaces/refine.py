@@ -13,7 +13,10 @@ from graf_cli.surfaces.shapes import Indices
 
 BASE = 0.4  # of a step, half the base of a difference: see `graf_cli.rendering.normals`
 FARTHEST = 0.5  # of a cell that a vertex may be moved
-LAMBDA, MU = 0.5, -0.53  # of Taubin's smoothing: what it takes away with one, it adds with the other
+LAMBDA, MU = (
+    0.5,
+    -0.53,
+)  # of Taubin's smoothing: what it takes away with one, it adds with the other
 
 Doubles = NDArray[np.float64]
 
@@ -28,7 +31,9 @@ def gradient(field: Field, points: Tensor) -> Tensor:
     return (ahead - behind) / (2 * base)
 
 
-def onto_level(field: Field, vertices: Doubles, level: float, cell: float) -> tuple[Doubles, Doubles]:
+def onto_level(
+    field: Field, vertices: Doubles, level: float, cell: float
+) -> tuple[Doubles, Doubles]:
     """A step of Newton's along the gradient, and unit normals away from the object.
 
     Returns

@@ -36,7 +36,9 @@ def _lines(mesh: Mesh, before: int) -> Iterator[str]:
         yield f"f {a}//{a} {b}//{b} {c}//{c}\n"
 
 
-def _rows(word: str, rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]], form: str) -> Iterator[str]:
+def _rows(
+    word: str, rows: np.ndarray[tuple[int, ...], np.dtype[np.float32]], form: str
+) -> Iterator[str]:
     pattern = f"{word} " + " ".join([form] * rows.shape[1]) + "\n"
     for row in rows.tolist():
         yield pattern % tuple(row)
