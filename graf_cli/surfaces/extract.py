@@ -16,6 +16,7 @@ from graf_cli.surfaces.source import Report, source_of, untold
 
 MODULES: dict[Extracted, str] = {
     "mesh": "graf_cli.surfaces.mesh",
+    "splats": "graf_cli.surfaces.splats",
     "points": "graf_cli.surfaces.points",
     "grid": "graf_cli.surfaces.grid",
 }  # whose `extract(source, export)` makes each kind

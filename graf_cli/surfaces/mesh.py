@@ -35,6 +35,13 @@ def extract(source: Source, options: Export) -> Meshes:
     return Meshes((mesh,))
 
 
+def cell_of(source: Source, options: Export) -> float:
+    """Side of a cell of the lattice, world units."""
+    density = source.field.surface if options.level is None else options.level
+    box = around(source.field, density, source.box, options.resolution)
+    return max(box.sides) / options.resolution
+
+
 def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]:
     """Vertices on the level, faces, and normals of the density.
 
