@@ -62,7 +62,9 @@ class Maker:
         if export is not None:
             from graf_cli.surfaces.extract import extract  # noqa: PLC0415 - few recipes export
 
-            return extract(self.generator, shot, self.generator.spec.camera, export, self.options)
+            return extract(
+                self.generator, shot, self.generator.spec.camera, export, options=self.options
+            )
         frame = self._renderer.render(
             shot, self.shots.series(k), surface=self.surface, masks=self.masks
         )
