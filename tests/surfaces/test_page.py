@@ -94,7 +94,11 @@ class Strange(Objects):
 
 
 def _ndc(rays: Rays) -> Rays:
-    return replace(rays, directions=rays.directions * torch.tensor((1.0, 2.0, 1.0), device="cpu", dtype=torch.float32))
+    return replace(
+        rays,
+        directions=rays.directions
+        * torch.tensor((1.0, 2.0, 1.0), device="cpu", dtype=torch.float32),
+    )
 
 
 def test_bent_rays_and_features_have_no_page() -> None:
