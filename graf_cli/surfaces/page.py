@@ -33,7 +33,7 @@ def extract(source: Source, options: Export) -> Page:
     SurfaceError
         When nothing shows, or the family has no colours before its 2-D stage.
     """
-    scene, spec = source.scene, source.scenes.spec.camera
+    scene, spec = source.scene, source.camera
     _check(source, options)
     space = space_of(scene, spec, source.field.device)
     if space is None:
@@ -57,8 +57,8 @@ def _check(source: Source, options: Export) -> None:
     scene = source.scene
     if scene.place is not None or (scene.finish is not None and scene.raw is None):
         raise SurfaceError(
-            f"`{source.scenes.spec.name}` integrates features, which only its 2-D network makes "
-            "colours of, so that a page has none to show; export a mesh."
+            "This model integrates features, which only its 2-D network makes colours of, so that a "
+            "page has none to show; export a mesh."
         )
     if options.resolution > MOST:
         raise SurfaceError(
@@ -79,7 +79,7 @@ def shows_back(quadrature: Quadrature) -> bool:
 
 
 def _about(baked: Baked, source: Source, ends: tuple[float, float]) -> dict[str, Any]:
-    scene, spec = source.scene, source.scenes.spec.camera
+    scene, spec = source.scene, source.camera
     nz, ny, nx = baked.density.shape
     return {
         "counts": [nx, ny, nz],

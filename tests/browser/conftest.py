@@ -44,7 +44,8 @@ def browser() -> Iterator[playwright.Browser]:
 @pytest.fixture
 def show(browser: playwright.Browser) -> Iterator[Open]:
     """Opens a page's file; any request but for the file itself fails the test, and so do errors."""
-    contexts, strange = [], []
+    contexts: list[playwright.BrowserContext] = []
+    strange: list[str] = []
 
     def opened(
         path: Path, script: str = "", *, ready: bool = True, **settings: object

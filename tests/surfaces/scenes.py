@@ -14,11 +14,13 @@ from graf_cli.rendering.integrator import integrate
 from graf_cli.rendering.shot import Shot
 from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere, rays
 from graf_cli.scene.codes import Subject
-from graf_cli.scene.spec import CameraSpec, ModelSpec
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.scene.volume import Quadrature, Scene
-from tests.conftest import CPU, small_spec
+from tests.conftest import CPU
 
 CAMERA = CameraSpec(near=2.6, far=5.4, radius=(4.0, 4.0), fov=40.0, v=(0.1, 0.6))
+
+STEPS = Quadrature(samples=48)
 
 Field = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
@@ -43,13 +45,9 @@ class Objects:
     """What makes scenes of one field, as a generator does."""
 
     field: Field
-    quadrature: Quadrature = Quadrature(samples=48)
+    quadrature: Quadrature = STEPS
     camera: CameraSpec = CAMERA
     device: torch.device = CPU
-
-    @property
-    def spec(self) -> ModelSpec:
-        return small_spec(camera=self.camera)
 
     def conditioned_on_camera(self, subject: Subject) -> bool:
         return False
