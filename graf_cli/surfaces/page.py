@@ -115,6 +115,7 @@ def _optics(scene: Scene, spec: CameraSpec, ends: tuple[float, float]) -> dict[s
         "spacing": quadrature.spacing,
         "activation": quadrature.activation,
         "own": own_depths(scene),
+        "infinite": quadrature.rule == "left" and quadrature.last == "infinite",
         "lastBack": shows_back(quadrature),
     }
 

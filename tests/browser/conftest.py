@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,10 @@ from PIL import Image
 
 from graf_cli.arrays import Array
 
-playwright = pytest.importorskip("playwright.sync_api")
+REQUIRED = bool(os.environ.get("GRAF_REQUIRE_BROWSER"))  # as in CI: none is a failure, no skip
+playwright = (
+    import_module("playwright.sync_api") if REQUIRED else pytest.importorskip("playwright.sync_api")
+)
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -24,7 +28,6 @@ FLAGS = (
 )  # fmt: skip
 # Read before the suite hides the user's settings.
 CHROMIUM = os.environ.get("GRAF_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-REQUIRED = bool(os.environ.get("GRAF_REQUIRE_BROWSER"))
 
 Open = Callable[..., "playwright.Page"]
 
