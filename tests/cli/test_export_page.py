@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import CARS, Run
 from tests.families.eg3d.conftest import CASES as EG3D
 from tests.families.giraffe.test_parity import CASES as GIRAFFE
@@ -42,3 +40,9 @@ def test_several_pages_are_a_folder(run: Run, tmp_path: Path) -> None:
 def test_eg3d_has_raw_colours(run: Run, tmp_path: Path) -> None:
     run("export", "--checkpoint", EG3D / "ffhq64.pkl", *SMALL, "--seed", 0, "--out", "a.html")
     assert "--show" in (tmp_path / "a.html").read_text()
+
+
+def test_giraffe_says_why_it_has_no_page(run: Run) -> None:
+    cars = ("--checkpoint", GIRAFFE / "cars.pt", "--config", GIRAFFE / "cars.json")
+    told = run("export", *cars, *SMALL, "--out", "a.html", code=1).stderr
+    assert "integrates features" in told
