@@ -180,9 +180,11 @@ def test_keys_do_all_of_it(show: Open, car: Path) -> None:
     assert page.get_attribute("#turn", "aria-pressed") == "false"
     page.keyboard.press("Home")
     assert view_of(page) == before
-    for _ in range(9):  # every control is reached
+    reached = []
+    for _ in range(7):
         page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.tagName") == "BUTTON"
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert reached == ["turn", "reset", "background", "full", "save", "command", "copy"]
     assert page.text_content("#status").startswith("Azimuth")
 
 
@@ -327,4 +329,4 @@ def test_nothing_can_be_fetched_even_by_a_script(show: Open, tmp_path: Path) -> 
     policy = page.get_attribute("meta[http-equiv]", "content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     text = (tmp_path / "a.html").read_text()
-    assert not re.findall(r"""(?:src|href)\s*=|url\(|https?://""", text.partition("<style>")[2])
+    assert not re.findall(r"""(?:src|href)\s*=\s*["']|url\(|https?://""", text.partition("<style>")[2])
