@@ -26,7 +26,7 @@ ROUNDS = 40  # of conjugate gradients; then the fit changes by less than a step 
 def fitted(
     source: Source, vertices: Doubles, faces: Indices, normals: Doubles, *, size: int
 ) -> Doubles:
-    """sRGB of vertices, shape = (n, 3), in [0, 1], by pictures of so many pixels along a side."""
+    """Colours of vertices, sRGB, shape = (n, 3), by pictures of `size` pixels along a side."""
     sparse = require("scipy.sparse")
     start = along_normals(source.field, vertices, normals)
     rows, columns, numbers, seen = [], [], [], []
@@ -42,7 +42,7 @@ def fitted(
         (np.concatenate(numbers), (np.concatenate(rows), np.concatenate(columns))),
         (count, len(vertices)),
     ).tocsr()
-    return least_squares(matrix, np.concatenate(seen), start, HELD)
+    return least_squares(matrix, np.concatenate(seen), start, HELD).clip(0, 1)
 
 
 def along_normals(field: Field, points: Doubles, normals: Doubles) -> Doubles:
@@ -60,8 +60,10 @@ def along_normals(field: Field, points: Doubles, normals: Doubles) -> Doubles:
     return field.ask(run, both).to(device="cpu", dtype=torch.float64).numpy()
 
 
-def least_squares(matrix: object, wanted: Doubles, start: Doubles, held: float) -> Doubles:
-    """``argmin |A c − b|² + held |c − c₀|²`` by conjugate gradients, cut to [0, 1].
+def least_squares(
+    matrix: object, wanted: Doubles, start: Doubles, held: float | Doubles
+) -> Doubles:
+    """``argmin |A c − b|² + held |c − c₀|²`` by conjugate gradients, for each of k columns.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def least_squares(matrix: object, wanted: Doubles, start: Doubles, held: float) 
     wanted : ndarray, shape = (pixels, k)
     start : ndarray, shape = (n, k)
         c₀.
-    held : float
+    held : float, or ndarray of shape (n, 1)
     """
     a: NDArray[np.float64] = matrix  # type: ignore[assignment]  # behaves as one
     x = start.copy()
@@ -84,4 +86,4 @@ def least_squares(matrix: object, wanted: Doubles, start: Doubles, held: float) 
         fresh = (residual**2).sum(axis=0)
         direction = residual + direction * (fresh / np.maximum(size, 1e-30))
         size = fresh
-    return x.clip(0, 1)
+    return x

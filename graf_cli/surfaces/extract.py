@@ -16,6 +16,7 @@ from graf_cli.surfaces.source import Report, source_of, untold
 
 MODULES: dict[Extracted, str] = {
     "mesh": "graf_cli.surfaces.mesh",
+    "splats": "graf_cli.surfaces.splats",
     "points": "graf_cli.surfaces.points",
     "grid": "graf_cli.surfaces.grid",
     "page": "graf_cli.surfaces.page",
@@ -28,13 +29,14 @@ def extract(
     shot: Shot,
     camera: CameraSpec,
     export: Export,
+    *,
     options: RenderOptions | None = None,
     report: Report = untold,
 ) -> Shape:
     """Take a shape out of the object of a shot.
 
-    `camera` says where the model's own cameras stood. The shape depends on the object, the samples along a ray and `export` alone, never on what was made
-    before.
+    It depends on the object, the samples along a ray and `export` alone, never on what was made
+    before. `camera` says where the model's own cameras stood.
 
     Raises
     ------

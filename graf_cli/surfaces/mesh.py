@@ -17,7 +17,7 @@ from graf_cli.surfaces.source import Source
 
 PIXELS = 0.75  # of the pictures that colours are fitted to, along a side, a cell
 FEWER = 0.97  # of the faces that are asked for, where so many cannot be had without a fault
-TRIES = 8
+TRIES = 24
 
 
 def extract(source: Source, options: Export) -> Meshes:
@@ -35,6 +35,13 @@ def extract(source: Source, options: Export) -> Meshes:
     return Meshes((mesh,))
 
 
+def cell_of(source: Source, options: Export) -> float:
+    """Side of a cell of the lattice, world units."""
+    density = source.field.surface if options.level is None else options.level
+    box = around(source.field, density, source.box, options.resolution)
+    return max(box.sides) / options.resolution
+
+
 def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]:
     """Vertices on the level, faces, and normals of the density.
 
@@ -46,7 +53,9 @@ def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]
     density = field.surface if options.level is None else options.level
     level = field.raw(density)
     source.report(0.0, "surface")
-    lattice = lattice_over(around(field, density, source.box), options.resolution)
+    lattice = lattice_over(
+        around(field, density, source.box, options.resolution), options.resolution
+    )
     vertices, faces = triangles(field, lattice, level)
     if not len(faces):
         raise SurfaceError(
@@ -63,8 +72,9 @@ def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]
 def simplified(vertices: Doubles, faces: Indices, count: int) -> tuple[Doubles, Indices]:
     """At most `count` faces, by quadric errors (Garland and Heckbert 1997), still closed.
 
-    The library leaves an edge between more than two faces now and then; a few faces less, and it
-    is another edge.
+    The library stops before it is there where every further step would cost much, and begins anew
+    when it is asked again; and it leaves an edge between more than two faces now and then: from
+    where it was closed last, a few faces more or less, and it is another edge.
 
     Raises
     ------
@@ -72,14 +82,14 @@ def simplified(vertices: Doubles, faces: Indices, count: int) -> tuple[Doubles, 
         When no such number of faces closes the surface.
     """
     fast = require("fast_simplification")
-    wanted = count
-    for _ in range(TRIES):
-        found, kept = fast.simplify(
-            vertices.astype(np.float32), faces, target_count=wanted, agg=7.0
-        )
-        if 0 < len(kept) <= count and closed(kept):
-            return found.astype(np.float64), kept.astype(np.int32)
-        wanted = max(int(wanted * FEWER), 4)
+    points, kept, aimed = vertices.astype(np.float32), faces, count
+    for attempt in range(TRIES):
+        found, fewer = fast.simplify(points, kept, target_count=aimed, agg=7.0 + attempt / 2)
+        if len(fewer) and closed(fewer):
+            points, kept = found, fewer
+            if len(kept) <= count:
+                return points.astype(np.float64), kept.astype(np.int32)
+        aimed = max(int(count * FEWER ** (attempt % 4)), 4)
     raise SurfaceError(f"The surface cannot be closed with {count} faces; give more ⟨faces⟩.")
 
 

@@ -75,7 +75,7 @@ def raster(camera: Camera, vertices: Doubles, faces: Indices) -> Seen:
     return Seen(met, face[met], weights[met], nearest[met])
 
 
-def _tried(
+def _tried(  # noqa: PLR0917 - arrays that are filled
     camera: Camera, corners: Doubles, group: NDArray[np.int64], low: NDArray[np.int64],
     high: NDArray[np.int64], side: int, nearest: Doubles, face: NDArray[np.int64], weights: Doubles,
 ) -> None:  # fmt: skip
