@@ -151,7 +151,8 @@ def test_the_mouse_turns_and_the_wheel_zooms(show: Open, car: Path) -> None:
     page.mouse.down()
     page.mouse.move(150, -200, steps=2)
     page.mouse.up()
-    assert view_of(page)["elevation"] == pytest.approx(-5, abs=0.2)  # no farther than the model has seen
+    # No farther than the model's cameras, and a little.
+    assert view_of(page)["elevation"] == pytest.approx(-5, abs=0.2)
     page.dblclick("#view")
     assert view_of(page) == before
 
@@ -329,4 +330,6 @@ def test_nothing_can_be_fetched_even_by_a_script(show: Open, tmp_path: Path) -> 
     policy = page.get_attribute("meta[http-equiv]", "content")
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
     text = (tmp_path / "a.html").read_text()
-    assert not re.findall(r"""(?:src|href)\s*=\s*["']|url\(|https?://""", text.partition("<style>")[2])
+    assert not re.findall(
+        r"""(?:src|href)\s*=\s*["']|url\(|https?://""", text.partition("<style>")[2]
+    )
