@@ -37,8 +37,8 @@ from graf_cli.output.provenance.stamp import (
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
-GLB_JSON = 0x4E4F534A  # the kind of the first part of a glTF file
 ESCAPED = 6  # bytes of a page that stand for one of a text, as do those of &quot;
+GLB_JSON = 0x4E4F534A  # the kind of the first part of a glTF file
 
 Entries = Mapping[str, str]
 
@@ -259,6 +259,13 @@ def _member(archive: tarfile.TarFile, member: tarfile.TarInfo | None, pattern: s
     return _bounded(cast("BinaryIO", content))
 
 
+def _page(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """The meta elements, which come before the style; by pattern, since graf wrote them."""
+    head, _, _ = stream.read(ESCAPED * MAX_TEXT).partition(b"<style>")
+    found = re.findall(r'<meta name="([^"]*)" content="([^"]*)">', head.decode())
+    return {html.unescape(name): html.unescape(text) for name, text in found}
+
+
 def _glb(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     """What stands under the asset in the JSON of a glTF file."""
     length, kind = struct.unpack("<12xII", stream.read(20))
@@ -317,13 +324,6 @@ def _stl(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     return _from_comment(text)
 
 
-def _page(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
-    """The meta elements, which come before the style; by pattern, since graf wrote them."""
-    head, _, _ = stream.read(ESCAPED * MAX_TEXT).partition(b"<style>")
-    found = re.findall(r'<meta name="([^"]*)" content="([^"]*)">', head.decode())
-    return {html.unescape(name): html.unescape(text) for name, text in found}
-
-
 _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "png": _picture,
     "jpeg": _picture,
@@ -334,10 +334,10 @@ _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "npz": _arrays,
     "exr": _exr,
     "tar": _tar,
+    "html": _page,
     "glb": _glb,
     "ply": _ply,
     "obj": _obj,
     "stl": _stl,
-    "html": _page,
     "json": _json,
 }
