@@ -21,6 +21,7 @@ from graf_cli.version import __version__
 if TYPE_CHECKING:
     from graf_cli.api import dataset as dataset
     from graf_cli.api import draw as draw
+    from graf_cli.api import export as export
     from graf_cli.api import frames as frames
     from graf_cli.api import grid as grid
     from graf_cli.api import load as load
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "dataset": "graf_cli.api",
     "draw": "graf_cli.api",
+    "export": "graf_cli.api",
     "frames": "graf_cli.api",
     "grid": "graf_cli.api",
     "load": "graf_cli.api",

@@ -27,7 +27,7 @@ from graf_cli.jobs import (
 )
 from graf_cli.model.generator import Generator
 from graf_cli.opening import Opened, load, load_for, outline, reference
-from graf_cli.output.formats import Encoding
+from graf_cli.output.formats import Encoding, export_target
 from graf_cli.output.provenance import reading
 from graf_cli.recipe import Recipe, check_model
 from graf_cli.rendering.renderer import Frame, RenderOptions
@@ -35,11 +35,13 @@ from graf_cli.request import dataset as dataset_recipe
 from graf_cli.request import grid as grid_recipe
 from graf_cli.request import sample as sample_recipe
 from graf_cli.request import sweep as sweep_recipe
+from graf_cli.request.export import export as export_recipe
 from graf_cli.sharding import Shard, parse_shard
+from graf_cli.surfaces.options import Extracted
 
 __all__ = [
-    "dataset", "draw", "drawn_as", "frames", "grid", "load", "load_for", "options_of", "outline",
-    "reference", "render", "replay", "sample", "sweep", "write",
+    "dataset", "draw", "drawn_as", "export", "frames", "grid", "load", "load_for", "options_of",
+    "outline", "reference", "render", "replay", "sample", "sweep", "write",
 ]  # fmt: skip
 
 
@@ -208,6 +210,8 @@ def draw(
         When the device's memory does not hold even the smallest chunk.
     """
     check_model(recipe, reference(generator))
+    if recipe.export is not None:
+        raise UsageError("The recipe is of shapes, not of pictures; use `write` or `export`.")
     every = range(len(recipe)) if pictures is None else pictures
     work = work_of(generator, recipe, every, options or RenderOptions())
     return (engine or LocalEngine()).draw(work)
@@ -265,6 +269,74 @@ def render(
     if len(recipe) != 1:
         raise UsageError(f"This is {len(recipe)} pictures; use `frames` for a sweep.")
     return next(draw(generator, recipe, options))
+
+
+def export(
+    generator: Generator,
+    out: str | Path,
+    *,
+    kind: Extracted | None = None,
+    n: int | None = None,
+    options: RenderOptions | None = None,
+    engine: Engine | None = None,
+    format: str | None = None,  # noqa: A002 - the command line's word
+    clobber: bool = True,
+    metadata: bool = True,
+    resume: bool = False,
+    shard: str | Shard | None = None,
+    events: Events | None = None,
+    **asked: Any,
+) -> Result:
+    """Take the shape of an object away, into a file that other programs open.
+
+    Parameters
+    ----------
+    generator : Generator
+    out : path
+        A file, whose suffix decides what is written: ``.glb``, ``.ply``, ``.obj`` and ``.stl`` a
+        mesh, ``.splat.ply`` Gaussian splats, ``.npz`` a grid of densities; or a folder, ``NAME/``.
+    kind : str, optional
+        ``mesh``, ``splats``, ``points`` or ``grid``, where the suffix leaves a choice.
+    n : int, optional
+        So many random objects, those of `sample`, into a folder.
+    options, engine, format, clobber, metadata, resume, shard, events
+        As for `write`.
+    **asked
+        Which object, as for `render`: `seed`, `codes`, `latents`, `controls`, `truncation`, a pair
+        or more of them with `frames` for objects between. `resolution` (nodes along the longest
+        side, 128), `level` (density of the surface), `faces` and `smooth` of a
+        mesh, `sh` of splats.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    UsageError
+        When an option's value cannot be meant, or the format does not hold that kind.
+    SurfaceError
+        When the object has no surface.
+    OutputError
+        When the place cannot be written, or holds another recipe's shapes.
+
+    Examples
+    --------
+    >>> import graf_cli as graf
+    >>> graf.export(graf.load("toy-cars"), "car.npz", seed=3, resolution=16).path
+    PosixPath('car.npz')
+    """
+    target, kind = export_target(str(out), format, kind, folders=n is not None)
+    recipe = export_recipe(reference(generator), generator.spec, kind, n=n, **asked)
+    output = OutputOptions(
+        clobber=clobber,
+        metadata=metadata,
+        resume=resume,
+        shard=parse_shard(shard) if isinstance(shard, str) else shard,
+    )
+    job = job_of(Opened.of(generator), recipe, target, options, output)
+    opened = LocalEngine if engine is None else lambda: nullcontext(engine)
+    return job.run(engine=opened, events=events)
 
 
 def write(

@@ -9,6 +9,7 @@ The tree::
     ├── CheckpointError    a file that is not the model it should be
     ├── DeviceError        a device that is not there or is too small
     ├── RecipeError        a recipe that cannot be drawn
+    ├── SurfaceError       an object that has no such shape to take away
     ├── OutputError        a file that cannot be written
     └── EngineError        workers that cannot be had, or that fail again and again
 
@@ -81,6 +82,10 @@ class DeviceError(GrafError):
 
 class RecipeError(GrafError):
     """A recipe cannot be drawn."""
+
+
+class SurfaceError(GrafError):
+    """An object has no such shape to take away, or its family makes none."""
 
 
 class OutputError(GrafError):

@@ -25,13 +25,13 @@ from graf_cli.errors import GrafError
 from graf_cli.model.generator import Generator
 from graf_cli.model.spec import features_of
 from graf_cli.opening import Opened
-from graf_cli.output.formats import DEFAULT_NAME, Encoding, Target, target_of
+from graf_cli.output.formats import DEFAULT_NAME, Encoding, Target, export_target, target_of
 from graf_cli.output.open import open_sink
 from graf_cli.output.provenance.stamp import RECORDS
 from graf_cli.output.store.atomic import beside
 from graf_cli.output.store.overlap import Overlapped
 from graf_cli.output.store.sink import Sink
-from graf_cli.output.table import FORMATS
+from graf_cli.output.table import EXPORTS, FORMATS
 from graf_cli.recipe import Dataset, Grid, Recipe, Samples
 from graf_cli.rendering.fast.proof import PROMISE, Outcome
 from graf_cli.rendering.renderer import RenderOptions
@@ -105,7 +105,7 @@ class Cost:
     ----------
     frames : int
     samples : int
-        Along all rays of all frames.
+        Along all rays of all frames, or at all nodes of the lattices of exports.
     download : str or None
         The model to fetch first.
     download_bytes : int or None
@@ -159,7 +159,9 @@ class Result:
             "waiting": self.waiting,
             "seconds": round(self.seconds, 3),
         }
-        if self.kept < self.pictures:
+        if self.recipe.export is not None:
+            result["objects"] = result.pop("frames")
+        elif self.kept < self.pictures:
             result |= {
                 "method": self.outcome.path,
                 "precision": self.outcome.precision,
@@ -262,9 +264,12 @@ class Job:
         """What the job takes, without beginning it."""
         recipe, opened = self.recipe, self.opened
         along = recipe.samples + features_of(opened.spec).further
+        each = recipe.width * recipe.height * along
+        if recipe.export is not None:
+            each = recipe.export.resolution**3
         return Cost(
             frames=len(recipe),
-            samples=len(recipe) * recipe.width * recipe.height * along,
+            samples=len(recipe) * each,
             download=None if opened.here else recipe.model.name,
             download_bytes=0 if opened.here else None,
         )
@@ -416,6 +421,8 @@ def target_for(recipe: Recipe, out: str | Path, form: str | None = None) -> Targ
         When no format has that suffix, or the format does not suit.
     """
     folders = recipe.frame is None and isinstance(recipe.plan, Dataset | Samples)
+    if recipe.export is not None:
+        return export_target(str(out), form, recipe.export.kind, folders=folders)[0]
     return target_of(str(out), form, folders=folders)
 
 
@@ -447,6 +454,8 @@ def whole_dataset(recipe: Recipe) -> bool:
 
 def _columns(recipe: Recipe) -> int | None:
     """As many as the contact sheet of that kind has; a sweep makes none."""
+    if recipe.export is not None:
+        return None
     match recipe.plan:
         case Grid() if recipe.frame is None:
             return len(recipe.plan.columns)
@@ -462,16 +471,18 @@ def records_of(target: Target, recipe: Recipe, spec: ModelSpec) -> Records | Non
     """The file that tells of the pictures of a sample, where they go into a folder."""
     if target.pattern is None or recipe.frame is not None or not isinstance(recipe.plan, Samples):
         return None
-    pattern, plan = target.pattern, recipe.plan
-    return Records(RECORDS, lambda: _lines(pattern, plan, spec))
+    pattern, plan, seen = target.pattern, recipe.plan, recipe.export is None
+    return Records(RECORDS, lambda: _lines(pattern, plan, spec, seen=seen))
 
 
-def _lines(pattern: str, plan: Samples, spec: ModelSpec) -> Iterator[bytes]:
-    """One line a picture: what `render` needs to show it again."""
+def _lines(pattern: str, plan: Samples, spec: ModelSpec, *, seen: bool) -> Iterator[bytes]:
+    """One line a picture: what `render` needs to show it again; of a shape, its object alone."""
     codes = features_of(spec).blocks
     for k in range(plan.n):
         drawn = sample_draw(plan, spec.camera, k)
-        record: dict[str, Any] = {"file": pattern % k, **msgspec.to_builtins(drawn)}
+        record: dict[str, Any] = {"file": pattern % k, "seed": drawn.seed}
+        if seen:
+            record |= msgspec.to_builtins(drawn)
         if not codes:
             del record["seed"]  # of nothing
         if plan.controls:
@@ -492,6 +503,13 @@ def replay_name(file: Path, recipe: Recipe) -> str:
     """
     if whole_dataset(recipe):
         return f"{file.stem.strip('-') or 'dataset'}-replay/"
+    if recipe.export is not None:
+        kind, name = recipe.export.kind, file.name.lower()
+        own = [row.suffix for row in EXPORTS.values() if kind in row.kinds]
+        kept = sorted((one for one in own if name.endswith(one)), key=len)
+        stem = file.name[: -len(kept[-1])] if kept else file.stem
+        folder = "/" if len(recipe) > 1 else (kept or own)[-1 if kept else 0]
+        return f"{stem.strip('-') or 'recipe'}-replay{folder}"
     suffix = file.suffix.lower()
     if suffix[1:] not in FORMATS:
         suffix = ".mp4" if len(recipe) > 1 else ".png"

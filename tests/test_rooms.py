@@ -30,7 +30,7 @@ LEVELS = {
     "scene": 3,
     "families": 4,
     "rendering": 4,
-    "surfaces": 4,
+    "surfaces": 5,
     "model": 5,
     "recipe": 6,
     "opening": 7,
@@ -72,6 +72,7 @@ LIGHT = (
 SLOW = {"torch", "numpy", "safetensors", "requests", "imageio", "PIL", "tqdm"}
 NO_TORCH = (
     "arrays", "model.spec", "scene.spec", "scene.features", "families.configuration",
+    "surfaces.options", "output.table",
     "families.graf.spec",
     "families.giraffe.spec", "families.giraffe.config", "families.pigan.spec",
     "families.eg3d.spec",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from graf_cli.cli.job import Planned
     from graf_cli.jobs import Result
 
-COMMANDS = ("render", "sample", "grid", "dataset")
+COMMANDS = ("render", "sample", "grid", "dataset", "export")
 RECIPE = "recipe"
 LONGEST = 256 << 20  # bytes of a line; a recipe of many codes is long
 
@@ -78,8 +78,8 @@ def batch(
     """Run the jobs of FILE, one JSON object a line; - is standard input.
 
     A line is a recipe (`graf render --dry-run`) with `out`, or options by their names with `out`
-    and `command` (render, sample, grid, dataset; render when missing). Options of the batch are
-    the lines' defaults. Models are loaded once, and jobs of one shape share what is known of it.
+    and `command` (render, sample, grid, dataset, export; render when missing). Options of the
+    batch are the lines' defaults. Models are loaded once, and jobs of one shape share what is known of it.
     As each job ends, one JSON object says so on standard output; a job that fails stops no other,
     and makes the exit code 1.
 

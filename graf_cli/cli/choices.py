@@ -139,6 +139,31 @@ class PictureChoice:
 
 
 @dataclass(frozen=True)
+class ExportChoice:
+    """What is taken out of which objects; None leaves it to the model, or to what suits."""
+
+    truncation: float | None
+    samples: int | None
+    frames: int | None
+    ease: Ease | None
+    resolution: int | None
+    level: float | None
+    faces: int | None
+    smooth: int | None
+    sh: int | None
+    controls: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    def asked(self) -> dict[str, Any]:
+        """For `graf_cli.request.export`.
+
+        Raises
+        ------
+        UsageError
+        """
+        return {**asdict(self), "controls": by_name("controls", self.controls)}
+
+
+@dataclass(frozen=True)
 class ViewChoice:
     """Where pictures are taken from; None leaves it to the model or the recipe."""
 

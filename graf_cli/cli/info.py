@@ -10,7 +10,7 @@ import click
 from graf_cli.cli.options import common_options
 
 if TYPE_CHECKING:
-    from graf_cli.recipe import Axis, Recipe, SubjectPath
+    from graf_cli.recipe import Axis, Export, Recipe, SubjectPath
 
 
 @click.command(short_help="What a file says of itself.")
@@ -65,15 +65,12 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
         "program": f"graf {recipe.graf}",
         "model": recipe.model.name,
         "sha256": recipe.model.sha256 or "not known",
-        "pictures": len(recipe),
-        "size": f"{recipe.width} × {recipe.height}",
-        "samples": recipe.samples,
-        "background": recipe.background,
-        "shows": ", ".join(recipe.show),
+        **(_shown(recipe) if recipe.export is None else _taken(recipe, recipe.export)),
     }
     match plan:
         case Sweep():
-            facts |= _view(plan.view) | _subject(plan.subject)
+            facts |= {} if recipe.export else _view(plan.view)
+            facts |= _subject(plan.subject)
         case Samples():
             facts |= {"seed": plan.seed, **plan.controls}
         case Grid():
@@ -89,6 +86,26 @@ def _facts(recipe: Recipe) -> dict[str, Any]:
     if recipe.jitter is not None:
         facts["jitter"] = recipe.jitter
     return facts if recipe.frame is None else {**facts, "frame": recipe.frame}
+
+
+def _shown(recipe: Recipe) -> dict[str, Any]:
+    """What pictures show."""
+    return {
+        "pictures": len(recipe),
+        "size": f"{recipe.width} × {recipe.height}",
+        "samples": recipe.samples,
+        "background": recipe.background,
+        "shows": ", ".join(recipe.show),
+    }
+
+
+def _taken(recipe: Recipe, export: Export) -> dict[str, Any]:
+    """What is taken out of objects; options at their defaults are left out."""
+    said = {"export": export.kind, "objects": len(recipe), "resolution": export.resolution}
+    chosen = {"level": export.level, "faces": export.faces, "smooth": export.smooth or None}
+    degree = {"sh": export.sh} if export.kind == "splats" else {}
+    given = {key: value for key, value in chosen.items() if value is not None}
+    return {**said, "samples": recipe.samples, **given, **degree}
 
 
 def _subject(subject: SubjectPath) -> dict[str, Any]:

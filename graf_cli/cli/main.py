@@ -30,6 +30,7 @@ COMMANDS = {
     "sample": "sample",
     "grid": "grid",
     "dataset": "dataset",
+    "export": "export",
     "batch": "batch",
     "replay": "replay",
     "info": "info",

@@ -13,6 +13,7 @@ import click
 from graf_cli.cli import console
 from graf_cli.cli.choices import (
     EngineChoice,
+    ExportChoice,
     ModelChoice,
     MotionChoice,
     ObjectChoice,
@@ -23,7 +24,8 @@ from graf_cli.cli.choices import (
 from graf_cli.cli.console import Common
 from graf_cli.cli.types import CODE, COLOUR, CONTROL, DEPTHS, MODEL, SEEDS, SHOW, SIZE, SWEEP
 from graf_cli.engine.table import ENGINES
-from graf_cli.output.table import ALIASES, FORMATS
+from graf_cli.output.table import ALIASES, EXPORTS, FORMATS
+from graf_cli.surfaces.options import LEAST, MOST
 
 F = TypeVar("F", bound=Callable[..., Any])
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -101,17 +103,21 @@ model_options = _group(
                  help="auto, cpu, cuda, cuda:N or mps."),
 )  # fmt: skip
 
+_SETTINGS = (
+    click.option("--truncation", type=click.FloatRange(0, 100),
+                 help="Below 1 nearer to the average object: scales codes, or draws them to the "
+                      "mean.  [default: the model's]"),
+    click.option("--control", "controls", type=CONTROL, multiple=True, metavar="NAME=SWEEP",
+                 help="What this family alone has; see `graf models show`. May be repeated."),
+)  # fmt: skip
+
 _LOOK = (
     click.option("--size", type=SIZE, help="N or WxH, in pixels.  [default: the model's]"),
     click.option("--samples", type=click.IntRange(1, 4096),
                  help="Samples along a ray.  [default: the model's]"),
     click.option("--background", type=COLOUR,
                  help="white, black, #rrggbb, transparent, or model.  [default: model]"),
-    click.option("--truncation", type=click.FloatRange(0, 100),
-                 help="Below 1 nearer to the average object: scales codes, or draws them to the "
-                      "mean.  [default: the model's]"),
-    click.option("--control", "controls", type=CONTROL, multiple=True, metavar="NAME=SWEEP",
-                 help="What this family alone has; see `graf models show`. May be repeated."),
+    *_SETTINGS,
     click.option("--jitter", type=click.IntRange(0, 2**63 - 1), metavar="SEED",
                  help="Draw the authors' random samples.  [default: none, so that pictures "
                       "repeat]"),
@@ -199,6 +205,38 @@ _RUN = (
                       "Implies --resume."),
 )  # fmt: skip
 run_options = _group("output", OutputChoice, *_RUN)
+
+export_options = _group(
+    "taken", ExportChoice,
+    *_SETTINGS,
+    click.option("--samples", type=click.IntRange(2, 4096),
+                 help="Samples along a ray, whose distance says where the surface is.  "
+                      "[default: the model's]"),
+    click.option("--frames", type=click.IntRange(1, 1_000_000),
+                 help="Objects along a sweep of codes or controls.  [default: 120 when something "
+                      "sweeps, else 1]"),
+    click.option("--ease", type=click.Choice(["linear", "smooth"]),
+                 help="Whether a sweep starts and ends slowly.  [default: linear]"),
+    click.option("--resolution", type=click.IntRange(LEAST, MOST),
+                 help="Nodes along the longest side of the box around the object.  "
+                      "[default: 128]"),
+    click.option("--level", type=click.FloatRange(0, min_open=True),
+                 help="Density of the surface, per world unit.  [default: ln 2 / step, where one "
+                      "step of the renderer is half opaque]"),
+    click.option("--faces", type=click.IntRange(4), help="Of a mesh, at most.  [default: all]"),
+    click.option("--smooth", type=click.IntRange(0, 100),
+                 help="Rounds of smoothing of a mesh.  [default: 0]"),
+    click.option("--sh", type=click.IntRange(0, 3),
+                 help="Degree of the spherical harmonics of splats, by which their colour depends "
+                      "on the view.  [default: 0]"),
+)  # fmt: skip
+
+shape_output_options = _group(
+    "output", OutputChoice,
+    click.option("--format", "form", type=click.Choice([*EXPORTS]), metavar="NAME",
+                 help="What --out holds, whatever its suffix: " + " ".join(EXPORTS) + "."),
+    *_RUN,
+)  # fmt: skip
 
 output_options = _group(
     "output", OutputChoice,

@@ -9,14 +9,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from graf_cli.model.generator import Generator
 from graf_cli.rendering.fast.proof import Outcome
-from graf_cli.rendering.renderer import Frame, RenderOptions
+from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.shots import Shots
 
-Put = Callable[[int, Frame], None]
+Item = Any  # what is made of a picture: a Frame, or a Shape where the recipe exports
+Put = Callable[[int, Item], None]
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -80,8 +81,8 @@ class Engine(ABC):
     elsewhere = False
 
     @abstractmethod
-    def draw(self, work: Work) -> Progress[Frame]:
-        """Hand the frames back.
+    def draw(self, work: Work) -> Progress[Item]:
+        """Hand back the frames, or the shapes of a recipe that exports.
 
         Raises
         ------

@@ -9,13 +9,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from graf_cli.engine.contract import Progress, Put, Work
+from graf_cli.engine.contract import Item, Progress, Put, Work
 from graf_cli.engine.pool import Desk, Pool
 from graf_cli.engine.worker import Job, Made, owned
 from graf_cli.errors import EngineError
 from graf_cli.output.store.atomic import NEW
 from graf_cli.rendering.fast.proof import Outcome, merged
-from graf_cli.rendering.renderer import Frame
 
 AHEAD = 4  # pictures a worker may be ahead of whoever takes them
 QUEUED = 2  # pictures a worker has at once: one in hand, one that waits for it
@@ -174,12 +173,12 @@ class Dispatch(Progress[T], Generic[T]):
             self._token.unlink(missing_ok=True)
 
 
-class Drawing(Dispatch[Frame]):
+class Drawing(Dispatch[Item]):
     """Frames that workers draw and hand back."""
 
-    def _result(self, k: int, made: Made) -> Frame:  # noqa: ARG002 - the frame knows
-        assert made.frame is not None
-        return owned(made.frame)
+    def _result(self, k: int, made: Made) -> Item:  # noqa: ARG002 - the frame knows
+        assert made.item is not None
+        return owned(made.item)
 
 
 class Delivery(Dispatch[int]):
@@ -190,8 +189,8 @@ class Delivery(Dispatch[int]):
         self._put = put
 
     def _result(self, k: int, made: Made) -> int:
-        if made.frame is not None:
-            self._put(k, owned(made.frame))
+        if made.item is not None:
+            self._put(k, owned(made.item))
         return k
 
 

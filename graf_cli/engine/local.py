@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from graf_cli.engine.contract import Engine, Progress, Put, Work
+from graf_cli.engine.contract import Engine, Item, Progress, Put, Work
+from graf_cli.engine.making import Maker
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import Outcome
-from graf_cli.rendering.normals import with_normals
-from graf_cli.rendering.renderer import Frame, Renderer
 
 
-class Drawing(Progress[Frame]):
-    """Frames, each rendered when it is asked for.
+class Drawing(Progress[Item]):
+    """Frames or shapes, each made when it is asked for.
 
     Parameters
     ----------
@@ -22,18 +21,18 @@ class Drawing(Progress[Frame]):
     def __init__(self, work: Work, objects: Objects | None = None) -> None:
         self.work = work
         self._pictures = iter(work.pictures)
-        self._renderer = Renderer(work.generator, work.options, objects)
+        self._maker = Maker(
+            work.generator, work.shots, work.options,
+            normals=work.normals, surface=work.surface, objects=objects,
+        )  # fmt: skip
 
     @property
     def outcome(self) -> Outcome:
         """How it was done so far, and the largest difference from the plain marcher measured."""
-        return self._renderer.outcome
+        return self._maker.outcome
 
-    def __next__(self) -> Frame:
-        k = next(self._pictures)
-        shots = self.work.shots
-        frame = self._renderer.render(shots[k], shots.series(k), surface=self.work.surface)
-        return with_normals(self.work.generator, frame) if self.work.normals else frame
+    def __next__(self) -> Item:
+        return self._maker.make(next(self._pictures))
 
 
 class Delivery(Progress[int]):

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from graf_cli.engine.contract import Put
+from graf_cli.engine.contract import Item, Put
+from graf_cli.engine.making import Maker
 from graf_cli.errors import DeviceError, EngineError
 from graf_cli.model.generator import Generator
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import Outcome
-from graf_cli.rendering.normals import with_normals
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions
+from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.shots import Shots
 from graf_cli.version import __version__
@@ -62,13 +62,13 @@ class Made:
 
     Attributes
     ----------
-    frame : Frame or None
+    item : Frame, Shape or None
         None when the worker has put it where it belongs.
     outcome : Outcome
         Of this picture alone.
     """
 
-    frame: Frame | None
+    item: Item | None
     outcome: Outcome
 
 
@@ -97,24 +97,24 @@ class Worker:
         if generator is not None:
             self._objects = Objects(placed(generator, self._device))
         assert self._objects is not None
-        self._job, self._shots = job, Shots(job.recipe, job.spec)
-        self._renderer = Renderer(self._objects.generator, job.options, self._objects)
+        self._job = job
+        assert isinstance(self._objects.generator, Generator)
+        self._maker = Maker(
+            self._objects.generator, Shots(job.recipe, job.spec), job.options,
+            normals=job.normals, surface=job.surface, objects=self._objects,
+        )  # fmt: skip
         self._puts = job.token is not None and job.token.exists()
 
     def make(self, k: int) -> Made | None:
         """Draw picture `k`, and put it where it belongs if that is here; nothing once stopped."""
         if self._stopped == self._job.name:
             return None
-        self._renderer.outcome = Outcome()
-        frame = self._renderer.render(
-            self._shots[k], self._shots.series(k), surface=self._job.surface
-        )
-        if self._job.normals:
-            frame = with_normals(self._renderer.generator, frame)
+        self._maker.forget_outcome()
+        item = self._maker.make(k)
         if self._job.put is None or not self._puts:
-            return Made(frame, self._renderer.outcome)
-        self._job.put(k, frame)
-        return Made(None, self._renderer.outcome)
+            return Made(item, self._maker.outcome)
+        self._job.put(k, item)
+        return Made(None, self._maker.outcome)
 
     def stop(self, job: str) -> None:
         """Finish the picture in hand, and begin no other of the job."""
@@ -141,8 +141,8 @@ def placed(generator: Generator, device: torch.device) -> Generator:
     return replace(generator, network=network, device=device)
 
 
-def owned(frame: Frame) -> Frame:
+def owned(item: Item) -> Item:
     """With arrays of its own, since those from Ray can only be read, and hold its memory."""
-    parts = {part.name: getattr(frame, part.name) for part in fields(frame)}
+    parts = {part.name: getattr(item, part.name) for part in fields(item)}
     own: dict[str, Any] = {k: a.copy() for k, a in parts.items() if isinstance(a, np.ndarray)}
-    return replace(frame, **own)
+    return replace(item, **own)

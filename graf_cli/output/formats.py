@@ -8,8 +8,18 @@ from pathlib import Path
 
 from graf_cli.errors import UsageError
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.output.table import ALPHA_CODECS, ANIMATED, CRF_CODECS, FORMATS, Format, suffixes
+from graf_cli.output.table import (
+    ALPHA_CODECS,
+    ANIMATED,
+    CRF_CODECS,
+    EXPORTS,
+    FORMATS,
+    ExportFormat,
+    Format,
+    suffixes,
+)
 from graf_cli.recipe import TRANSPARENT, Recipe
+from graf_cli.surfaces.options import Extracted
 
 JPEG_XMP_LIMIT = 65_000  # bytes that one segment of a JPEG file takes, less its head
 STDOUT = "-"
@@ -104,13 +114,86 @@ def _format(out: str) -> Format:
     if suffix[1:] not in FORMATS:
         known = " ".join(form.suffix for form in FORMATS.values())
         what = f"the suffix `{suffix}`" if suffix else "no suffix"
+        if suffix[1:] in EXPORTS:
+            what += ", which is of shapes, not of pictures (`graf export` makes them)"
         raise UsageError(f"⟨out⟩ {out} has {what}; use one of {known}, or a folder as `NAME/`.")
     return FORMATS[suffix[1:]]
 
 
-def _numbered(out: str, form: str | None) -> Format:
+def export_target(
+    out: str, form: str | None = None, kind: Extracted | None = None, *, folders: bool = False
+) -> tuple[Target, Extracted]:
+    """Understand `--out`, `--format` and `--as` of an export.
+
+    Parameters
+    ----------
+    out : str
+    form : str, optional
+    kind : str, optional
+        What is taken out; what the format holds first unless it is said.
+    folders : bool
+        As for `target_of`.
+
+    Raises
+    ------
+    UsageError
+        When no format has that suffix, or it does not hold that kind.
+    """
+    path = Path(out)
+    sequence = bool(NUMBERED.search(path.name))
+    bare = folders and form is None and not path.suffix and not sequence
+    folder = bare or out.endswith(("/", "\\")) or (path.is_dir() and not sequence)
+    if form is not None:
+        known = _named_export(form)
+    elif folder or out == STDOUT:
+        known = next(row for row in EXPORTS.values() if (kind or "mesh") in row.kinds)
+    else:
+        known = _export_format(out)
+    kind = _kind(out, known, kind)
+    if out == STDOUT:
+        return Target(None, known), kind
+    if sequence:
+        _check_numbers(out)
+        return Target(path.parent, known, path.name), kind
+    if folder:
+        return Target(path, known, DEFAULT_NAME + known.suffix), kind
+    return Target(path, known), kind
+
+
+def _named_export(form: str) -> ExportFormat:
+    if form not in EXPORTS:
+        raise UsageError(f"⟨format⟩ {form} holds no shape; use one of {' '.join(EXPORTS)}.")
+    return EXPORTS[form]
+
+
+def _export_format(out: str) -> ExportFormat:
+    name = Path(out).name.lower()
+    found = [row for row in EXPORTS.values() if name.endswith(row.suffix)]
+    if not found:
+        suffix = Path(out).suffix
+        known = " ".join(row.suffix for row in EXPORTS.values())
+        what = f"the suffix `{suffix}`" if suffix else "no suffix"
+        raise UsageError(f"⟨out⟩ {out} has {what}; use one of {known}, or a folder as `NAME/`.")
+    return max(found, key=lambda row: len(row.suffix))
+
+
+def _kind(out: str, known: ExportFormat, kind: Extracted | None) -> Extracted:
+    if kind is not None and kind not in known.kinds:
+        others = [row.suffix for row in EXPORTS.values() if kind in row.kinds]
+        raise UsageError(
+            f"⟨out⟩ {out}: {known.suffix} holds {' or '.join(known.kinds)} and not {kind}; use "
+            f"{' or '.join(others)}."
+        )
+    return kind or known.kinds[0]
+
+
+def _check_numbers(out: str) -> None:
     if len(NUMBERED.findall(Path(out).name)) != 1 or "%" in NUMBERED.sub("", Path(out).name):
         raise UsageError(f"⟨out⟩ {out} numbers its files wrongly; write NAME/%04d.png.")
+
+
+def _numbered(out: str, form: str | None) -> Format:
+    _check_numbers(out)
     return _single(out, FORMATS[form] if form else _format(out))
 
 
@@ -129,6 +212,13 @@ def check(target: Target, recipe: Recipe, encoding: Encoding, *, sheet: bool) ->
     """
     known, out = target.format, f"⟨out⟩ {target}"
     single = known.holds == "one" and target.pattern is None
+    if recipe.export is not None:
+        if single and len(recipe) > 1:
+            raise UsageError(
+                f"{out} holds one object, but {len(recipe)} are asked for; "
+                "name a folder as `NAME/`."
+            )
+        return
     together = sheet and not known.numbers
     if single and len(recipe) > 1 and not (together or _holds_many(target)):
         raise UsageError(

@@ -15,9 +15,10 @@ from graf_cli.output.formats import Encoding, Target, check, check_stamp
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.output.store.atomic import Place, explained
 from graf_cli.output.store.file import FileSink
-from graf_cli.output.store.sequence import Numbered, SequenceSink
+from graf_cli.output.store.sequence import Numbered, Save, SequenceSink
 from graf_cli.output.store.sink import Sink
 from graf_cli.output.store.stdout import standard_output
+from graf_cli.output.table import ExportFormat, Format
 from graf_cli.recipe import Recipe
 from graf_cli.rendering.renderer import Frame
 
@@ -126,21 +127,28 @@ def _places(
 ) -> Numbered:
     assert target.path is not None
     assert target.pattern is not None
-    name = target.format.name
-    if name == "exr":
-        from graf_cli.output.encode import exr  # noqa: PLC0415 - an optional dependency
-
-        exr.require()
-    save = partial(write_still, name=name)
     return Numbered(
         folder=target.path,
         recipe=recipe,
         stamped=metadata,
         clobber=clobber,
         pattern=target.pattern,
-        save=save,
+        save=_save(target.format),
         about=about,
     )
+
+
+def _save(known: Format) -> Save:
+    """What writes one file of a sequence."""
+    if isinstance(known, ExportFormat):
+        from graf_cli.output.encode.shapes.writer import write_shape  # noqa: PLC0415 - few need it
+
+        return partial(write_shape, encoder=known.encoder)
+    if known.name == "exr":
+        from graf_cli.output.encode import exr  # noqa: PLC0415 - an optional dependency
+
+        exr.require()
+    return partial(write_still, name=known.name)
 
 
 def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) -> Sink:
@@ -168,6 +176,10 @@ def _resumed(target: Target, recipe: Recipe, stamp: Stamp | None, make: Make) ->
 
 def _maker(target: Target, recipe: Recipe, columns: int | None, encoding: Encoding) -> Make:
     """How to make the writer of a format, whose module is imported only now."""
+    if isinstance(target.format, ExportFormat):
+        from graf_cli.output.encode.shapes import writer  # noqa: PLC0415 - few need it
+
+        return writer.maker(target.format)
     module = import_module(f"graf_cli.output.encode.{target.format.encoder}")
     several = len(recipe) > 1 and columns is None
     make: Make = module.maker(target.format.name, encoding, several=several, columns=columns)

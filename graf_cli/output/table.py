@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from graf_cli.surfaces.options import Extracted
 
 Holds = Literal["one", "many"]
 
@@ -78,6 +81,26 @@ FORMATS = {
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class ExportFormat(Format):
+    """One file format of `graf export`; its `encoder` has a `write(path, made, stamp)`.
+
+    Attributes
+    ----------
+    kinds : tuple of str
+        What it holds: the first, unless another one is asked for.
+    """
+
+    kinds: tuple[Extracted, ...] = ()
+
+
+EXPORTS = {
+    known.name: known
+    for known in (ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),)
+}  # the first of a kind is the one that folders get
+
 CRF_CODECS = {"h264", "h265", "av1", "vp9"}
 ALPHA_CODECS = {"vp9", "prores"}
 ANIMATED = {"webp"}  # of one picture, or of many in one file

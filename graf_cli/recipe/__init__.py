@@ -25,6 +25,7 @@ from graf_cli.recipe.v2 import Axis as Axis
 from graf_cli.recipe.v2 import ControlAxis as ControlAxis
 from graf_cli.recipe.v2 import Dataset as Dataset
 from graf_cli.recipe.v2 import Ease as Ease
+from graf_cli.recipe.v2 import Export as Export
 from graf_cli.recipe.v2 import Grid as Grid
 from graf_cli.recipe.v2 import Kind as Kind
 from graf_cli.recipe.v2 import ModelRef as ModelRef

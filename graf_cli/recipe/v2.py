@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields, replace
 
 from graf_cli.scene.features import Features
+from graf_cli.surfaces.options import Export as Export
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
 
 SCHEMA = 2
@@ -321,8 +322,11 @@ class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema")
     exact: bool = False  # the plain marcher, where it was asked for by name
     precision: Precision = "auto"  # of the matrix products, likewise: both can move a last digit
     jitter: Seed | None = None  # of the random numbers of the authors' program; None draws none
+    export: Export | None = None  # what is taken out of each picture's object, in its place
 
     def __post_init__(self) -> None:
+        if self.export is not None and not isinstance(self.plan, Sweep | Samples):
+            raise ValueError("`export` takes objects, those of a sweep or of samples")
         if not self.graf.isprintable():
             raise ValueError("a version is printable")
         if self.frame is not None and self.frame >= self.planned:

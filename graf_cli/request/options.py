@@ -177,6 +177,27 @@ class SweepOptions(ObjectOptions, frozen=True, kw_only=True):
     boomerang: bool | UnsetType = UNSET
 
 
+class ExportOptions(Options, frozen=True, kw_only=True):
+    """What `export` takes."""
+
+    seed: Seeds | UnsetType = UNSET  # which object: see `ObjectOptions`
+    codes: dict[str, Seeds] | UnsetType = UNSET
+    shape: Seeds | UnsetType = UNSET
+    appearance: Seeds | UnsetType = UNSET
+    latents: tuple[Any, ...] | UnsetType = UNSET
+    space: str | UnsetType = UNSET
+    truncation: float | UnsetType = UNSET
+    controls: dict[str, Values] | UnsetType = UNSET
+    samples: int | UnsetType = UNSET  # along a ray: says how fine the field is read
+    frames: int | UnsetType = UNSET  # objects along a sweep
+    ease: Ease | UnsetType = UNSET
+    resolution: int | UnsetType = UNSET  # nodes along the longest side
+    level: float | UnsetType = UNSET  # density of the surface, per world unit
+    faces: int | UnsetType = UNSET  # of a mesh, at most
+    smooth: int | UnsetType = UNSET  # rounds
+    sh: int | UnsetType = UNSET  # degree of the spherical harmonics of splats
+
+
 class SampleOptions(PictureOptions, frozen=True, kw_only=True):
     """What `sample` takes."""
 

@@ -55,9 +55,9 @@ class ArrayWriter(Writer):
         with zipfile.ZipFile(self.to.file, "w", zipfile.ZIP_STORED) as archive:
             for name in self._spools:
                 self._add(archive, name)
-            _add_text(archive, UNITS_KEY, msgspec.json.encode(units(self.to.recipe)).decode())
+            add_text(archive, UNITS_KEY, msgspec.json.encode(units(self.to.recipe)).decode())
             if self.to.stamp:
-                _add_stamp(archive, self.to.stamp)
+                add_stamp(archive, self.to.stamp)
 
     def abort(self) -> None:
         """Close the spools; their folder goes with the rest."""
@@ -104,12 +104,14 @@ def numbers_of(frame: Frame, recipe: Recipe) -> Numbers:
     }
 
 
-def _add_stamp(archive: zipfile.ZipFile, stamp: Stamp) -> None:
-    _add_text(archive, RECIPE_KEY, stamp.recipe.to_json())
-    _add_text(archive, SOURCE_TYPE_KEY, SOURCE_TYPE)
+def add_stamp(archive: zipfile.ZipFile, stamp: Stamp) -> None:
+    """Add what a file says of itself, as arrays of text."""
+    add_text(archive, RECIPE_KEY, stamp.recipe.to_json())
+    add_text(archive, SOURCE_TYPE_KEY, SOURCE_TYPE)
 
 
-def _add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
+def add_text(archive: zipfile.ZipFile, name: str, text: str) -> None:
+    """Add a text as an array."""
     buffer = io.BytesIO()
     np.save(buffer, np.array(text))
     archive.writestr(zipfile.ZipInfo(f"{name}.npy", EPOCH), buffer.getvalue())

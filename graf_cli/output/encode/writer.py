@@ -19,8 +19,8 @@ class Writer(ABC):
     """Frames in, one file or stream out."""
 
     @abstractmethod
-    def write(self, frame: Frame) -> None:
-        """Take the next frame.
+    def write(self, frame: Any) -> None:
+        """Take the next frame; of a recipe that exports, the shape of the next object.
 
         Raises
         ------

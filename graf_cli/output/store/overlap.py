@@ -6,10 +6,9 @@ import queue
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from graf_cli.output.store.sink import Sink
-from graf_cli.rendering.renderer import Frame
 
 WAITING = 1  # frames held for the writer, beside the one it writes
 PATIENCE = 2.0  # seconds that a writer which was told to stop is waited for
@@ -24,12 +23,12 @@ class Overlapped:
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self._frames: queue.Queue[tuple[int, Frame] | None] = queue.Queue(WAITING)
+        self._frames: queue.Queue[tuple[int, Any] | None] = queue.Queue(WAITING)
         self._failure: BaseException | None = None
         self._given_up = False
         self._thread = threading.Thread(target=self._run, name="graf-writer", daemon=True)
 
-    def put(self, k: int, frame: Frame) -> None:
+    def put(self, k: int, frame: Any) -> None:
         """Hand over picture `k`; waits while the writer is two frames behind."""
         self._raise_failure()
         self._frames.put((k, frame))

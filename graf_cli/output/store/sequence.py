@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from graf_cli.errors import OutputError, RecipeError
 from graf_cli.output.provenance.stamp import RECIPE_FILE, RECORDS, Stamp
@@ -16,11 +17,10 @@ from graf_cli.output.store.atomic import beside, explained, refuse_present
 from graf_cli.output.store.folder_lock import locked, one_begins
 from graf_cli.output.store.sink import Sink
 from graf_cli.recipe import Recipe, differences, from_json, same
-from graf_cli.rendering.renderer import Frame
 
 # A shard goes on with what is there, too.
 INSTEAD = "name another ⟨out⟩, or leave ⟨resume⟩ (and ⟨shard⟩) out to replace what is there."
-Save = Callable[[Path, Frame, Recipe, Stamp | None], None]
+Save = Callable[[Path, Any, Recipe, Stamp | None], None]  # a frame, or a shape
 
 log = logging.getLogger("graf")
 
@@ -75,8 +75,8 @@ class Places(ABC):
         """The file that tells by being there that picture `k` is finished."""
 
     @abstractmethod
-    def __call__(self, k: int, frame: Frame) -> None:
-        """Publish picture `k`, the file that tells last.
+    def __call__(self, k: int, frame: Any) -> None:
+        """Publish picture `k`, a frame or a shape, the file that tells last.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Numbered(Places):
         for name in (*self.about, *told):
             (self.folder / name).unlink(missing_ok=True)
 
-    def __call__(self, k: int, frame: Frame) -> None:
+    def __call__(self, k: int, frame: Any) -> None:
         """Publish picture `k`."""
         recipe = self.recipe.only(k)
         with beside(self.name(k), clobber=self.clobber) as temporary:
@@ -240,7 +240,7 @@ class SequenceSink(Sink):
             return f"stale, and made again: {self._survey.stale[k]}"
         return "missing, and made"
 
-    def put(self, k: int, frame: Frame) -> None:
+    def put(self, k: int, frame: Any) -> None:
         """Publish picture `k`."""
         self.to(k, frame)
         self._finished.add(k)

@@ -6,15 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from graf_cli.rendering.renderer import Frame
-
-Put = Callable[[int, Frame], None]
+Put = Callable[[int, Any], None]
 
 
 class Sink(ABC):
-    """Takes the frames of a job.
+    """Takes the frames of a job, or the shapes of one that exports.
 
     A context manager: when its block ends well it publishes its files and `paths` names them,
     else nothing is left under a final name that is not whole.
@@ -40,7 +38,7 @@ class Sink(ABC):
         self._next = 0
 
     @abstractmethod
-    def put(self, k: int, frame: Frame) -> None:
+    def put(self, k: int, frame: Any) -> None:
         """Take picture `k`; a sink that does not keep takes them in their order.
 
         Raises
@@ -48,7 +46,7 @@ class Sink(ABC):
         OutputError
         """
 
-    def write(self, frame: Frame) -> None:
+    def write(self, frame: Any) -> None:
         """Take the next picture. Raises as `put`."""
         self.put(self._next, frame)
         self._next += 1

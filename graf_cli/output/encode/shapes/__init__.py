@@ -1,0 +1,1 @@
+"""Shapes become files of other programs: one module a format, with a `write`."""

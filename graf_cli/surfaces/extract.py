@@ -1,0 +1,42 @@
+"""A shot becomes a shape."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import torch
+
+from graf_cli.rendering.renderer import RenderOptions
+from graf_cli.rendering.shot import Shot
+from graf_cli.scene.volume import Scenes
+from graf_cli.surfaces.options import Export, Extracted
+from graf_cli.surfaces.shapes import Shape
+from graf_cli.surfaces.source import Report, source_of, untold
+
+MODULES: dict[Extracted, str] = {
+    "grid": "graf_cli.surfaces.grid",
+}  # whose `extract(source, export)` makes each kind
+
+
+@torch.inference_mode()
+def extract(
+    scenes: Scenes,
+    shot: Shot,
+    export: Export,
+    options: RenderOptions | None = None,
+    report: Report = untold,
+) -> Shape:
+    """Take a shape out of the object of a shot.
+
+    It depends on the object, the samples along a ray and `export` alone, never on what was made
+    before.
+
+    Raises
+    ------
+    SurfaceError
+        When the object has no such shape.
+    """
+    made: Shape = import_module(MODULES[export.kind]).extract(
+        source_of(scenes, shot, options, report), export
+    )
+    return made
