@@ -41,10 +41,11 @@ LEVELS = {
     "measure": 7,
     "engine": 8,
     "jobs": 9,
-    "api": 10,
-    "": 11,  # the front door
-    "cli": 12,
-    "__main__": 13,
+    "viewer": 10,
+    "api": 11,
+    "": 12,  # the front door
+    "cli": 13,
+    "__main__": 14,
 }
 
 # Where a library may be imported: a room or a module.
@@ -62,6 +63,7 @@ HOMES = {
     "filelock": {"weights.download", "weights.cache"},
     "yaml": {"families.configuration"},
     "ray": {"engine.cluster"},
+    "aiohttp": {"viewer.server", "viewer.session", "cli.view"},
 }
 
 # What `graf --help` and `graf models` need must not import what is slow.

@@ -77,7 +77,7 @@ class RenderOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class Made:
     """A picture, shape = (H·W, 5), where it was kept, and what it took."""
 
     picture: Tensor
@@ -152,7 +152,7 @@ class Renderer:
             return _frame(shot, made.picture, complete=scene.quadrature.last_back)
         return self._finished(shot, scene, made.picture, surface=surface)
 
-    def _made(self, shot: Shot, series: Series) -> _Made:
+    def _made(self, shot: Shot, series: Series) -> Made:
         scene = self._tracer.scene(shot)
         if self.options.exact or scene.draws is not None:
             return self._plain(shot)
@@ -198,7 +198,7 @@ class Renderer:
                 return _axial(shot.camera, picture)
         return _axial(shot.camera, self._tracer.plain(shot, bare))
 
-    def _marched(self, shot: Shot, scene: Scene) -> _Made:
+    def _marched(self, shot: Shot, scene: Scene) -> Made:
         """By the scene's own march, held against the exact integrator on some of its rays.
 
         This renderer's first picture is marched both ways whole where a 2-D stage follows, and
@@ -223,7 +223,7 @@ class Renderer:
             log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
             return self._plain(shot)
         outcome = Outcome(path="fast", evaluated=samples, coloured=samples, possible=samples)
-        return _Made(picture, Fallback(), outcome.proved(probed, difference))
+        return Made(picture, Fallback(), outcome.proved(probed, difference))
 
     def _differing(self, shot: Shot, scene: Scene, picture: Tensor, count: int) -> float:
         """Largest difference of radiance and opacity on some rays, the exact integrator's known.
@@ -236,7 +236,7 @@ class Renderer:
         size = max(1.0, float(seen[:, :-2].abs().amax())) if seen.shape[-1] > 2 else 1.0
         return float((picture[pixels] - seen)[:, :-1].abs().amax()) / size
 
-    def _proven(self, shot: Shot, series: Series) -> _Made:
+    def _proven(self, shot: Shot, series: Series) -> Made:
         """The picture, by the first way from where its series stands that keeps the promise."""
         leads = shot.key == series.first.key
         fallback = self._fallbacks.get(series.key)
@@ -251,7 +251,7 @@ class Renderer:
             self.outcome = merged(self.outcome, unseen)
         return self._attempted(shot, series, fallback, PROVEN if leads else LIGHT)
 
-    def _attempted(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> _Made:
+    def _attempted(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> Made:
         """A picture by the first way that keeps the promise, proved thoroughly after a failure."""
         while fallback.rung < len(LADDER):
             try:
@@ -263,7 +263,7 @@ class Renderer:
                 kept = attempt.grid_difference <= PROMISE
                 _tell(shot, attempt, proof, kept=kept)
                 if kept:
-                    return _Made(attempt.picture, fallback, attempt.outcome)
+                    return Made(attempt.picture, fallback, attempt.outcome)
                 fallback = self._next(fallback)
             proof = THOROUGH
         return self._plain(shot)
@@ -274,10 +274,10 @@ class Renderer:
             return replace(fallback, precision=fallback.precision + 1)
         return replace(fallback, rung=fallback.rung + 1)
 
-    def _plain(self, shot: Shot) -> _Made:
+    def _plain(self, shot: Shot) -> Made:
         samples = self._tracer.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
-        return _Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
+        return Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
 
 
 def _raw(scene: Scene, radiance: Tensor) -> Image | None:
