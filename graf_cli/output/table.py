@@ -98,7 +98,10 @@ class ExportFormat(Format):
 
 EXPORTS = {
     known.name: known
-    for known in (ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),)
+    for known in (
+        ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),
+        ExportFormat("html", "one", encoder="shapes.page", kinds=("page",)),
+    )
 }  # the first of a kind is the one that folders get
 
 CRF_CODECS = {"h264", "h265", "av1", "vp9"}

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
+from graf_cli.scene.spec import ModelSpec
 
 
 class Volume(Protocol):
@@ -215,6 +216,10 @@ class Scene:
 
 class Scenes(Protocol):
     """What makes scenes of subjects: a generator, as the renderer knows it."""
+
+    @property
+    def spec(self) -> ModelSpec:
+        """What is known of its model."""
 
     @property
     def device(self) -> torch.device:

@@ -15,6 +15,7 @@ from graf_cli.surfaces.source import Report, source_of, untold
 
 MODULES: dict[Extracted, str] = {
     "grid": "graf_cli.surfaces.grid",
+    "page": "graf_cli.surfaces.page",
 }  # whose `extract(source, export)` makes each kind
 
 

@@ -6,6 +6,7 @@ World frame: the model's own units, z up.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,4 +124,20 @@ class Splats:
     harmonics: Floats
 
 
-Shape = DensityGrid | Meshes | Points | Splats
+@dataclass(frozen=True, eq=False)
+class Page:
+    """What a page shows.
+
+    Attributes
+    ----------
+    about : dict
+        Numbers and words about the volume and the model's optics, as JSON has them.
+    volume : bytes
+        See `graf_cli.surfaces.baking.packing`.
+    """
+
+    about: dict[str, Any]
+    volume: bytes
+
+
+Shape = DensityGrid | Meshes | Points | Splats | Page

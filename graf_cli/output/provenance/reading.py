@@ -6,6 +6,7 @@ is read, and no name or address inside a file is ever followed.
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import tarfile
@@ -33,6 +34,7 @@ from graf_cli.output.provenance.stamp import (
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
+ESCAPED = 6  # bytes of a page that stand for one of a text, as do those of &quot;
 
 Entries = Mapping[str, str]
 
@@ -123,6 +125,7 @@ _MAGIC = {
     "npz": rb"PK\x03\x04",
     "exr": rb"\x76\x2f\x31\x01",
     "tar": rb".{257}ustar",
+    "html": rb"<!doctype html>",
     "json": rb"\s*\{",
 }
 
@@ -248,6 +251,13 @@ def _member(archive: tarfile.TarFile, member: tarfile.TarInfo | None, pattern: s
     return _bounded(cast("BinaryIO", content))
 
 
+def _page(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """The meta elements, which come before the style; by pattern, since graf wrote them."""
+    head, _, _ = stream.read(ESCAPED * MAX_TEXT).partition(b"<style>")
+    found = re.findall(r'<meta name="([^"]*)" content="([^"]*)">', head.decode())
+    return {html.unescape(name): html.unescape(text) for name, text in found}
+
+
 _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "png": _picture,
     "jpeg": _picture,
@@ -258,5 +268,6 @@ _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "npz": _arrays,
     "exr": _exr,
     "tar": _tar,
+    "html": _page,
     "json": _json,
 }
