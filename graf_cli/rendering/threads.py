@@ -46,14 +46,14 @@ def _divisible() -> bool:
 def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
     """``[run(part) for part in parts]`` by `count` threads; the first error of any is raised."""
     if count <= 1 or len(parts) <= 1:
-        return [run(part) for part in parts]
+        return [_unless_cancelled(run, part) for part in parts]
     cancelled, inference = threading.Event(), torch.is_inference_mode_enabled()
     events = (*_events(), cancelled)
 
     def work(part: P) -> R:
         _own.cancelled = events
         with torch.inference_mode(inference):
-            return run(part)
+            return _unless_cancelled(run, part)
 
     futures = [_pool(count).submit(work, part) for part in parts]
     try:
@@ -63,6 +63,11 @@ def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
         cancelled.set()
         _cancel(futures)
         raise
+
+
+def _unless_cancelled(run: Callable[[P], R], part: P) -> R:
+    check_cancelled()
+    return run(part)
 
 
 @contextmanager

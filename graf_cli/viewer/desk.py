@@ -122,6 +122,10 @@ class Desk:
         """The exact picture, and smaller ones before it."""
         return pictures.exactly(self.models.open(model), look, window)
 
+    def volumes(self, model: str, look: Look) -> Iterator[pictures.Volume]:
+        """An object's volume, a coarse one first."""
+        return pictures.volumes(self.models.open(model), look)
+
     def line(self, model: str, look: Look, window: Size, out: str) -> tuple[str, Recipe]:
         """The command line and the recipe of a look."""
         return pictures.told(self.models.open(model), look, window, out)

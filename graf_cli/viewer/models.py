@@ -244,6 +244,8 @@ def facts(held: Held) -> dict[str, Any]:
             "radius": camera.radius,
         },
         "lens": not camera.orthographic,
+        # Where a 2-D network makes the colours, a volume has others.
+        "bakes": features.cameras == "sphere" and features.sizes is None,
     }  # fmt: skip
 
 

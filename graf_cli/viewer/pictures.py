@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace as replaced
+from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
@@ -15,12 +16,14 @@ from graf_cli.model.spec import features_of
 from graf_cli.output.encode.pixels import pixels, shown
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.recipe import Recipe
+from graf_cli.recipe import Export, Recipe
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.normals import with_normals
 from graf_cli.rendering.renderer import Frame, RenderOptions, Series, Shot
 from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
 from graf_cli.shots import Shots
+from graf_cli.surfaces.extract import extract
+from graf_cli.surfaces.shapes import Page
 from graf_cli.viewer.line import line_of
 from graf_cli.viewer.look import Film, Look, fitting
 from graf_cli.viewer.models import Held
@@ -29,6 +32,7 @@ from graf_cli.viewer.recipes import asked_of, recipe_of
 SMALL = 64**2  # pixels of a frame while something moves
 SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
+BAKED = (32, 96)  # points along the longest side of a volume: at once, and then well enough
 STEP = 4  # times as many pixels from one progressive picture to the next
 FIRST_STEP = 96**2  # pixels below which a picture is made at once
 MOST_EXACT = 1 << 21  # pixels of a picture of the window, so that its memory is bounded
@@ -135,6 +139,40 @@ def _usual(held: Held, shot: Shot) -> Camera:
     )
     pose = pose_on_sphere(azimuth, elevation, radius, camera.pivot)
     return camera_for(camera, pose, width=shot.camera.width, height=shot.camera.height)
+
+
+# volumes
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A baked volume, as a page draws it.
+
+    Attributes
+    ----------
+    about : dict
+        See `graf_cli.surfaces.page`.
+    data : bytes
+    """
+
+    about: dict[str, Any]
+    data: bytes
+
+
+def volumes(held: Held, look: Look) -> Iterator[Volume]:
+    """An object's volume, a coarse one first.
+
+    Raises
+    ------
+    SurfaceError
+        When the object has none.
+    """
+    recipe = recipe_of(held.opened, replace(look, size=None, lens=None), (64, 64))
+    shot = Shots(recipe, held.spec)[0]
+    for resolution in BAKED:
+        made = extract(held.generator, shot, Export(kind="page", resolution=resolution))
+        assert isinstance(made, Page)
+        yield Volume(made.about, made.volume)
 
 
 # at rest

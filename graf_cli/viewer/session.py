@@ -90,6 +90,7 @@ class Session:
             "models": self._models,
             "look": self._look,
             "line": self._line,
+            "bake": self._bake,
             "thumbs": self._thumbs,
             "film": self._film,
             "scrub": self._scrub,
@@ -242,6 +243,16 @@ class Session:
             header |= {"difference": picture.outcome.difference, "path": picture.outcome.path}
         self.picture(header, picture.data)
 
+    def _bake(self, ask: Ask) -> None:
+        """The object as a volume, which the page turns by itself."""
+        look = self._look_of(ask)
+
+        def run() -> None:
+            for volume in self.desk.volumes(self.model, look):
+                self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
+
+        self._later("bake", ask.id, run, 3)
+
     def _line(self, ask: Ask) -> None:
         look, window = self._look_of(ask), _window(ask)
         self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
@@ -263,7 +274,7 @@ class Session:
                 picture = self.desk.preview(self.model, look, window, most=window[0] * window[1])
                 self._send_picture(ask.id, picture, start, of=k)
 
-        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 3)
+        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 4)
 
     def _film(self, ask: Ask) -> None:
         """The command line of a film, and its recipe."""
