@@ -303,7 +303,7 @@ def export(
         As for `write`.
     **asked
         Which object, as for `render`: `seed`, `codes`, `latents`, `controls`, `truncation`, a pair
-        or more of them with `frames` for objects between. `resolution` (nodes along the longest
+        or more of them with `frames` for objects between. `resolution` (cells along the longest
         side, 128), `level` (density of the surface), `faces` and `smooth` of a
         mesh, `sh` of splats.
 

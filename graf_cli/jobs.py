@@ -150,6 +150,13 @@ class Result:
     seconds: float = 0.0
     outcome: Outcome = field(default_factory=Outcome)
 
+    def _repr_html_(self) -> str:
+        """What was written, as a notebook shows it."""
+        from graf_cli.output.notebook import embedded  # noqa: PLC0415 - in notebooks only
+
+        paths = self.paths or ([self.path] if self.path is not None else [])
+        return embedded(paths) if paths else "<p>Nothing is finished yet.</p>"
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, for scripts."""
         result: dict[str, Any] = {

@@ -79,7 +79,8 @@ def batch(
 
     A line is a recipe (`graf render --dry-run`) with `out`, or options by their names with `out`
     and `command` (render, sample, grid, dataset, export; render when missing). Options of the
-    batch are the lines' defaults. Models are loaded once, and jobs of one shape share what is known of it.
+    batch are the lines' defaults. Models are loaded once, and jobs of one shape share what is
+    known of it.
     As each job ends, one JSON object says so on standard output; a job that fails stops no other,
     and makes the exit code 1.
 

@@ -218,7 +218,7 @@ export_options = _group(
     click.option("--ease", type=click.Choice(["linear", "smooth"]),
                  help="Whether a sweep starts and ends slowly.  [default: linear]"),
     click.option("--resolution", type=click.IntRange(LEAST, MOST),
-                 help="Nodes along the longest side of the box around the object.  "
+                 help="Cells along the longest side of the box around the object.  "
                       "[default: 128]"),
     click.option("--level", type=click.FloatRange(0, min_open=True),
                  help="Density of the surface, per world unit.  [default: ln 2 / step, where one "

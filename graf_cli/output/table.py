@@ -99,6 +99,10 @@ class ExportFormat(Format):
 EXPORTS = {
     known.name: known
     for known in (
+        ExportFormat("glb", "one", encoder="shapes.glb", kinds=("mesh",)),
+        ExportFormat("ply", "one", encoder="shapes.ply", kinds=("mesh", "points")),
+        ExportFormat("obj", "one", encoder="shapes.obj", kinds=("mesh",)),
+        ExportFormat("stl", "one", encoder="shapes.stl", kinds=("mesh",)),
         ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),
         ExportFormat("html", "one", encoder="shapes.page", kinds=("page",)),
     )

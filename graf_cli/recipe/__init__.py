@@ -25,7 +25,6 @@ from graf_cli.recipe.v2 import Axis as Axis
 from graf_cli.recipe.v2 import ControlAxis as ControlAxis
 from graf_cli.recipe.v2 import Dataset as Dataset
 from graf_cli.recipe.v2 import Ease as Ease
-from graf_cli.recipe.v2 import Export as Export
 from graf_cli.recipe.v2 import Grid as Grid
 from graf_cli.recipe.v2 import Kind as Kind
 from graf_cli.recipe.v2 import ModelRef as ModelRef
@@ -44,6 +43,7 @@ from graf_cli.recipe.v2 import View as View
 from graf_cli.recipe.v2 import ViewAxis as ViewAxis
 from graf_cli.scene.features import Features, told
 from graf_cli.scene.spec import ModelSpec
+from graf_cli.surfaces.options import Export as Export
 
 MAX_BYTES = 256 << 20  # of a recipe as JSON; rows and poses of many frames are long
 

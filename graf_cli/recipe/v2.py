@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from msgspec.structs import fields, replace
 
 from graf_cli.scene.features import Features
-from graf_cli.surfaces.options import Export as Export
+from graf_cli.surfaces.options import Export
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
 
 SCHEMA = 2

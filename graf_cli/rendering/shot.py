@@ -114,6 +114,12 @@ class Frame:
     raw: Image | None = None
     complete: bool = False
 
+    def _repr_png_(self) -> bytes:
+        """The colours, as a notebook shows them."""
+        from graf_cli.rendering.png import png  # noqa: PLC0415 - in notebooks only
+
+        return png(self.rgb)
+
     @property
     def on_black(self) -> Image:
         """Colours multiplied by opacity, shape = (H, W, 3)."""

@@ -191,7 +191,7 @@ class ExportOptions(Options, frozen=True, kw_only=True):
     samples: int | UnsetType = UNSET  # along a ray: says how fine the field is read
     frames: int | UnsetType = UNSET  # objects along a sweep
     ease: Ease | UnsetType = UNSET
-    resolution: int | UnsetType = UNSET  # nodes along the longest side
+    resolution: int | UnsetType = UNSET  # cells along the longest side
     level: float | UnsetType = UNSET  # density of the surface, per world unit
     faces: int | UnsetType = UNSET  # of a mesh, at most
     smooth: int | UnsetType = UNSET  # rounds

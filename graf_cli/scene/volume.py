@@ -16,7 +16,6 @@ from torch import Tensor
 
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
-from graf_cli.scene.spec import ModelSpec
 
 
 class Volume(Protocol):
@@ -216,10 +215,6 @@ class Scene:
 
 class Scenes(Protocol):
     """What makes scenes of subjects: a generator, as the renderer knows it."""
-
-    @property
-    def spec(self) -> ModelSpec:
-        """What is known of its model."""
 
     @property
     def device(self) -> torch.device:

@@ -94,25 +94,3 @@ def axis(box: Box, k: int, count: int, device: torch.device) -> Tensor:
     return torch.linspace(*ends, count, device="cpu", dtype=torch.float64).to(
         device=device, dtype=torch.float32
     )
-
-
-def nodes_of(box: Box, resolution: int) -> tuple[tuple[int, int, int], Box, float]:
-    """A lattice of cubic cells over a box, which grows a little to hold whole ones.
-
-    Returns
-    -------
-    shape : tuple of 3 ints
-        Nodes along each axis; `resolution` along the longest.
-    box : Box
-    cell : float
-        Side of a cell, world units.
-    """
-    cell = max(box.sides) / (resolution - 1)
-    counts = [max(math.ceil(side / cell - 1e-6) + 1, 2) for side in box.sides]
-    grown = [((count - 1) * cell - side) / 2 for count, side in zip(counts, box.sides, strict=True)]
-    (x0, y0, z0), (x1, y1, z1) = (
-        tuple(end + sign * more for end, more in zip(corner, grown, strict=True))
-        for sign, corner in ((-1, box.low), (1, box.high))
-    )
-    nx, ny, nz = counts
-    return (nx, ny, nz), Box((x0, y0, z0), (x1, y1, z1)), cell

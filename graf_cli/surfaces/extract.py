@@ -8,12 +8,15 @@ import torch
 
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.rendering.shot import Shot
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.scene.volume import Scenes
 from graf_cli.surfaces.options import Export, Extracted
 from graf_cli.surfaces.shapes import Shape
 from graf_cli.surfaces.source import Report, source_of, untold
 
 MODULES: dict[Extracted, str] = {
+    "mesh": "graf_cli.surfaces.mesh",
+    "points": "graf_cli.surfaces.points",
     "grid": "graf_cli.surfaces.grid",
     "page": "graf_cli.surfaces.page",
 }  # whose `extract(source, export)` makes each kind
@@ -23,13 +26,14 @@ MODULES: dict[Extracted, str] = {
 def extract(
     scenes: Scenes,
     shot: Shot,
+    camera: CameraSpec,
     export: Export,
     options: RenderOptions | None = None,
     report: Report = untold,
 ) -> Shape:
     """Take a shape out of the object of a shot.
 
-    It depends on the object, the samples along a ray and `export` alone, never on what was made
+    `camera` says where the model's own cameras stood. The shape depends on the object, the samples along a ray and `export` alone, never on what was made
     before.
 
     Raises
@@ -38,6 +42,6 @@ def extract(
         When the object has no such shape.
     """
     made: Shape = import_module(MODULES[export.kind]).extract(
-        source_of(scenes, shot, options, report), export
+        source_of(scenes, shot, camera, options, report), export
     )
     return made

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from graf_cli.surfaces.box import around, axis, nodes_of
+from graf_cli.surfaces.box import around
+from graf_cli.surfaces.lattice import lattice_over
 from graf_cli.surfaces.options import Export
 from graf_cli.surfaces.shapes import DensityGrid
 from graf_cli.surfaces.source import Source
@@ -26,11 +27,10 @@ def extract(source: Source, options: Export) -> DensityGrid:
     field = source.field
     level = field.surface if options.level is None else options.level
     faint = min(level, -np.log1p(-FAINT) / field.step)
-    shape, box, _ = nodes_of(around(field, faint, source.box, whole=True), options.resolution)
-    x, y, z = (axis(box, k, count, field.device) for k, count in enumerate(shape))
-    density = np.empty(shape, dtype=np.float32)
-    for k in range(shape[0]):
-        nodes = torch.stack(torch.meshgrid(x[k : k + 1], y, z, indexing="ij"), dim=-1)
-        raw = field.density(nodes.reshape(-1, 3))
-        density[k] = field.activated(raw).view(shape[1:]).to(device="cpu").numpy()
-    return DensityGrid(density, box, level, field.step)
+    lattice = lattice_over(around(field, faint, source.box, whole=True), options.resolution)
+    x, y, z = (lattice.axis(k, 1, field.device) for k in range(3))
+    density = np.empty((len(x), len(y), len(z)), dtype=np.float32)
+    for k, some in enumerate(x.split(1)):
+        raw = field.density(torch.cartesian_prod(some, y, z))
+        density[k] = field.activated(raw).view(len(y), len(z)).to(device="cpu").numpy()
+    return DensityGrid(density, lattice.box, level, field.step)

@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 Extracted = Literal["mesh", "splats", "points", "grid", "page"]
 KINDS: tuple[Extracted, ...] = get_args(Extracted)
-LEAST, MOST = 8, 1024  # nodes along the longest side of the box
+LEAST, MOST = 8, 1024  # cells along the longest side of the box
 
 Resolution = Annotated[int, Meta(ge=LEAST, le=MOST)]
 Density = Annotated[float, Meta(gt=0, le=1e9)]
@@ -28,7 +28,7 @@ class Export(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ----------
     kind : str
     resolution : int
-        Nodes along the longest side of the box around the object.
+        Cells along the longest side of the box around the object.
     level : float or None
         Density, per world unit, at which the surface is; None is ``ln 2 / step``, where one step
         of the marcher is half opaque.

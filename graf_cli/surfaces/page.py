@@ -9,7 +9,6 @@ import math
 from typing import Any
 
 from graf_cli.errors import SurfaceError
-from graf_cli.scene.camera import Camera
 from graf_cli.scene.spec import CameraSpec
 from graf_cli.scene.volume import Quadrature, Scene
 from graf_cli.surfaces.baking.baked import LEVELS, Baked, bake
@@ -23,6 +22,7 @@ from graf_cli.surfaces.source import Source
 MOST = 256  # points along a side: 256³ are 150 MB of textures, which most graphics cards have
 BEYOND = 10.0  # degrees outside of the training range that a page still turns
 NEARER = 8.0  # times that it zooms in
+ASIDE, ABOVE = 30.0, 0.25  # the first view: degrees; share of the range of elevations
 
 
 def extract(source: Source, options: Export) -> Page:
@@ -33,7 +33,7 @@ def extract(source: Source, options: Export) -> Page:
     SurfaceError
         When nothing shows, or the family has no colours before its 2-D stage.
     """
-    scene, spec = source.scene, source.scenes.spec.camera
+    scene, spec = source.scene, source.camera
     _check(source, options)
     space = space_of(scene, spec, source.field.device)
     if space is None:
@@ -57,8 +57,8 @@ def _check(source: Source, options: Export) -> None:
     scene = source.scene
     if scene.place is not None or (scene.finish is not None and scene.raw is None):
         raise SurfaceError(
-            f"`{source.scenes.spec.name}` integrates features, which only its 2-D network makes "
-            "colours of, so that a page has none to show; export a mesh."
+            "This model integrates features, which only its 2-D network makes colours of; a page has "
+            "none to show, so export a mesh."
         )
     if options.resolution > MOST:
         raise SurfaceError(
@@ -79,7 +79,7 @@ def shows_back(quadrature: Quadrature) -> bool:
 
 
 def _about(baked: Baked, source: Source, ends: tuple[float, float]) -> dict[str, Any]:
-    scene, spec = source.scene, source.scenes.spec.camera
+    scene, spec = source.scene, source.camera
     nz, ny, nx = baked.density.shape
     return {
         "counts": [nx, ny, nz],
@@ -92,7 +92,7 @@ def _about(baked: Baked, source: Source, ends: tuple[float, float]) -> dict[str,
         "side": SIDE,
         "stride": min(baked.pitch, source.field.step),
         "optics": _optics(scene, spec, ends),
-        "view": _view(source.shot.camera),
+        "view": _view(spec),
         "limits": _limits(spec),
         "raw": scene.finish is not None,
     }
@@ -115,22 +115,22 @@ def _optics(scene: Scene, spec: CameraSpec, ends: tuple[float, float]) -> dict[s
         "spacing": quadrature.spacing,
         "activation": quadrature.activation,
         "own": own_depths(scene),
+        "infinite": quadrature.rule == "left" and quadrature.last == "infinite",
         "lastBack": shows_back(quadrature),
     }
 
 
-def _view(camera: Camera) -> dict[str, float]:
-    """Where the page begins, in the words of the command line."""
-    x, y, z = (float(value) for value in camera.eye)
-    radius = math.hypot(x, y, z)
-    # Straight above, the camera's x axis says where it has turned.
-    level = math.hypot(x, y) > 1e-9 * radius
-    turned = math.atan2(y, x) if level else math.atan2(-camera.pose[0, 0], camera.pose[1, 0])
+def _view(spec: CameraSpec) -> dict[str, float]:
+    """Where a page begins, in the words of the command line: somewhat from above, and, where it
+    can be walked around, from the side as well as from the front.
+    """
+    low, high = spec.elevation
+    left, right = spec.azimuth
     return {
-        "azimuth": round(math.degrees(turned) % 360, 4),
-        "elevation": round(math.degrees(math.asin(max(-1.0, min(1.0, z / radius)))), 4),
-        "radius": round(radius, 4),
-        "fov": round(camera.lens.fov(camera.width), 4),
+        "azimuth": ASIDE if right - left >= 360 else round((left + right) / 2, 4),
+        "elevation": round(low + (high - low) * ABOVE, 4),
+        "radius": round(sum(spec.radius) / 2, 4),
+        "fov": round(spec.fov, 4),
     }
 
 

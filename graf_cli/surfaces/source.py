@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.rendering.shot import Shot
+from graf_cli.scene.spec import CameraSpec
 from graf_cli.scene.volume import Scene, Scenes
 from graf_cli.surfaces.box import seen_by
 from graf_cli.surfaces.field import Field, field_of
@@ -33,6 +34,8 @@ class Source:
     field : Field
     box : Box
         All that cameras see.
+    camera : CameraSpec
+        Where the model's own cameras stood.
     options : RenderOptions
         How it is drawn, where pictures are needed.
     report : callable
@@ -44,15 +47,20 @@ class Source:
     scene: Scene
     field: Field
     box: Box
+    camera: CameraSpec
     options: RenderOptions
     report: Report = untold
 
 
 def source_of(
-    scenes: Scenes, shot: Shot, options: RenderOptions | None = None, report: Report = untold
+    scenes: Scenes,
+    shot: Shot,
+    camera: CameraSpec,
+    options: RenderOptions | None = None,
+    report: Report = untold,
 ) -> Source:
     """The object of a shot."""
     options = options or RenderOptions()
     scene = scenes.scene(shot.subject, samples=shot.samples, camera=shot.camera)
     field = field_of(scene, shot, scenes.device, options)
-    return Source(scenes, shot, scene, field, seen_by(shot.camera), options, report)
+    return Source(scenes, shot, scene, field, seen_by(shot.camera), camera, options, report)

@@ -23,7 +23,7 @@ uniform mat3 pose;
 uniform vec4 lens;
 uniform vec2 bounds, picture;
 uniform float near, far, radiusMax, cell, shift, middle, stride, opaque;
-uniform int samples, rank, side, counted, parallel, alongRay, softplus, disparity, lastBack, own;
+uniform int samples, rank, side, counted, parallel, alongRay, softplus, disparity, infinite, lastBack, own;
 out vec4 colour;
 
 const float LITTLE = 1.0 / 1024.0;  // of opacity, whose colour is not looked up
@@ -102,7 +102,7 @@ void main() {
       clear *= 1.0 - alpha;
       z += step;
     }
-    if (lastBack == 1 || (softplus == 0 && leave >= z1)) {
+    if (lastBack == 1 || (infinite == 1 && leave >= z1)) {
       vec3 u = place + way * z1;
       if (all(greaterThanEqual(u, vec3(0.0))) && all(lessThanEqual(u, vec3(1.0)))) {
         if (lastBack == 1 || sigma(u) > 0.0) { seen += clear * shade(u); clear = 0.0; }
@@ -131,7 +131,7 @@ void main() {
         continue;
       }
       float s = sigma(u);
-      float alpha = k < most ? 1.0 - exp(-s * delta * scale) : (s > 0.0 ? 1.0 : 0.0);
+      float alpha = k < most ? 1.0 - exp(-s * delta * scale) : (infinite == 1 && s > 0.0 ? 1.0 : 0.0);
       if (k >= most && lastBack == 1) alpha = 1.0;
       if (alpha > LITTLE) seen += clear * alpha * shade(u);
       clear *= 1.0 - alpha;
@@ -199,6 +199,7 @@ export class Renderer {
     gl.uniform1i(at.softplus, optics.activation === "relu" ? 0 : 1);
     gl.uniform1f(at.shift, optics.activation === "softplus-1" ? 1 : 0);
     gl.uniform1i(at.disparity, optics.spacing === "disparity" ? 1 : 0);
+    gl.uniform1i(at.infinite, optics.infinite ? 1 : 0);
     gl.uniform1i(at.lastBack, optics.lastBack ? 1 : 0);
   }
 

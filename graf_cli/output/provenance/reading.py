@@ -9,9 +9,11 @@ from __future__ import annotations
 import html
 import io
 import re
+import struct
 import tarfile
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,11 +32,13 @@ from graf_cli.output.provenance.stamp import (
     RECIPE_KEY,
     SOURCE_TYPE,
     SOURCE_TYPE_KEY,
+    STL_HEAD,
 )
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 
 MAX_TEXT = MAX_BYTES  # of all the words in one file
 ESCAPED = 6  # bytes of a page that stand for one of a text, as do those of &quot;
+GLB_JSON = 0x4E4F534A  # the kind of the first part of a glTF file
 
 Entries = Mapping[str, str]
 
@@ -116,6 +120,10 @@ def _kind(path: Path, head: bytes) -> str:
 
 
 _MAGIC = {
+    "glb": rb"glTF\x02\x00\x00\x00",
+    "ply": rb"ply\r?\n",
+    "stl": re.escape(STL_HEAD),
+    "obj": rb"# Software graf",
     "png": rb"\x89PNG\r\n\x1a\n",
     "jpeg": rb"\xff\xd8\xff",
     "webp": rb"RIFF....WEBP",
@@ -258,6 +266,64 @@ def _page(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     return {html.unescape(name): html.unescape(text) for name, text in found}
 
 
+def _glb(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """What stands under the asset in the JSON of a glTF file."""
+    length, kind = struct.unpack("<12xII", stream.read(20))
+    if kind != GLB_JSON or length > MAX_TEXT * 2:
+        raise RecipeError("The JSON of a glTF file is missing, or larger than it can be.")
+    document = msgspec.json.decode(stream.read(length), type=_Gltf)
+    return document.asset.extras
+
+
+class _Asset(msgspec.Struct):
+    extras: dict[str, str] = {}
+
+
+class _Gltf(msgspec.Struct):
+    asset: _Asset
+
+
+def _ply(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """Comments of the header."""
+    return _comments(stream, b"comment ", b"end_header")
+
+
+def _obj(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """Comments before the first object."""
+    return _comments(stream, b"# ", b"o ")
+
+
+def _comments(stream: BinaryIO, word: bytes, end: bytes) -> Entries:
+    found: dict[str, str] = {}
+    length = 0
+    while (line := stream.readline(MAX_TEXT)) and not line.startswith(end):
+        length += len(line)
+        if length > MAX_TEXT:
+            raise RecipeError("The recipe is larger than a recipe can be.")
+        if line.startswith(word):
+            key, _, text = line.removeprefix(word).rstrip(b"\r\n").decode().partition(" ")
+            found.setdefault(key, text)
+    return found
+
+
+def _stl(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
+    """What stands in the attributes of the triangles; see `graf_cli.output.encode.shapes.stl`."""
+    stream.seek(84)
+
+    def attributes(count: int) -> bytes:
+        rows = np.frombuffer(stream.read(50 * count), dtype="V48,<u2")
+        return rows["f1"].tobytes()
+
+    length = int.from_bytes(attributes(2), "little")
+    if not 0 < length <= MAX_TEXT:
+        return {}
+    unpack = zlib.decompressobj()
+    text = unpack.decompress(attributes(-(-length // 2))[:length], MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        raise RecipeError("The recipe is larger than a recipe can be.")
+    return _from_comment(text)
+
+
 _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "png": _picture,
     "jpeg": _picture,
@@ -269,5 +335,9 @@ _READERS: dict[str, Callable[[Path, BinaryIO], Entries]] = {
     "exr": _exr,
     "tar": _tar,
     "html": _page,
+    "glb": _glb,
+    "ply": _ply,
+    "obj": _obj,
+    "stl": _stl,
     "json": _json,
 }

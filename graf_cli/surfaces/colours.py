@@ -1,0 +1,87 @@
+"""Colours of vertices: those that, spread over triangles, look most like the exact pictures.
+
+The colour of a field depends on the side it is seen from and is blurred over a step of depth, so
+that the colour at a vertex is not what a picture shows there. Each pixel p that meets a triangle
+says ``Σ_k b_pk c_k = rgb_p``, with b its barycentric coordinates; least squares over all pixels,
+held a little to the colour that is seen along the normal, for vertices that nobody sees.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from graf_cli.surfaces.field import Field
+from graf_cli.surfaces.libraries import require
+from graf_cli.surfaces.shapes import Indices
+from graf_cli.surfaces.source import Source
+from graf_cli.surfaces.views import views
+
+Doubles = NDArray[np.float64]
+HELD = 0.02  # weight of the colour along the normal, in pixels
+ROUNDS = 40  # of conjugate gradients; then the fit changes by less than a step of 8 bits
+
+
+def fitted(
+    source: Source, vertices: Doubles, faces: Indices, normals: Doubles, *, size: int
+) -> Doubles:
+    """sRGB of vertices, shape = (n, 3), in [0, 1], by pictures of so many pixels along a side."""
+    sparse = require("scipy.sparse")
+    start = along_normals(source.field, vertices, normals)
+    rows, columns, numbers, seen = [], [], [], []
+    count = 0
+    for view in views(source, vertices, faces, size=size):
+        met = view.seen
+        rows.append(np.repeat(count + np.arange(len(met.pixel)), 3))
+        columns.append(faces[met.face].ravel())
+        numbers.append(met.weights.ravel())
+        seen.append(view.rgb)
+        count += len(met.pixel)
+    matrix = sparse.coo_array(
+        (np.concatenate(numbers), (np.concatenate(rows), np.concatenate(columns))),
+        (count, len(vertices)),
+    ).tocsr()
+    return least_squares(matrix, np.concatenate(seen), start, HELD)
+
+
+def along_normals(field: Field, points: Doubles, normals: Doubles) -> Doubles:
+    """What is seen of points along their normals, shape = (n, 3), without what lies before them."""
+    if field.volume.channels != 3:
+        return np.full((len(points), 3), 0.5)
+    both = torch.as_tensor(
+        np.concatenate([points, -normals], axis=1), device="cpu", dtype=torch.float32
+    ).to(device=field.device)
+
+    def run(some: torch.Tensor) -> torch.Tensor:
+        features, _ = field.volume.density(some[:, :3].contiguous())
+        return field.volume.radiance(features, field.volume.per_ray(some[:, 3:].contiguous()))
+
+    return field.ask(run, both).to(device="cpu", dtype=torch.float64).numpy()
+
+
+def least_squares(matrix: object, wanted: Doubles, start: Doubles, held: float) -> Doubles:
+    """``argmin |A c − b|² + held |c − c₀|²`` by conjugate gradients, cut to [0, 1].
+
+    Parameters
+    ----------
+    matrix : sparse array, shape = (pixels, n)
+        A.
+    wanted : ndarray, shape = (pixels, k)
+    start : ndarray, shape = (n, k)
+        c₀.
+    held : float
+    """
+    a: NDArray[np.float64] = matrix  # type: ignore[assignment]  # behaves as one
+    x = start.copy()
+    residual = a.T @ (wanted - a @ x)
+    direction, size = residual.copy(), (residual**2).sum(axis=0)
+    for _ in range(ROUNDS):
+        bent = a.T @ (a @ direction) + held * direction
+        step = size / np.maximum((direction * bent).sum(axis=0), 1e-30)
+        x += step * direction
+        residual -= step * bent
+        fresh = (residual**2).sum(axis=0)
+        direction = residual + direction * (fresh / np.maximum(size, 1e-30))
+        size = fresh
+    return x.clip(0, 1)
