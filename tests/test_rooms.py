@@ -42,10 +42,10 @@ LEVELS = {
     "engine": 8,
     "jobs": 9,
     "viewer": 10,
-    "api": 11,
-    "": 12,  # the front door
-    "cli": 13,
-    "__main__": 14,
+    "api": 10,
+    "": 11,  # the front door
+    "cli": 12,
+    "__main__": 13,
 }
 
 # Where a library may be imported: a room or a module.

@@ -93,6 +93,7 @@ def place(host: str, port: int | None) -> Place:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, one))
+            listening.listen(32)  # from now on it is nobody else's
         except OSError as error:
             listening.close()
             failed = error
@@ -257,9 +258,12 @@ class Server:
         try:
             listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
             ready()
-            number = await ended
-            listening.close()
+            try:
+                number = await ended
+            finally:
+                listening.close()
         finally:
+            at.socket.close()
             await runner.cleanup()
             for one in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(one)

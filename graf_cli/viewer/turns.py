@@ -91,7 +91,8 @@ class Turns:
                 return task
             task.order = next(self._order)
             if owner not in {other for other, _ in self._waiting} and not self._runs(owner):
-                least = min((self._spent[other] for other in self._active()), default=0.0)
+                active = (self._spent.get(other, 0.0) for other in self._active())
+                least = min(active, default=0.0)
                 self._spent[owner] = max(self._spent.get(owner, 0.0), least)
             self._waiting[owner, kind] = task
             self._break_in(task)
