@@ -43,6 +43,7 @@ LEVELS = {
     "jobs": 9,
     "inversion": 10,
     "scoring": 10,
+    "viewer": 10,
     "api": 11,
     "": 12,  # the front door
     "cli": 13,
@@ -64,6 +65,7 @@ HOMES = {
     "filelock": {"weights.download", "weights.cache"},
     "yaml": {"families.configuration"},
     "ray": {"engine.cluster"},
+    "aiohttp": {"viewer.server", "viewer.session", "cli.view"},
 }
 
 # What `graf --help` and `graf models` need must not import what is slow.

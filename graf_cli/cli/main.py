@@ -31,6 +31,7 @@ COMMANDS = {
     "grid": "grid",
     "dataset": "dataset",
     "export": "export",
+    "view": "view",
     "batch": "batch",
     "replay": "replay",
     "invert": "invert",

@@ -85,7 +85,7 @@ class RenderOptions:
 
 
 @dataclass(frozen=True, eq=False)
-class _Made:
+class Made:
     """A picture, shape = (H·W, 5), where it was kept, and what it took.
 
     Where a 2-D stage follows and has been faster done, `rgb` is the finished picture, (3, H, W).
@@ -183,7 +183,7 @@ class Renderer:
         """What a shot's rays pass through, as it was rendered last."""
         return self._tracer.scene(shot)
 
-    def _made(self, shot: Shot, series: Series) -> _Made:
+    def _made(self, shot: Shot, series: Series) -> Made:
         scene = self._tracer.scene(shot)
         if self.options.exact or scene.draws is not None:
             return self._plain(shot)
@@ -193,7 +193,7 @@ class Renderer:
             return self._marched(shot, scene)
         return self._plain(shot) if scene.fast is None else self._proven(shot, series)
 
-    def _finished(self, shot: Shot, scene: Scene, made: _Made, surface: Tensor | None) -> Frame:
+    def _finished(self, shot: Shot, scene: Scene, made: Made, surface: Tensor | None) -> Frame:
         """A frame whose colours come out of a 2-D stage, with opacity and depth where given."""
         assert scene.finish is not None
         raster = _rastered(scene, shot).camera
@@ -246,7 +246,7 @@ class Renderer:
                 return picture
         return self._tracer.plain(shot, scene)
 
-    def _marched(self, shot: Shot, scene: Scene) -> _Made:
+    def _marched(self, shot: Shot, scene: Scene) -> Made:
         """By the scene's own march, held against the exact integrator on some of its rays.
 
         This renderer's first picture is marched both ways whole where a 2-D stage follows, and
@@ -271,9 +271,9 @@ class Renderer:
             log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
             return self._plain(shot)
         outcome = Outcome(path="fast", evaluated=samples, coloured=samples, possible=samples)
-        return _Made(picture, Fallback(), outcome.proved(probed, difference))
+        return Made(picture, Fallback(), outcome.proved(probed, difference))
 
-    def _painted(self, shot: Shot, series: Series) -> _Made:
+    def _painted(self, shot: Shot, series: Series) -> Made:
         """By the scene's own march and the fastest painting that keeps the promise.
 
         As `_proven`: the first picture of its series says where the others start.
@@ -291,7 +291,7 @@ class Renderer:
             self.outcome = merged(self.outcome, unseen)
         return self._attempt_to_paint(shot, fallback, thorough=False)
 
-    def _attempt_to_paint(self, shot: Shot, fallback: Fallback, *, thorough: bool) -> _Made:
+    def _attempt_to_paint(self, shot: Shot, fallback: Fallback, *, thorough: bool) -> Made:
         scene = self._tracer.scene(shot)
         assert scene.windows is not None
         if fallback.rung:
@@ -325,7 +325,7 @@ class Renderer:
                         path="fast", promise=promise, precision=_names[ways[at].dtype],
                         evaluated=samples, coloured=samples, possible=samples,
                     ).proved(probed, max(difference, off))  # fmt: skip
-                    return _Made(picture, Fallback(precision=at), outcome, rgb)
+                    return Made(picture, Fallback(precision=at), outcome, rgb)
         log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
         return self._plain(shot)
 
@@ -366,7 +366,7 @@ class Renderer:
         seen = columns(self._tracer.march(shot, self._tracer.rays(shot, pixels), pixels, scene))
         return _apart(picture[pixels], seen)
 
-    def _proven(self, shot: Shot, series: Series) -> _Made:
+    def _proven(self, shot: Shot, series: Series) -> Made:
         """The picture, by the first way from where its series stands that keeps the promise."""
         leads = shot.key == series.first.key
         fallback = self._fallbacks.get(series.key)
@@ -381,7 +381,7 @@ class Renderer:
             self.outcome = merged(self.outcome, unseen)
         return self._attempted(shot, series, fallback, PROVEN if leads else LIGHT)
 
-    def _attempted(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> _Made:
+    def _attempted(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> Made:
         """A picture by the first way that keeps the promise, proved thoroughly after a failure."""
         while fallback.rung < len(LADDER):
             try:
@@ -393,7 +393,7 @@ class Renderer:
                 kept = attempt.grid_difference <= PROMISE
                 _tell(shot, attempt, proof, kept=kept)
                 if kept:
-                    return _Made(attempt.picture, fallback, attempt.outcome)
+                    return Made(attempt.picture, fallback, attempt.outcome)
                 fallback = self._next(fallback)
             proof = THOROUGH
         return self._plain(shot)
@@ -404,10 +404,10 @@ class Renderer:
             return replace(fallback, precision=fallback.precision + 1)
         return replace(fallback, rung=fallback.rung + 1)
 
-    def _plain(self, shot: Shot) -> _Made:
+    def _plain(self, shot: Shot) -> Made:
         samples = self._tracer.samples(shot)
         outcome = Outcome(evaluated=samples, coloured=samples, possible=samples)
-        return _Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
+        return Made(self._tracer.plain(shot), Fallback(rung=len(LADDER)), outcome)
 
 
 def _masks(shot: Shot, apart: Tensor) -> Image:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
 
@@ -26,7 +27,7 @@ if hasattr(os, "register_at_fork"):  # threads do not come along
 
 
 class CancelledError(Exception):
-    """Nobody waits for this part any more."""
+    """Nobody waits for this part, or this picture, any more."""
 
 
 def workers(device: torch.device) -> int:
@@ -45,13 +46,14 @@ def _divisible() -> bool:
 def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
     """``[run(part) for part in parts]`` by `count` threads; the first error of any is raised."""
     if count <= 1 or len(parts) <= 1:
-        return [run(part) for part in parts]
+        return [_unless_cancelled(run, part) for part in parts]
     cancelled, inference = threading.Event(), torch.is_inference_mode_enabled()
+    events = (*_events(), cancelled)
 
     def work(part: P) -> R:
-        _own.cancelled = cancelled
+        _own.cancelled = events
         with torch.inference_mode(inference):
-            return run(part)
+            return _unless_cancelled(run, part)
 
     futures = [_pool(count).submit(work, part) for part in parts]
     try:
@@ -63,16 +65,43 @@ def each(run: Callable[[P], R], parts: Sequence[P], count: int) -> list[R]:
         raise
 
 
+def _unless_cancelled(run: Callable[[P], R], part: P) -> R:
+    check_cancelled()
+    return run(part)
+
+
+@contextmanager
+def until(cancelled: threading.Event) -> Iterator[None]:
+    """While the block runs, what this thread renders ends soon after the event is set.
+
+    Raises
+    ------
+    CancelledError
+        Inside of the block, from whatever renders then.
+    """
+    before = _events()
+    _own.cancelled = (*before, cancelled)
+    try:
+        yield
+    finally:
+        _own.cancelled = before
+
+
 def check_cancelled() -> None:
-    """To be called now and then by what `each` runs, so that it ends when it is given up.
+    """To be called now and then by what renders, so that it ends when it is given up.
 
     Raises
     ------
     CancelledError
     """
-    cancelled = getattr(_own, "cancelled", None)
-    if cancelled is not None and cancelled.is_set():
+    if any(event.is_set() for event in _events()):
         raise CancelledError
+
+
+def _events() -> tuple[threading.Event, ...]:
+    """Those any of which ends what this thread does."""
+    events: tuple[threading.Event, ...] = getattr(_own, "cancelled", ())
+    return events
 
 
 def _cancel(futures: Sequence[Future[R]]) -> None:

@@ -13,6 +13,7 @@ from graf_cli.errors import DeviceError
 from graf_cli.rendering.integrator import Seen, integrate
 from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Shot
+from graf_cli.rendering.threads import check_cancelled
 from graf_cli.scene.camera import Rays, rays_through
 from graf_cli.scene.volume import Scene, Scenes
 
@@ -91,6 +92,7 @@ class Tracer:
         blocks, device = self.blocks(shot, points), self.generator.device
         picture = torch.empty((blocks.stop, channels + 2), device=device, dtype=torch.float32)
         for start in blocks:
+            check_cancelled()
             stop = min(start + blocks.step, blocks.stop)
             pixel = torch.arange(start, stop, device=device, dtype=torch.int64)
             picture[start:stop] = columns(march_some(self.rays(shot, pixel), pixel))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from graf_cli.rendering import threads
-from graf_cli.rendering.threads import CancelledError, check_cancelled, each, workers
+from graf_cli.rendering.threads import CancelledError, check_cancelled, each, until, workers
 from tests.conftest import CPU
 
 
@@ -84,3 +84,21 @@ def test_what_nobody_waits_for_ends_soon(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(KeyboardInterrupt):
         each(long, range(2), 2)
     ended.wait(10)
+
+
+def test_what_a_thread_renders_ends_when_its_event_is_set() -> None:
+    cancelled, begun = threading.Event(), []
+
+    def work(part: int) -> int:
+        begun.append(part)
+        cancelled.set()
+        return part
+
+    for count in (1, 2):
+        begun.clear()
+        cancelled.clear()
+        with pytest.raises(CancelledError), until(cancelled):
+            each(work, range(50), count)
+        assert len(begun) <= count
+    cancelled.set()
+    assert each(lambda part: part, range(3), 2) == [0, 1, 2], "elsewhere nothing is cancelled"

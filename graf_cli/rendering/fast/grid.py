@@ -295,15 +295,22 @@ class OccupancyGrid:
     def _evaluate_cells(self, cells: Tensor) -> None:
         """Descend from the coarsest level, leaving behind what is empty."""
         for some in torch.split(cells, SLAB) if len(cells) else ():
-            here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
-            for depth, level in enumerate(self.levels):
-                found = self._states(level, here, depth, FAR if depth == 0 else EMPTY)
-                state = torch.minimum(state, found)
-                self.state[here] = state
-                near = (found > EMPTY) & (found < SOLID)
-                here, state = here[near], state[near]
-                if not len(here):
-                    break
+            try:
+                self._descend(some)
+            except BaseException:
+                self.state[some] = UNKNOWN  # half looked into, as a picture that was given up left
+                raise
+
+    def _descend(self, some: Tensor) -> None:
+        here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
+        for depth, level in enumerate(self.levels):
+            found = self._states(level, here, depth, FAR if depth == 0 else EMPTY)
+            state = torch.minimum(state, found)
+            self.state[here] = state
+            near = (found > EMPTY) & (found < SOLID)
+            here, state = here[near], state[near]
+            if not len(here):
+                break
 
     def _states(self, level: Level, cells: Tensor, depth: int, empty: int) -> Tensor:
         """What one level knows of finest cells."""

@@ -1,0 +1,91 @@
+"""The command line that draws a recipe: words where words say it, else the recipe in a pipe."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graf_cli.recipe import Recipe
+
+LONGEST = 100_000  # bytes of a recipe in a line; a shell's argument has at most 128 KiB
+BY_FILE = ("latents", "poses", "intrinsics", "space")  # what the command line takes from files
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a command line names the model; files by their names, without their folders.
+
+    Attributes
+    ----------
+    words : tuple of str
+        Such as ``("--model", "cars:128")``.
+    named : bool
+        Whether a recipe needs them, too, since the model is no one's of a manifest.
+    """
+
+    words: tuple[str, ...]
+    named: bool = False
+
+
+def line_of(source: Source, asked: Mapping[str, Any], recipe: Recipe, out: str) -> str:
+    """A line for a shell that draws the recipe into `out`.
+
+    Parameters
+    ----------
+    source : Source
+    asked : mapping
+        What the recipe was made of, by the names of `SweepOptions`.
+    recipe : Recipe
+    out : str
+    """
+    if not any(key in asked for key in BY_FILE):
+        words = ["graf", "render", *source.words, *_words(asked), *_carefully(recipe)]
+        return shlex.join([*words, "--out", out])
+    text, words = recipe.to_json(), [*(source.words if source.named else ()), "--out", out]
+    if len(text) > LONGEST:
+        return shlex.join(["graf", "render", "--recipe", recipe_name(out), *words])
+    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', '--recipe', '-', *words])}"  # noqa: E501 - one line, as it is
+
+
+def recipe_name(out: str) -> str:
+    """The name under which the recipe of a file is saved."""
+    return f"{out.rstrip('/').rpartition('.')[0] or out.rstrip('/')}.recipe.json"
+
+
+def _carefully(recipe: Recipe) -> list[str]:
+    exact = ["--exact"] if recipe.exact else []
+    return exact if recipe.precision == "auto" else [*exact, "--precision", recipe.precision]
+
+
+def _words(asked: Mapping[str, Any]) -> list[str]:
+    words: list[str] = []
+    for key, value in asked.items():
+        option = f"--{key.replace('_', '-')}"
+        match key, value:
+            case "codes", _:
+                for name, seeds in value.items():
+                    words += ["--code", f"{name}={_sweep(seeds)}"]
+            case "controls", _:
+                for name, values in value.items():
+                    words += ["--control", f"{name}={_sweep(values)}"]
+            case "size", (width, height):
+                words += [option, str(width) if width == height else f"{width}x{height}"]
+            case "show", _:
+                words += [option, ",".join(value)]
+            case "boomerang", _:
+                words += [option] if value else []
+            case _:
+                words += [option, value if isinstance(value, str) else _sweep(value)]
+    return words
+
+
+def _sweep(values: float | Sequence[float]) -> str:
+    several = values if isinstance(values, Sequence) else (values,)
+    return ":".join(map(number, several))
+
+
+def number(value: float) -> str:
+    """The shortest decimals that are the very number."""
+    return repr(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(value)

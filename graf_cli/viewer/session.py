@@ -1,0 +1,354 @@
+"""One page's conversation with the program, over a WebSocket.
+
+A page sends JSON with what to `do`; answers are JSON with what they are (`is`), and pictures:
+four bytes that say how long a JSON header is, the header, and the picture. Requests carry a
+number, `id`, which the answers to them repeat.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from aiohttp import WSMsgType, web
+
+from graf_cli.errors import GrafError, UsageError
+from graf_cli.viewer.desk import Desk
+from graf_cli.viewer.look import Film, Look, convert
+
+QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
+LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
+SIDE = 8192  # pixels of a window
+THUMBS = 32  # small pictures of one request
+PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
+
+log = logging.getLogger("graf")
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A request of a page; which fields mean something, `do` says."""
+
+    do: str
+    id: int = 0
+    model: str | None = None
+    look: Any = None
+    looks: tuple[Any, ...] = ()
+    film: Any = None
+    window: tuple[int, int] = (256, 256)
+    moving: bool = False
+    frame: int = 0
+    name: str = ""
+    resume: bool = False
+    clobber: bool = False
+
+
+def without_paths(text: str) -> str:
+    """A sentence in which files are called by their names alone."""
+    return PATHS.sub("", text)
+
+
+def spell(field: str) -> str:
+    """An argument of the library, as a page calls it."""
+    return field.replace("_", " ")
+
+
+def sentence(error: BaseException) -> str:
+    """What a page is told of an error."""
+    if isinstance(error, GrafError):
+        return without_paths(error.told(spell))
+    if isinstance(error, OSError):
+        return f"A file failed: {error.strerror or 'it cannot be used'}."
+    log.error("A bug in graf: %s", error, exc_info=error)
+    return "This is a bug in graf; the terminal tells more."
+
+
+class Session:
+    """One page.
+
+    Parameters
+    ----------
+    socket : WebSocketResponse
+    desk : Desk
+    name : str
+        Whose time its pictures take.
+    """
+
+    def __init__(self, socket: web.WebSocketResponse, desk: Desk, name: str) -> None:
+        self.socket, self.desk, self.name = socket, desk, name
+        self.model = desk.choice.first
+        self._loop = asyncio.get_running_loop()
+        self._answers: asyncio.Queue[bytes | str] = asyncio.Queue(QUEUED)
+        self._does: dict[str, Callable[[Ask], None]] = {
+            "hello": self._hello,
+            "model": self._open,
+            "models": self._models,
+            "look": self._look,
+            "line": self._line,
+            "bake": self._bake,
+            "thumbs": self._thumbs,
+            "film": self._film,
+            "scrub": self._scrub,
+            "cameras": self._cameras,
+            "render": self._render,
+            "stop": self._stop,
+            "rest": self._rest,
+        }
+
+    async def run(self) -> None:
+        """Until the page goes."""
+        sender = asyncio.create_task(self._send())
+        try:
+            async for message in self.socket:
+                if message.type is not WSMsgType.TEXT:
+                    break
+                self._take(message.data)
+        finally:
+            sender.cancel()
+            self.desk.leave(self.name)
+
+    async def _send(self) -> None:
+        while True:
+            answer = await self._answers.get()
+            if isinstance(answer, str):
+                await self.socket.send_str(answer)
+            else:
+                await self.socket.send_bytes(answer)
+
+    def _take(self, text: str) -> None:
+        number = 0
+        try:
+            ask = convert_ask(text)
+            number = ask.id
+            does = self._does.get(ask.do)
+            if does is None:
+                self._fail(number, UsageError(f"There is nothing called `{ask.do[:40]}` to do."))
+            else:
+                does(ask)
+        except Exception as error:
+            self._fail(number, error)
+
+    # answers, from any thread
+
+    def tell(self, **answer: Any) -> None:
+        """Send an answer."""
+        self._put(msgspec.json.encode(answer).decode())
+
+    def _put(self, answer: bytes | str) -> None:
+        self._loop.call_soon_threadsafe(self._enqueue, answer)
+
+    def _enqueue(self, answer: bytes | str) -> None:
+        try:
+            self._answers.put_nowait(answer)
+        except asyncio.QueueFull:
+            closing = self.socket.close(code=1008, message=b"too slow")
+            self._closing = asyncio.ensure_future(closing)
+
+    def picture(self, header: dict[str, Any], data: bytes) -> None:
+        """Send a picture."""
+        told = msgspec.json.encode(header)
+        self._put(len(told).to_bytes(4, "little") + told + data)
+
+    def _fail(self, number: int, error: BaseException) -> None:
+        self.tell(**{"is": "problem", "id": number, "text": sentence(error)})
+
+    def _later(
+        self, kind: str, number: int, run: Callable[[], None], level: int = 1, owner: str = ""
+    ) -> None:
+        """Have something done on the renderer's thread."""
+        self.desk.turns.put(
+            owner or self.name, kind, run, lambda error: self._fail(number, error), level
+        )
+
+    # what a page asks
+
+    def _hello(self, ask: Ask) -> None:
+        """The first words: the model to begin with, and what the command line named."""
+
+        def run() -> None:
+            begun = self.desk.begin()
+            if ask.model is None:
+                self.model = begun.model
+            told = {"look": begun.look, "film": begun.film} if ask.model is None else {}
+            self._tell_model(ask.id, **told)
+
+        self.model = ask.model or self.model
+        self._later("model", ask.id, run, 0)
+
+    def _open(self, ask: Ask) -> None:
+        self.model = ask.model or self.model
+        self.desk.turns.drop(self.name)
+        self._fetch(ask)
+
+    def _fetch(self, ask: Ask) -> None:
+        """What has to be fetched is, beside the renderer; then the model is opened."""
+
+        def opened() -> None:
+            self._tell_model(ask.id)
+
+        def progress(done: int, total: int | None) -> None:
+            self.tell(**{"is": "fetched", "id": ask.id, "done": done, "total": total})
+
+        def work() -> None:
+            try:
+                self.desk.fetch(self.model, progress)
+            except Exception as error:
+                self._fail(ask.id, error)
+            else:
+                self._later("model", ask.id, opened, 0)
+
+        threading.Thread(target=work, name="graf-fetch", daemon=True).start()
+
+    def _tell_model(self, number: int, **more: Any) -> None:
+        held = self.desk.models.open(self.model)
+        self.model = held.name
+        self.tell(**{"is": "model", "id": number, "facts": self.desk.facts(held), **more})
+
+    def _models(self, ask: Ask) -> None:
+        self.tell(**{"is": "models", "id": ask.id, "models": [*self.desk.models.listed()]})
+
+    def _look(self, ask: Ask) -> None:
+        """A small picture at once; at rest the exact one, and smaller ones on the way to it."""
+        look, window = self._look_of(ask), _window(ask)
+        self.desk.turns.drop(self.name, "exact")
+
+        def small() -> None:
+            start = time.perf_counter()
+            picture = self.desk.preview(self.model, look, window)
+            self._send_picture(ask.id, picture, start)
+
+        def exact() -> None:
+            start = time.perf_counter()
+            for picture in self.desk.exactly(self.model, look, window):
+                self._send_picture(ask.id, picture, start)
+
+        if ask.moving:
+            self._later("preview", ask.id, small, 0)
+            return
+        self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
+        self._later("exact", ask.id, exact, 2)
+
+    def _send_picture(self, number: int, picture: Any, start: float, **more: Any) -> None:
+        header = {
+            "is": "picture", "id": number, "kind": picture.kind,
+            "width": picture.width, "height": picture.height,
+            "seconds": round(time.perf_counter() - start, 4), **more,
+        }  # fmt: skip
+        if picture.outcome is not None:
+            header |= {"difference": picture.outcome.difference, "path": picture.outcome.path}
+        self.picture(header, picture.data)
+
+    def _bake(self, ask: Ask) -> None:
+        """The object as a volume, which the page turns by itself."""
+        look = self._look_of(ask)
+
+        def run() -> None:
+            for volume in self.desk.volumes(self.model, look):
+                self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
+
+        self._later("bake", ask.id, run, 3)
+
+    def _line(self, ask: Ask) -> None:
+        look, window = self._look_of(ask), _window(ask)
+        self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
+
+    def _tell_line(self, ask: Ask, look: Look, window: tuple[int, int]) -> None:
+        line, recipe = self.desk.line(self.model, look, window, ask.name or "picture.png")
+        self.tell(**{"is": "line", "id": ask.id, "line": line, "recipe": recipe.to_plain()})
+
+    def _thumbs(self, ask: Ask) -> None:
+        """Small pictures of several looks, one after the other."""
+        if len(ask.looks) > THUMBS:
+            raise UsageError(f"{len(ask.looks)} small pictures are too many; ask for {THUMBS}.")
+        looks = [convert(plain, Look, "A look") for plain in ask.looks]
+        window = _window(ask)
+
+        def run() -> None:
+            for k, look in enumerate(looks):
+                start = time.perf_counter()
+                picture = self.desk.preview(self.model, look, window, most=window[0] * window[1])
+                self._send_picture(ask.id, picture, start, of=k)
+
+        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 4)
+
+    def _film(self, ask: Ask) -> None:
+        """The command line of a film, and its recipe."""
+        film, window = self._film_of(ask), _window(ask)
+
+        def run() -> None:
+            line, recipe = self.desk.film_line(self.model, film, window, ask.name or "film.mp4")
+            self.tell(**{"is": "film", "id": ask.id, "line": line, "recipe": recipe.to_plain()})
+
+        self._later("film line", ask.id, run, 1)
+
+    def _scrub(self, ask: Ask) -> None:
+        film, window = self._film_of(ask), _window(ask)
+        self.desk.turns.drop(self.name, "exact")
+
+        def run() -> None:
+            start = time.perf_counter()
+            picture, look = self.desk.film_preview(self.model, film, ask.frame, window)
+            self._send_picture(ask.id, picture, start, look=look)
+
+        self._later("preview", ask.id, run, 0)
+
+    def _cameras(self, ask: Ask) -> None:
+        """A film's cameras, as nerfstudio's viewer saves them."""
+        film, window = self._film_of(ask), _window(ask)
+
+        def run() -> None:
+            text = self.desk.cameras(self.model, film, window)
+            self.tell(**{"is": "cameras", "id": ask.id, "text": text})
+
+        self._later("cameras", ask.id, run, 1)
+
+    def _render(self, ask: Ask) -> None:
+        """A film, or one picture, into a file of the folder that the server runs in."""
+        film = self._film_of(ask)
+        window = _window(ask)
+
+        def run() -> None:
+            self.desk.shoot(
+                self.name, self.model, film, window, ask.name,
+                resume=ask.resume, clobber=ask.clobber,
+                tell=lambda **told: self.tell(**{"is": "job", "id": ask.id, **told}),
+                fail=lambda error: self._fail(ask.id, error),
+            )  # fmt: skip
+
+        self._later("shoot", ask.id, run, 1)
+
+    def _stop(self, ask: Ask) -> None:  # noqa: ARG002 - a page has one job
+        self.desk.stop(self.name)
+
+    def _rest(self, ask: Ask) -> None:  # noqa: ARG002 - nothing is wanted any more
+        self.desk.turns.drop(self.name)
+
+    def _look_of(self, ask: Ask) -> Look:
+        return convert(ask.look, Look, "The look")
+
+    def _film_of(self, ask: Ask) -> Film:
+        return convert(ask.film, Film, "The film")
+
+
+def convert_ask(text: str) -> Ask:
+    """Read a request.
+
+    Raises
+    ------
+    UsageError
+    """
+    try:
+        return msgspec.json.decode(text, type=Ask)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise UsageError(f"The page's request cannot be used: {error}.") from error
+
+
+def _window(ask: Ask) -> tuple[int, int]:
+    if not all(1 <= side <= SIDE for side in ask.window):
+        raise UsageError(f"A window is from 1 to {SIDE} pixels along a side.")
+    return ask.window

@@ -1,0 +1,272 @@
+"""`graf view` in a real browser, by mouse and keys."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from graf_cli.cli.main import cli
+from tests.browser.conftest import playwright
+from tests.conftest import REFERENCE
+
+TOKEN = "0123456789abcdefghijkl"
+CARS = ("--checkpoint", str(REFERENCE / "cars.pt"), "--config", str(REFERENCE / "cars.json"))
+PATIENCE = 60_000  # milliseconds until a test gives up on a page
+
+Serve = Callable[..., "Running"]
+
+
+class Running:
+    """A `graf view` in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str, port: int = 0) -> None:
+        command = [
+            sys.executable, "-m", "graf_cli", "view", "--no-browser", "--port", str(port),
+            "--token", TOKEN, *(words or CARS),
+        ]  # fmt: skip
+        self.folder = folder
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        assert self.address, self.process.communicate()[1]
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.address.split(":")[2].split("/")[0])
+
+    def end(self, number: signal.Signals) -> tuple[int, str]:
+        """Its exit code, and what it said."""
+        self.process.send_signal(number)
+        rest, said = self.process.communicate(timeout=60)
+        assert rest == "", "the address is the one line on standard output"
+        return self.process.returncode, said
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One for the tests that leave it as it is."""
+    running = Running(tmp_path_factory.mktemp("view"))
+    yield running
+    code, said = running.end(signal.SIGINT)
+    assert code == 130, said
+    assert "Traceback" not in said
+
+
+@pytest.fixture
+def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Page]:
+    """A page of it, at the exact picture of its first view; strange requests and errors fail."""
+    context = browser.new_context(viewport={"width": 500, "height": 260}, accept_downloads=True)
+    opened = context.new_page()
+    strange: list[str] = []
+    opened.on("pageerror", lambda error: strange.append(str(error)))
+    opened.on("console", lambda line: strange.append(line.text) if line.type == "error" else None)
+    own = (server.address, "blob:", "data:")
+    opened.on("request", lambda asked: asked.url.startswith(own) or strange.append(asked.url))
+    opened.set_default_timeout(PATIENCE)
+    opened.goto(server.address)
+    exact(opened)
+    yield opened
+    context.close()
+    assert strange == []
+
+
+def exact(page: playwright.Page) -> None:
+    """Wait until what is seen is the exact picture of what is asked for."""
+    page.wait_for_function("graf.page.exact !== null")
+
+
+def look(page: playwright.Page) -> dict[str, Any]:
+    told = page.evaluate("graf.page.look")
+    assert isinstance(told, dict)
+    return told
+
+
+def saved(page: playwright.Page, button: str) -> bytes:
+    """What a button has the browser keep."""
+    with page.expect_download() as download:
+        page.click(button)
+    return Path(download.value.path()).read_bytes()
+
+
+def line(page: playwright.Page) -> str:
+    """The command line that the page copies; files of the tests lie elsewhere than it says."""
+    said = page.evaluate(
+        "graf.page.link.once({do: 'line', look: graf.page.look, window: graf.page.screen.size,"
+        " name: 'line.png'}).then((answer) => answer.line)"
+    )
+    return str(said)
+
+
+def drawn(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a line for a shell, in a folder."""
+    monkeypatch.chdir(folder)
+    for name in ("cars.pt", "cars.json"):
+        if not Path(name).exists():
+            Path(name).symlink_to(REFERENCE / name)
+    before, pipe, after = line.rpartition(" | ")
+    text = shlex.split(before)[2] if pipe else None
+    result = CliRunner().invoke(cli, shlex.split(after)[1:], input=text)
+    assert result.exit_code == 0, result.output
+
+
+def test_the_exact_picture_is_that_of_the_copied_line(
+    page: playwright.Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a turn by mouse and keys, to the last byte; so is that of the recipe."""
+    before = look(page)
+    page.mouse.move(80, 120)
+    page.mouse.down()
+    page.mouse.move(120, 110, steps=4)
+    page.mouse.up()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("+")
+    after = look(page)
+    assert after["azimuth"] != before["azimuth"]
+    assert after["elevation"] != before["elevation"]
+    assert after["fov"] < before["fov"]
+    exact(page)
+    assert page.inner_text("#badge").startswith("Exact")
+    picture = saved(page, "#save")
+    drawn(line(page), tmp_path, monkeypatch)
+    assert (tmp_path / "line.png").read_bytes() == picture
+    (tmp_path / "recipe.json").write_bytes(saved(page, "#recipe"))
+    drawn(f"graf render {shlex.join(('--checkpoint', 'cars.pt', '--config', 'cars.json'))} "
+          "--recipe recipe.json --out again.png", tmp_path, monkeypatch)  # fmt: skip
+    assert (tmp_path / "again.png").read_bytes() == picture
+    page.keyboard.press("Home")
+    assert look(page)["azimuth"] == before["azimuth"]
+
+
+def test_objects_are_thrown_mixed_kept_and_undone(
+    page: playwright.Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page.click("#tab-explore")
+    page.fill("#seed", "7")
+    page.press("#seed", "Enter")
+    assert look(page)["codes"]["shape"]["seeds"] == [7]
+    page.click("#picture")
+    page.keyboard.press("d")
+    thrown = look(page)["codes"]["shape"]["seeds"]
+    assert thrown != [7]
+    exact(page)
+    page.click("[aria-label='Mix shape with one more seed']")
+    page.focus("[data-block=shape] input[type=range]")
+    for _ in range(3):
+        page.keyboard.press("PageUp")
+    mix = look(page)["codes"]["shape"]
+    assert len(mix["seeds"]) == 2
+    assert 0 < mix["at"][0] < 1
+    exact(page)
+    drawn(line(page), tmp_path, monkeypatch)
+    assert (tmp_path / "line.png").read_bytes() == saved(page, "#save")
+    page.wait_for_function("document.querySelectorAll('#history button').length >= 2")
+    page.click("#favour")
+    page.wait_for_selector("#favourites button")
+    while page.is_enabled("#undo"):
+        page.click("#undo")
+    assert look(page)["codes"]["shape"]["seeds"] == [0]
+    page.keyboard.press("Control+Shift+z")
+    page.click("#favourites button")
+    assert look(page)["codes"]["shape"] == mix
+    page.click("#around")
+    page.click("#neighbours button:enabled[title='Walk there']")
+    page.wait_for_function("graf.page.look.rows")
+    exact(page)
+
+
+def test_other_kinds_backgrounds_and_sizes(page: playwright.Page) -> None:
+    page.click("[data-kind=depth]")
+    page.keyboard.press("ArrowRight")
+    assert look(page)["show"] == ["normal"]
+    page.select_option("#background", "transparent")
+    assert "--background transparent" in line(page)
+    page.select_option("#size", "256x256")
+    assert look(page)["size"] == [256, 256]
+    page.select_option("#size", "")
+    assert "size" not in look(page)
+    fragment = page.evaluate("location.hash")
+    page.wait_for_function("location.hash !== ''")
+    assert fragment is not None
+
+
+def test_a_link_opens_the_very_view(
+    page: playwright.Page, server: Running, browser: playwright.Browser
+) -> None:
+    page.keyboard.press("Home")
+    page.fill("[aria-label=Azimuth]", "12.5")
+    page.keyboard.press("Tab")
+    exact(page)
+    other = browser.new_page()
+    other.goto(page.url)
+    other.wait_for_function("graf.page.look")
+    assert look(other) == look(page)
+    other.close()
+
+
+def test_a_film_is_directed_and_rendered(page: playwright.Page, server: Running) -> None:
+    page.click("#tab-direct")
+    page.click("#picture")
+    page.keyboard.press("k")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("k")
+    assert page.locator("#marks button").count() == 2
+    page.fill("#frames", "3")
+    page.fill("#film-size", "16x16")
+    page.fill("#film-name", "spin.gif")
+    page.press("#film-name", "Tab")
+    page.focus("#scrub")
+    page.keyboard.press("End")
+    page.click("#render")
+    page.wait_for_selector("#job a")
+    assert (server.folder / "spin.gif").read_bytes()[:4] == b"GIF8"
+    with page.context.expect_page() as shown:
+        page.click("#job a")
+    assert shown.value.url == f"{server.address}files/spin.gif"
+    shown.value.close()
+    path = json.loads(saved(page, "#cameras"))
+    assert len(path["camera_path"]) == 3
+    page.set_input_files("#opened", {
+        "name": "camera_path.json", "mimeType": "application/json",
+        "buffer": json.dumps(path).encode(),
+    })  # fmt: skip
+    page.wait_for_selector("#forget:visible")
+    page.set_input_files("#opened", server.folder / "spin.gif")
+    page.wait_for_function("!graf.page.panels.direct.film.poses")
+
+
+def test_a_program_that_was_killed_is_found_again(
+    browser: playwright.Browser, tmp_path: Path
+) -> None:
+    first = Running(tmp_path)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(first.address)
+    exact(page)
+    page.fill("[aria-label=Azimuth]", "77")
+    page.press("[aria-label=Azimuth]", "Enter")
+    exact(page)
+    first.process.kill()
+    first.process.communicate()
+    page.wait_for_selector("#ended:visible")
+    assert f"--port {first.port} --token {TOKEN}" in page.inner_text("#ended")
+    second = Running(tmp_path, port=first.port)
+    page.wait_for_selector("#ended", state="hidden")
+    exact(page)
+    assert look(page)["azimuth"] == 77
+    page.close()
+    assert second.end(signal.SIGTERM)[0] == 143
