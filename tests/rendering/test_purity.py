@@ -33,13 +33,13 @@ class Subject:
 
 
 SUBJECTS = {
-    "toy cars": Subject(lambda: load_checkpoint(TOYS, None, CPU), 64),
+    "toy cars": Subject(lambda: load_checkpoint(TOYS, None, CPU), 48),
     "object": Subject(lambda: crafted.tent((0.1, 0.0, -0.1), (0.6, 0.8, 0.5)), 48),
     "thin sheet": Subject(lambda: crafted.tent((0.013, 0, 0), (0.01, 0, 0)), 32),
     "haze": Subject(lambda: crafted.constant(1e-3), 24),
     "random": Subject(small_generator, 40),
     "two passes": Subject(
-        lambda: small_generator(small_spec(TWO_PASSES, LatentSpec(dim=8, dim_appearance=2))), 40
+        lambda: small_generator(small_spec(TWO_PASSES, LatentSpec(dim=8, dim_appearance=2))), 32
     ),
 }
 
