@@ -21,7 +21,7 @@ from graf_cli.inversion.losses import Target, paints_background, repainted, targ
 from graf_cli.inversion.plan import SearchPlan
 from graf_cli.inversion.problem import Candidate, Problem, Standpoint, turned
 from graf_cli.inversion.tracing import CELLS, CHUNK, Tracing
-from graf_cli.rendering.fast.objects import Job, Objects
+from graf_cli.rendering.fast.objects import Objects, PictureSetup
 from graf_cli.rendering.integrator import Seen, integrate
 from graf_cli.scene.camera import Camera, azimuth_of, elevation_of, rays
 from graf_cli.scene.codes import draw, drawn_seed
@@ -152,8 +152,8 @@ class Search:
                 through = scene.warp(through, marched)
             if scene.fast is None:
                 return scene, marched, integrate(scene, through, chunk=CHUNK)
-            job = Job(scene, marched, marched, pictures, CELLS, torch.float32)
-            return scene, marched, objects.open(job, CHUNK).march(through, CHUNK)[0]
+            setup = PictureSetup(scene, marched, marched, pictures, CELLS, torch.float32)
+            return scene, marched, objects.open(setup, CHUNK).march(through, CHUNK)[0]
 
         return look
 

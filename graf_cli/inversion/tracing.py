@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from graf_cli.inversion.problem import Problem, Standpoint
 from graf_cli.rendering.fast.march import Count
-from graf_cli.rendering.fast.objects import Job, Objects, Opened, Tightness
+from graf_cli.rendering.fast.objects import Objects, Opened, PictureSetup, Tightness
 from graf_cli.rendering.integrator import (
     Samples,
     Seen,
@@ -152,8 +152,8 @@ class Tracing:
     ) -> tuple[Tensor, Tensor]:
         """Depths and weights of all samples, shape = (n, samples)."""
         if scene.fast is not None:
-            job = Job(scene, camera, camera, 1, CELLS, torch.float32)
-            return _fast_weights(objects.open(job, CHUNK), scene, through)
+            setup = PictureSetup(scene, camera, camera, 1, CELLS, torch.float32)
+            return _fast_weights(objects.open(setup, CHUNK), scene, through)
         return _plain_weights(scene, through)
 
     def seen(self, scene: Scene, kept: Kept, pose: Tensor) -> Seen:

@@ -38,7 +38,9 @@ from graf_cli.scene.features import Features
 from graf_cli.syntax import Precision
 
 SCHEMA = 1
-LATER = frozenset({"controls", "annotations", "jitter", "composited"})  # than 0.1.0, of a data set
+LATER = frozenset(  # than 0.1.0, of a data set
+    {"controls", "annotations", "labels", "jitter", "composited", "export"}
+)
 BLOCKS = ("shape", "appearance")  # of every recipe, also where a model lacks the second one
 
 
@@ -189,9 +191,9 @@ def text_of(recipe: v2.Recipe) -> str | None:
     gone on with.
     """
     plan = recipe.plan
-    if not isinstance(plan, v2.Dataset) or plan.controls or plan.annotations:
+    if not isinstance(plan, v2.Dataset) or plan.controls or plan.annotations or plan.labels:
         return None
-    if recipe.jitter is not None or recipe.composited:
+    if recipe.jitter is not None or recipe.composited or recipe.export is not None:
         return None
     view = _fields(plan.view)
     if not view["intrinsics"]:

@@ -160,9 +160,9 @@ def _every_whole(values: Sequence[float] | AxisValues) -> Sequence[float] | Axis
     """``from:to`` of whole numbers is every one between, both ends included."""
     if not isinstance(values, AxisValues) or not values.spread or values.count is not None:
         return values
-    if len(values.words) != 2 or not all(re.fullmatch("[0-9]{1,6}", word) for word in values.words):
+    if len(values.items) != 2 or not all(re.fullmatch("[0-9]{1,6}", word) for word in values.items):
         return values
-    first, last = map(int, values.words)
+    first, last = map(int, values.items)
     return replace(values, count=abs(last - first) + 1)
 
 

@@ -188,7 +188,7 @@ def counts_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[float
 def axis_numbers(values: Any) -> list[float]:
     """The numbers that an axis of a grid names, as far as they are numbers."""
     words = parse_values(values) if isinstance(values, str) else values
-    found = words.words if isinstance(words, AxisValues) else words
+    found = words.items if isinstance(words, AxisValues) else words
     try:
         return [float(word) for word in found]
     except ValueError:

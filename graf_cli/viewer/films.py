@@ -51,8 +51,9 @@ class _Waited(Progress[Item]):
     def __init__(self, work: Work, film: Shooting) -> None:
         self._film, self._pictures = film, iter(work.pictures)
         self._maker = Maker(
-            work.generator, work.shots, work.options, normals=work.normals, surface=work.surface
-        )
+            work.generator, work.shots, work.options,
+            normals=work.normals, surface=work.surface, masks=work.masks,
+        )  # fmt: skip
 
     @property
     def outcome(self) -> Outcome:

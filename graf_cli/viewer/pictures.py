@@ -170,7 +170,9 @@ def volumes(held: Held, look: Look) -> Iterator[Volume]:
     recipe = recipe_of(held.opened, replace(look, size=None, lens=None), (64, 64))
     shot = Shots(recipe, held.spec)[0]
     for resolution in BAKED:
-        made = extract(held.generator, shot, Export(kind="page", resolution=resolution))
+        made = extract(
+            held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution)
+        )
         assert isinstance(made, Page)
         yield Volume(made.about, made.volume)
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from graf_cli.cli.main import cli
-from graf_cli.engine import local
+from graf_cli.engine import local, making
 from graf_cli.model import checkpoint
 from graf_cli.rendering.renderer import Frame, Renderer, Series, Shot
 from tests.cli.conftest import CARS, Run
@@ -181,7 +181,7 @@ def test_whatever_befalls_a_job_the_others_are_run(
                 raise MemoryError("not enough")
             return super().render(shot, series)
 
-    monkeypatch.setattr(local, "Renderer", Sick)
+    monkeypatch.setattr(making, "Renderer", Sick)
     jobs: list[dict[str, Any]] = [
         {"out": "a\0.gif"},
         {"size": 6, "out": "b.png"},
