@@ -15,7 +15,7 @@ from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, 
 from graf_cli.scene.camera import Camera, Rays, camera_for, pose_on_sphere
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.spec import CameraSpec
-from graf_cli.scene.volume import Quadrature, Scene
+from graf_cli.scene.volume import Painting, Quadrature, Scene, Windows
 from tests.conftest import CPU
 
 SPEC = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0)
@@ -138,3 +138,70 @@ def test_a_march_of_the_familys_own_is_kept_where_it_keeps_the_promise(
         kept = error if path == "fast" else 0
         np.testing.assert_allclose(frame.rgb, truth.rgb + kept, atol=1e-6)
         np.testing.assert_allclose(frame.opacity, truth.opacity + kept, atol=1e-6)
+
+
+def windowed(part: Tensor, row: int, column: int) -> tuple[Tensor, int, int]:
+    return enlarged(part), TIMES * row, TIMES * column
+
+
+class PaintedFast(Marching):
+    """The same with two faster paintings, each of which may err, and windows to find it by."""
+
+    def __init__(self, error: float, *errors: float) -> None:
+        super().__init__(error)
+        self.errors = errors
+
+    def scene(self, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
+        scene = super().scene(subject, samples=samples, camera=camera)
+        dtypes = (torch.bfloat16, torch.float32)
+        paintings = tuple(
+            Painting(dtype, lambda features, error=error: enlarged(features) + error)
+            for dtype, error in zip(dtypes, self.errors, strict=True)
+        )
+        windows = Windows(4, 2, windowed)
+        return replace(scene, surface="raster", paintings=paintings, windows=windows)
+
+
+@pytest.mark.parametrize(
+    ("march", "errors", "path", "precision", "kept"),
+    [
+        (0.0, (3e-3, 0.0), "fast", "bfloat16", 3e-3),  # within a level of 8 bits
+        (0.0, (5e-3, 5e-4), "fast", "float32", 5e-4),
+        (0.0, (5e-3, 2e-3), "fast", "float32", 0.0),  # painted exactly
+        (0.0, (float("nan"), 5e-4), "fast", "float32", 5e-4),
+        (1e-2, (0.0, 0.0), "plain", "float32", 0.0),
+    ],
+)
+def test_the_fastest_painting_that_keeps_the_promise_is_kept(
+    march: float, errors: tuple[float, float], path: str, precision: str, kept: float
+) -> None:
+    shots = [
+        Shot(
+            Subject({}),
+            camera_for(SPEC, pose_on_sphere(azimuth, 20, 4), width=32, height=32),
+            24,
+            (0.0, 0.0, 0.0),
+        )
+        for azimuth in (30, 60, 90)
+    ]
+    series = Series(shots[0], 3)
+    truths = [Renderer(Source("raster"), RenderOptions(exact=True)).render(s) for s in shots]
+    found = {}
+    for order in ((0, 1, 2), (2, 1, 0)):
+        renderer = Renderer(PaintedFast(march, *errors), RenderOptions())
+        for k in order:
+            frame = renderer.render(shots[k], series)
+            assert renderer.outcome.path == path
+            assert renderer.outcome.precision == precision
+            np.testing.assert_allclose(frame.rgb, truths[k].rgb + kept, atol=1e-6)
+            assert np.array_equal(found.setdefault(k, frame.rgb), frame.rgb)
+    assert renderer.outcome.difference <= renderer.outcome.promise
+
+
+def test_a_precision_that_is_asked_for_leaves_the_others_out() -> None:
+    camera = camera_for(SPEC, pose_on_sphere(30, 20, 4), width=32, height=32)
+    shot = Shot(Subject({}), camera, 24, (0.0, 0.0, 0.0))
+    for precision in ("float32", "bfloat16"):
+        renderer = Renderer(PaintedFast(0.0, 0.0, 0.0), RenderOptions(precision=precision))
+        renderer.render(shot)
+        assert renderer.outcome.precision == precision
