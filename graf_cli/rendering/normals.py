@@ -83,7 +83,8 @@ def _reduced(plane: Image, camera: Camera) -> Image:
         -(np.arange(small) * -large // small)
         for small, large in zip((camera.height, camera.width), plane.shape, strict=True)
     )
-    return plane[rows][:, columns]
+    reduced: Image = plane[rows][:, columns]
+    return reduced
 
 
 def _at(scene: Scene, shot: Shot, through: Rays, surface: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from graf_cli.errors import RecipeError
 from graf_cli.rendering.integrator import integrate
-from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
+from graf_cli.rendering.renderer import Frame, Image, Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.camera import Camera, Rays, camera_for, pose_on_sphere
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.spec import CameraSpec
@@ -144,6 +145,10 @@ def windowed(part: Tensor, row: int, column: int) -> tuple[Tensor, int, int]:
     return enlarged(part), TIMES * row, TIMES * column
 
 
+def erring(error: float, features: Tensor) -> Tensor:
+    return enlarged(features) + error
+
+
 class PaintedFast(Marching):
     """The same with two faster paintings, each of which may err, and windows to find it by."""
 
@@ -155,7 +160,7 @@ class PaintedFast(Marching):
         scene = super().scene(subject, samples=samples, camera=camera)
         dtypes = (torch.bfloat16, torch.float32)
         paintings = tuple(
-            Painting(dtype, lambda features, error=error: enlarged(features) + error)
+            Painting(dtype, partial(erring, error))
             for dtype, error in zip(dtypes, self.errors, strict=True)
         )
         windows = Windows(4, 2, windowed)
@@ -186,7 +191,7 @@ def test_the_fastest_painting_that_keeps_the_promise_is_kept(
     ]
     series = Series(shots[0], 3)
     truths = [Renderer(Source("raster"), RenderOptions(exact=True)).render(s) for s in shots]
-    found = {}
+    found: dict[int, Image] = {}
     for order in ((0, 1, 2), (2, 1, 0)):
         renderer = Renderer(PaintedFast(march, *errors), RenderOptions())
         for k in order:
