@@ -37,6 +37,7 @@ def test_camera_and_codes_are_found() -> None:
     assert found.psnr[0] > 30
     assert plan.subject.rows is not None
     assert len(plan.subject.rows.values[0]) == 6
+    assert plan.subject.truncation == 1
 
 
 def test_the_answer_is_the_same_every_time_and_the_seed_s() -> None:
