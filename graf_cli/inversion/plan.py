@@ -39,7 +39,7 @@ class SearchPlan:
     azimuths: int = 24
     elevations: int = 10
     truncation: float = 0.7
-    kept: int = 8
+    kept: int = 6
     apart: float = 25.0
 
 

@@ -11,8 +11,8 @@ import pytest
 import graf_cli as graf
 from graf_cli.errors import OutputError, UsageError
 from graf_cli.inversion.asking import inverted, photographs_of, plan_of, problem_of
-from graf_cli.inversion.problem import Problem
-from graf_cli.inversion.run import Inversion, Report
+from graf_cli.inversion.problem import Candidate, Problem
+from graf_cli.inversion.run import Inversion, Report, hopeful
 from graf_cli.recipe import Sweep
 from tests.conftest import small_generator
 from tests.inversion.objects import PLAN, eggs, photograph
@@ -37,6 +37,7 @@ def test_camera_and_codes_are_found() -> None:
     assert found.psnr[0] > 30
     assert plan.subject.rows is not None
     assert len(plan.subject.rows.values[0]) == 6
+    assert plan.subject.truncation == 1
 
 
 def test_the_answer_is_the_same_every_time_and_the_seed_s() -> None:
@@ -106,6 +107,15 @@ def test_a_budget_that_is_used_up_leaves_an_answer() -> None:
     found = inverted(problem(), plan=PLAN, seconds=1e-6)
     assert not found.finished
     assert len(found.recipe) == 1
+
+
+def test_candidates_that_are_far_behind_are_given_up() -> None:
+    """Once they are refined: what starts are scored by says less."""
+    losses = (0.5, 0.1, 0.19, 0.3)
+    found = [Candidate({}, (), loss) for loss in losses]
+    assert [one.loss for one in hopeful(found, 3, refined=True)] == [0.1, 0.19]
+    assert [one.loss for one in hopeful(found, 3, refined=False)] == [0.1, 0.19, 0.3]
+    assert [one.loss for one in hopeful(found, 1, refined=False)] == [0.1]
 
 
 def test_reports_tell_how_far_it_is() -> None:
