@@ -361,6 +361,7 @@ def scene_of(
         paintings=stage.paintings(),
         windows=stage.windows(),
         raw=stage.raw,
+        bounds=((-spec.box / 2,) * 3, (spec.box / 2,) * 3),
     )
 
 
