@@ -9,6 +9,7 @@ from torch import Tensor
 
 from graf_cli.errors import SurfaceError
 from graf_cli.scene.camera import Camera
+from graf_cli.scene.volume import Corners
 from graf_cli.surfaces.field import Field
 from graf_cli.surfaces.shapes import Box
 
@@ -34,7 +35,17 @@ def seen_by(camera: Camera) -> Box:
     return Box((x - half, y - half, z - half), (x + half, y + half, z + half))
 
 
-def around(field: Field, level: float, within: Box, resolution: int, *, whole: bool = False) -> Box:
+def within(box: Box, bounds: Corners | None) -> Box:
+    """The part of a box that a field is made for."""
+    if bounds is None:
+        return box
+    low, high = bounds
+    (x0, y0, z0) = (max(a, b) for a, b in zip(box.low, low, strict=True))
+    (x1, y1, z1) = (min(a, b) for a, b in zip(box.high, high, strict=True))
+    return Box((x0, y0, z0), (x1, y1, z1))
+
+
+def around(field: Field, level: float, outer: Box, resolution: int, *, whole: bool = False) -> Box:
     """The part of a box where density reaches a level, and a cell more on each side.
 
     With `whole`, all of the box is as good an answer as any.
@@ -45,15 +56,15 @@ def around(field: Field, level: float, within: Box, resolution: int, *, whole: b
         When it does so nowhere, or everywhere.
     """
     count = max(FEWEST, min(NODES, resolution))
-    nodes = lattice(within, (count, count, count), field.device)
+    nodes = lattice(outer, (count, count, count), field.device)
     raw = field.density(nodes.reshape(-1, 3), scouting=True).view(count, count, count)
     inside = raw >= field.raw(level)
     if not (whole and bool(inside.all())):
         check(field, raw, level)
     found = inside.nonzero()
     first, last = found.amin(dim=0) - 1, found.amax(dim=0) + 1
-    cell = torch.tensor(within.sides, device="cpu", dtype=torch.float64) / (count - 1)
-    low = torch.tensor(within.low, device="cpu", dtype=torch.float64)
+    cell = torch.tensor(outer.sides, device="cpu", dtype=torch.float64) / (count - 1)
+    low = torch.tensor(outer.low, device="cpu", dtype=torch.float64)
     corners = [low + end.to(device="cpu").clamp(0, count - 1) * cell for end in (first, last)]
     (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in corners)
     return Box((x0, y0, z0), (x1, y1, z1))

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import torch
 
+from graf_cli.errors import SurfaceError
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.rendering.shot import Shot
 from graf_cli.scene.spec import CameraSpec
@@ -21,6 +22,8 @@ MODULES: dict[Extracted, str] = {
     "grid": "graf_cli.surfaces.grid",
     "page": "graf_cli.surfaces.page",
 }  # whose `extract(source, export)` makes each kind
+
+OF_SEVERAL: frozenset[Extracted] = frozenset({"mesh"})  # what scenes of several objects have
 
 
 @torch.inference_mode()
@@ -43,7 +46,11 @@ def extract(
     SurfaceError
         When the object has no such shape.
     """
-    made: Shape = import_module(MODULES[export.kind]).extract(
-        source_of(scenes, shot, camera, options, report), export
-    )
+    source = source_of(scenes, shot, camera, options, report)
+    if source.scene.objects is not None and export.kind not in OF_SEVERAL:
+        raise SurfaceError(
+            f"A scene of several objects has no {export.kind}, since its colours are painted of "
+            "all of it together; export a mesh, which is one an object."
+        )
+    made: Shape = import_module(MODULES[export.kind]).extract(source, export)
     return made

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from graf_cli.errors import SurfaceError
+from graf_cli.scene.volume import Placed
 from graf_cli.surfaces.box import around
 from graf_cli.surfaces.colours import fitted
 from graf_cli.surfaces.lattice import lattice_over
@@ -15,24 +18,50 @@ from graf_cli.surfaces.refine import Doubles, onto_level, smoothed
 from graf_cli.surfaces.shapes import Floats, Indices, Mesh, Meshes
 from graf_cli.surfaces.source import Source
 
-PIXELS = 0.75  # of the pictures that colours are fitted to, along a side, a cell
+PIXELS = 1.0  # of the pictures that colours are fitted to, along a side, a cell; with 0.75 0.6 dB are lost
 FEWER = 0.97  # of the faces that are asked for, where so many cannot be had without a fault
 TRIES = 24
 
 
 def extract(source: Source, options: Export) -> Meshes:
-    """One mesh of all that there is.
+    """One mesh of all that there is, with colours; of a scene of several objects, one of each.
+
+    The colours of such a scene are painted of all of it together, so that its objects have none.
 
     Raises
     ------
     SurfaceError
         When there is no surface.
     """
+    if source.scene.objects is not None:
+        return Meshes(tuple(_placed(source, options, source.scene.objects())))
     vertices, faces, normals = surface(source, options)
     size = int(PIXELS * options.resolution)
     colours = fitted(source, vertices, faces, normals, size=size)
     mesh = Mesh(_floats(vertices), faces, _floats(normals), _floats(colours))
     return Meshes((mesh,))
+
+
+def _placed(source: Source, options: Export, objects: tuple[Placed, ...]) -> Iterator[Mesh]:
+    """A mesh of each object where it stands; one without a surface, such as a faint one, has none.
+
+    Raises
+    ------
+    SurfaceError
+        When none has one.
+    """
+    failure: SurfaceError | None = None
+    found = False
+    for placed in objects:
+        try:
+            vertices, faces, normals = surface(source.alone(placed), options)
+        except SurfaceError as error:
+            failure = error
+            continue
+        found = True
+        yield Mesh(_floats(vertices), faces, _floats(normals), name=placed.name)
+    if not found:
+        raise failure or SurfaceError("This scene has no object; give one.")
 
 
 def cell_of(source: Source, options: Export) -> float:

@@ -45,7 +45,7 @@ def extract(source: Source, options: Export) -> Splats:
     """
     vertices, faces, normals = mesh.surface(source, options)
     cell = mesh.cell_of(source, options)
-    start = along_normals(source.field, vertices, normals)
+    start = along_normals(source, vertices, normals)
     made = _laid(vertices, normals, cell, count_of(options.sh))
     made.harmonics[:, 0] = (start - 0.5) / C0
     harmonics = _fitted(source, made, vertices, faces, options)

@@ -1,9 +1,9 @@
 """Gaussians seen by a camera, as viewers of 3DGS files composite them (Kerbl et al. 2023, §4, §6).
 
-Letters: ``Σ`` covariance in the world, ``J`` the projection's derivative at a centre, ``W`` world to
-camera, ``Σ′ = J W Σ Wᵀ Jᵀ + 0.3`` covariance on the picture in pixels, ``α = o exp(−½ dᵀ Σ′⁻¹ d)``
-what a splat takes away at an offset d from its centre, ``T`` the transmittance in front of it in
-the order of centres, ``w = α T`` its weight in a pixel.
+Letters: ``Σ`` covariance in the world, ``J`` the projection's derivative at a centre, ``W`` world
+to camera, ``Σ′ = J W Σ Wᵀ Jᵀ + 0.3`` covariance on the picture, pixels²; ``α = o exp(−½ dᵀ Σ′⁻¹
+d)`` what a splat takes away at an offset d from its centre, ``T`` the transmittance in front of it
+in the order of centres, ``w = α T`` its weight in a pixel.
 """
 
 from __future__ import annotations
