@@ -43,13 +43,13 @@ def changed(spec: CameraSpec, **settings: object) -> CameraSpec:
 
 
 FIELDS = {
-    "ball": (Objects(ball), 36),
-    "shiny": (Objects(shiny), 28),
+    "ball": (Objects(ball), 50),
+    "shiny": (Objects(shiny), 26),
     "haze": (Objects(haze), 42),
-    "glass": (Objects(glass), 33),
-    "plate": (Objects(plate), 28),
-    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 33),
-    "two passes": (Objects(ball, Quadrature(32, further=64)), 33),
+    "glass": (Objects(glass), 46),
+    "plate": (Objects(plate), 36),
+    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 44),
+    "two passes": (Objects(ball, Quadrature(32, further=64)), 46),
     "back": (Objects(haze, Quadrature(48, last_back=True), changed(CAMERA, u=(0.0, 0.1))), 33),
     "centres": (Objects(ball, camera=changed(CAMERA, pixels="centre", depths="ray")), 36),
     "parallel": (Objects(ball, camera=changed(CAMERA, orthographic=True)), 36),
