@@ -26,10 +26,10 @@ from tests.browser.conftest import Open, decibels, decoded, pixels, read_png
 from tests.conftest import small_generator
 from tests.surfaces.scenes import CAMERA, Objects, ball, glass, haze, plate, shiny, soft
 
-SIZE = 64
+SIZE = 48
 
 
-def page_of(objects: Objects, path: Path, resolution: int = 48) -> Path:
+def page_of(objects: Objects, path: Path, resolution: int = 32) -> Path:
     made = extract(
         objects, objects.shot(), objects.camera, Export(kind="page", resolution=resolution)
     )
@@ -43,13 +43,13 @@ def changed(spec: CameraSpec, **settings: object) -> CameraSpec:
 
 
 FIELDS = {
-    "ball": (Objects(ball), 36),
-    "shiny": (Objects(shiny), 28),
+    "ball": (Objects(ball), 50),
+    "shiny": (Objects(shiny), 26),
     "haze": (Objects(haze), 42),
-    "glass": (Objects(glass), 33),
-    "plate": (Objects(plate), 28),
-    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 33),
-    "two passes": (Objects(ball, Quadrature(32, further=64)), 33),
+    "glass": (Objects(glass), 46),
+    "plate": (Objects(plate), 36),
+    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 44),
+    "two passes": (Objects(ball, Quadrature(32, further=64)), 46),
     "back": (Objects(haze, Quadrature(48, last_back=True), changed(CAMERA, u=(0.0, 0.1))), 33),
     "centres": (Objects(ball, camera=changed(CAMERA, pixels="centre", depths="ray")), 36),
     "parallel": (Objects(ball, camera=changed(CAMERA, orthographic=True)), 36),
@@ -105,7 +105,7 @@ def test_a_transparent_background_leaves_colours_as_they_are(show: Open, tmp_pat
 def car(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a toy car, as the command line makes it."""
     path = tmp_path_factory.mktemp("car") / "car.html"
-    words = ["export", "--seed", "3", "--resolution", "40", "--out", str(path)]
+    words = ["export", "--seed", "3", "--resolution", "32", "--out", str(path)]
     done = CliRunner().invoke(cli, words, env={"GRAF_OFFLINE": "1"})
     assert done.exit_code == 0, done.output
     return path
