@@ -122,9 +122,10 @@ class Desk:
         """The exact picture, and smaller ones before it."""
         return pictures.exactly(self.models.open(model), look, window)
 
-    def volumes(self, model: str, look: Look) -> Iterator[pictures.Volume]:
-        """An object's volume, a coarse one first."""
-        return pictures.volumes(self.models.open(model), look)
+    def volume(self, model: str, look: Look, *, fine: bool) -> pictures.Volume:
+        """An object's volume."""
+        resolution = pictures.FINE if fine else pictures.COARSE
+        return pictures.volume(self.models.open(model), look, resolution)
 
     def line(self, model: str, look: Look, window: Size, out: str) -> tuple[str, Recipe]:
         """The command line and the recipe of a look."""

@@ -32,7 +32,7 @@ from graf_cli.viewer.recipes import asked_of, recipe_of
 SMALL = 64**2  # pixels of a frame while something moves
 SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
-BAKED = (32, 96)  # points along the longest side of a volume: at once, and then well enough
+COARSE, FINE = 32, 96  # points along the longest side of a volume: at once, and at rest
 STEP = 4  # times as many pixels from one progressive picture to the next
 FIRST_STEP = 96**2  # pixels below which a picture is made at once
 MOST_EXACT = 1 << 21  # pixels of a picture of the window, so that its memory is bounded
@@ -159,8 +159,8 @@ class Volume:
     data: bytes
 
 
-def volumes(held: Held, look: Look) -> Iterator[Volume]:
-    """An object's volume, a coarse one first.
+def volume(held: Held, look: Look, resolution: int) -> Volume:
+    """An object's volume, so many points along its longest side.
 
     Raises
     ------
@@ -169,12 +169,11 @@ def volumes(held: Held, look: Look) -> Iterator[Volume]:
     """
     recipe = recipe_of(held.opened, replace(look, size=None, lens=None), (64, 64))
     shot = Shots(recipe, held.spec)[0]
-    for resolution in BAKED:
-        made = extract(
-            held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution)
-        )
-        assert isinstance(made, Page)
-        yield Volume(made.about, made.volume)
+    made = extract(
+        held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution)
+    )
+    assert isinstance(made, Page)
+    return Volume(made.about, made.volume)
 
 
 # at rest

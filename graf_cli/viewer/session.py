@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 from graf_cli.errors import GrafError, UsageError
 from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.look import Film, Look, convert
+from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
@@ -244,14 +245,15 @@ class Session:
         self.picture(header, picture.data)
 
     def _bake(self, ask: Ask) -> None:
-        """The object as a volume, which the page turns by itself."""
+        """The object as a volume, which the page turns by itself: a coarse one, then a fine one."""
         look = self._look_of(ask)
 
-        def run() -> None:
-            for volume in self.desk.volumes(self.model, look):
-                self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
+        def bake(*, fine: bool) -> None:
+            volume = self.desk.volume(self.model, look, fine=fine)
+            self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
 
-        self._later("bake", ask.id, run, 3)
+        self._later("coarse", ask.id, lambda: bake(fine=False), SHORT)
+        self._later("fine", ask.id, lambda: bake(fine=True), 3)
 
     def _line(self, ask: Ask) -> None:
         look, window = self._look_of(ask), _window(ask)

@@ -20,6 +20,7 @@ from graf_cli.rendering.threads import CancelledError, until
 
 PATIENCE = 3  # times that a picture is begun again for the sake of another page
 URGENT = 0  # the level of what is wanted while something moves
+SHORT = 1  # that of what the same page waits for even then, since it soon needs it
 
 log = logging.getLogger("graf")
 
@@ -111,7 +112,8 @@ class Turns:
         running = self._running
         if running is None or task.level != URGENT or running.level == URGENT:
             return
-        if running.owner == task.owner or running.yielded < PATIENCE:
+        own = running.owner == task.owner
+        if running.level > SHORT if own else running.yielded < PATIENCE:
             running.cancelled.set()
 
     def drop(self, owner: str, *kinds: str) -> None:

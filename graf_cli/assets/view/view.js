@@ -24,6 +24,7 @@ class Page {
     this.wanted = false; // another one is wanted after it
     this.resting = null;
     this.asked = 0; // number of the picture that is waited for
+    this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
     this.said = { line: "", recipe: null };
@@ -225,6 +226,7 @@ class Page {
     this.link.ask({ do: "bake", look: this.look, window: this.screen.size }, async (answer) => {
       if (answer.is !== "volume" || this.subject() !== subject) return;
       await this.screen.take(answer.about, answer.data, subject);
+      this.volumes = (this.volumes || 0) + 1;
     });
   }
 
@@ -270,10 +272,11 @@ class Page {
   async pictured(answer) {
     const { id, kind, width, height } = answer;
     if (kind === "preview") {
-      if (this.screen.shown && id < this.asked && !this.pending) return;
+      if (id < this.drawn) return;
+      this.drawn = id;
       const image = new ImageData(new Uint8ClampedArray(answer.data), width, height);
       const bitmap = await createImageBitmap(image);
-      if (this.exact && id < this.asked) return;
+      if (id < this.drawn) return;
       this.screen.draw(bitmap, width, height, kind);
       this.screen.tell("Preview");
       return;
@@ -281,6 +284,7 @@ class Page {
     const file = new Blob([answer.data], { type: "image/png" });
     const bitmap = await createImageBitmap(file);
     if (id !== this.asked) return;
+    this.drawn = id;
     this.screen.draw(bitmap, width, height, kind);
     if (kind === "step") {
       this.screen.tell(`${width} × ${height}, sharper soon`);
