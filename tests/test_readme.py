@@ -43,6 +43,7 @@ SMALLER = {
     for option, value in (("SIZE", "8"), ("SAMPLES", "8"))
 } | {"GRAF_INVERT_SIZE": "8", "GRAF_INVERT_STARTS": "1", "GRAF_INVERT_SECONDS": "0.1"}
 SMALLER |= {f"GRAF_SCORE_CONSISTENCY_{option}": "8" for option in ("SIZE", "SAMPLES")}
+SMALLER |= {"GRAF_EXPORT_RESOLUTION": "8"}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from graf_cli.surfaces.libraries import require
+from graf_cli.surfaces.refine import Sparse
 from graf_cli.surfaces.shapes import Indices
 from graf_cli.surfaces.source import Source
 from graf_cli.surfaces.views import views
@@ -63,7 +64,7 @@ def along_normals(source: Source, points: Doubles, normals: Doubles) -> Doubles:
 
 
 def least_squares(
-    matrix: object, wanted: Doubles, start: Doubles, held: float | Doubles
+    matrix: Sparse, wanted: Doubles, start: Doubles, held: float | Doubles
 ) -> Doubles:
     """``argmin |A c − b|² + held |c − c₀|²`` by conjugate gradients, for each of k columns.
 
@@ -76,7 +77,7 @@ def least_squares(
         c₀.
     held : float, or ndarray of shape (n, 1)
     """
-    a: NDArray[np.float64] = matrix  # type: ignore[assignment]  # behaves as one
+    a = matrix
     x = start.copy()
     residual = a.T @ (wanted - a @ x)
     direction, size = residual.copy(), (residual**2).sum(axis=0)
