@@ -62,8 +62,10 @@ FIELDS = {
 def test_a_page_shows_what_the_exact_integrator_sees(show: Open, tmp_path: Path, name: str) -> None:
     objects, least = FIELDS[name]
     page = show(page_of(objects, tmp_path / "a.html"))
+    radius = objects.camera.radius[1]
     for azimuth, elevation in ((20.0, 10.0), (30.0, 45.0)):
-        seen = pixels(page, azimuth=azimuth, elevation=elevation, width=SIZE, background="#ffffff")
+        view = {"azimuth": azimuth, "elevation": elevation, "radius": radius}
+        seen = pixels(page, **view, width=SIZE, background="#ffffff")
         exact = objects.exact(objects.view(azimuth, elevation, SIZE))
         assert decibels(seen[..., :3], exact) > least
 
