@@ -67,6 +67,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert "Traceback" not in said
 
 
+def _elsewhere(address: str, own: tuple[str, ...]) -> list[str]:
+    return [] if address.startswith(own) else [address]
+
+
 @pytest.fixture
 def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Page]:
     """A page of it, at the exact picture of its first view; strange requests and errors fail."""
@@ -76,7 +80,7 @@ def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Pa
     opened.on("pageerror", lambda error: strange.append(str(error)))
     opened.on("console", lambda line: strange.append(line.text) if line.type == "error" else None)
     own = (server.address, "blob:", "data:")
-    opened.on("request", lambda asked: asked.url.startswith(own) or strange.append(asked.url))
+    opened.on("request", lambda asked: strange.extend(_elsewhere(asked.url, own)))
     opened.set_default_timeout(PATIENCE)
     opened.goto(server.address)
     exact(opened)
