@@ -181,7 +181,7 @@ class Inversion:
         """The best that was found until everything was done, or until it had to end."""
         if self.state.stage < 0:
             self._search()
-        while self.state.stage < len(self.plan.stages) and not self._over():
+        while 0 <= self.state.stage < len(self.plan.stages) and not self._over():
             self._stage()
         self.finished = self.state.stage == len(self.plan.stages)
         if self.finished and self.path is not None:
@@ -222,7 +222,11 @@ class Inversion:
             return self._over(SHARES[0])
 
         found = search.run(check)
-        self._begin(0, found)
+        if self._ending():  # what is gone on with scores all starts, as if it had not ended
+            self.state.waiting = [Saved.of(one) for one in hopeful(found, 1, refined=False)]
+            self._save()
+        else:
+            self._begin(0, found)
 
     def _begin(self, stage: int, found: list[Candidate]) -> None:
         most = self.plan.stages[stage].kept if stage < len(self.plan.stages) else 1

@@ -93,6 +93,15 @@ def test_what_was_interrupted_goes_on_to_the_same_answer(tmp_path: Path) -> None
     assert found.recipe == whole.recipe
 
 
+def test_a_search_that_was_interrupted_is_done_again_whole(tmp_path: Path) -> None:
+    asked, path = problem(azimuth=140.0), tmp_path / "progress"
+    early = inverted(asked, plan=PLAN, path=path, ending=lambda: True)
+    assert not early.finished
+    gone_on = inverted(asked, plan=PLAN, path=path, resume=True)
+    assert gone_on.recipe == inverted(asked, plan=PLAN).recipe
+    assert gone_on.finished
+
+
 def test_progress_of_another_inversion_is_not_gone_on_with(tmp_path: Path) -> None:
     path = tmp_path / "progress"
     inverted(problem(**VIEW), plan=PLAN, path=path, ending=lambda: True)
