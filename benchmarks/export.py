@@ -93,7 +93,7 @@ def halved(picture: Floats) -> Floats:
 def main() -> None:
     """Print one line an object and kind, and their means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--resolution", type=int, default=128)
+    parser.add_argument("--resolution", type=int)
     parser.add_argument("--objects", type=int, default=len(SEEDS))
     parser.add_argument("--kinds", default="mesh,splats")
     parser.add_argument("--sh", type=int, default=0)
@@ -107,7 +107,7 @@ def main() -> None:
         found = []
         for seed in SEEDS[: options.objects]:
             export = Export(
-                kind=kind, resolution=options.resolution,
+                kind=kind, resolution=options.resolution or (96 if kind == "splats" else 128),
                 sh=options.sh if kind == "splats" else 0,
                 faces=options.faces if kind == "mesh" else None,
             )  # fmt: skip

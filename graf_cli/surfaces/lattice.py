@@ -115,7 +115,7 @@ def _exact(field: Field, lattice: Lattice, stride: int) -> Tensor:
     axes = [lattice.axis(k, stride, field.device) for k in range(3)]
     made = [
         field.density(torch.cartesian_prod(x, *axes[1:])).view(len(axes[1]), len(axes[2]))
-        for x in axes[0].split(1)
+        for x in torch.split(axes[0], 1)
     ]
     return torch.stack(made)
 

@@ -18,7 +18,8 @@ from graf_cli.surfaces.refine import Doubles, onto_level, smoothed
 from graf_cli.surfaces.shapes import Floats, Indices, Mesh, Meshes
 from graf_cli.surfaces.source import Source
 
-PIXELS = 1.0  # of the pictures that colours are fitted to, along a side, a cell; with 0.75 0.6 dB are lost
+# Of the pictures that colours are fitted to, along a side, a cell; with 0.75 0.6 dB are lost.
+PIXELS = 1.0
 FEWER = 0.97  # of the faces that are asked for, where so many cannot be had without a fault
 TRIES = 24
 

@@ -140,9 +140,9 @@ def composited(made: Splats, camera: Camera) -> tuple[Doubles, Doubles]:
     values = basis(toward(made, camera), degree)
     colours = np.maximum(0.5 + np.einsum("nj,njc->nc", values, made.harmonics), 0)
     found, count = weights(made, camera), camera.width * camera.height
-    opacity = np.bincount(found.pixel, found.weight, count)
-    channels = [
-        np.bincount(found.pixel, found.weight * colours[found.splat, k], count) for k in range(3)
-    ]
-    shape = (camera.height, camera.width)
-    return np.stack(channels, axis=-1).reshape(*shape, 3), opacity.reshape(shape)
+    carried = np.concatenate([colours, np.ones((len(colours), 1))], axis=1)[found.splat]
+    picture = np.zeros((count, 4))
+    for k in range(4):
+        picture[:, k] = np.bincount(found.pixel, found.weight * carried[:, k], count)
+    whole = picture.reshape(camera.height, camera.width, 4)
+    return whole[..., :3], whole[..., 3]

@@ -122,7 +122,7 @@ def _rows(rays: Rays, depth: Tensor, source: Source) -> Tensor:
 def _marched(source: Source, rows: Tensor) -> Tensor:
     """Radiance and opacity, shape = (n, 4), of some rays."""
     field = source.field
-    origins, directions, first, step = rows.split((3, 3, 1, 1), dim=-1)
+    origins, directions, first, step = torch.split(rows, [3, 3, 1, 1], dim=-1)
     along = torch.arange(LOOKS, device=rows.device, dtype=rows.dtype)
     points = origins[:, None] + directions[:, None] * (first + step * along)[..., None]
     features, raw = field.volume.density(points.reshape(-1, 3))

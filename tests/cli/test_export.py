@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import trimesh
 
 import graf_cli
 from graf_cli.errors import UsageError
@@ -17,6 +16,7 @@ from graf_cli.families.graf.scene import as_network
 from tests.cli.conftest import Run
 from tests.cli.process import Server
 from tests.rendering.fast import crafted
+from tests.surfaces.objects import loaded
 
 SMALL = ("--resolution", 12, "--checkpoint", "tent.pt", "--config", "tent.json")
 OWN = ("--checkpoint", "tent.pt", "--config", "tent.json")
@@ -41,7 +41,7 @@ def test_a_mesh_can_be_read_by_others_told_of_and_made_again(
 ) -> None:
     path = tmp_path / f"car.{suffix}"
     assert run("export", "--seed", 3, *SMALL, "--out", path.name).stdout == f"{path.name}\n"
-    found = trimesh.load(path, force="mesh", process=suffix == "stl")
+    found = loaded(path, force="mesh", process=suffix == "stl")
     assert found.is_watertight
     assert found.volume > 0.1
     told = run("info", path.name).stdout
@@ -55,8 +55,7 @@ def test_gltf_is_y_up_and_linear_and_the_others_z_up(run: Run, tmp_path: Path) -
     for suffix in ("glb", "ply"):
         run("export", "--seed", 3, *SMALL, "--out", f"car.{suffix}")
     upright, plain = (
-        trimesh.load(tmp_path / f"car.{suffix}", force="mesh", process=False)
-        for suffix in ("glb", "ply")
+        loaded(tmp_path / f"car.{suffix}", force="mesh", process=False) for suffix in ("glb", "ply")
     )
     assert np.allclose(upright.vertices, plain.vertices[:, [0, 2, 1]] * (1, 1, -1), atol=1e-6)
 
@@ -97,7 +96,7 @@ def test_many_objects_in_shards_resumed_and_in_a_batch(run: Run, tmp_path: Path)
     seeds = [json.loads(text) for text in (tmp_path / "cars/samples.jsonl").read_text().split()]
     assert [record["file"] for record in seeds] == names
     run("export", "--seed", seeds[2]["seed"], *SMALL, "--out", "one.glb")
-    one, again = (trimesh.load(tmp_path / p, force="mesh") for p in ("one.glb", f"cars/{names[2]}"))
+    one, again = (loaded(tmp_path / p, force="mesh") for p in ("one.glb", f"cars/{names[2]}"))
     assert np.array_equal(one.vertices, again.vertices)
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
+import trimesh
 from numpy.typing import NDArray
 
 import graf_cli as graf
@@ -31,13 +35,13 @@ def source(generator: Generator) -> Source:
     return source_of(generator, shot_of(generator), generator.spec.camera)
 
 
-def taken(generator: Generator, kind: str = "mesh", **said: object) -> Shape:
+def taken(generator: Generator, kind: str = "mesh", **said: Any) -> Shape:
     """A shape of the object."""
     export = Export(kind=kind, **said)  # type: ignore[arg-type]
     return extract(generator, shot_of(generator), generator.spec.camera, export)
 
 
-def mesh_of(generator: Generator, **said: object) -> Mesh:
+def mesh_of(generator: Generator, **said: Any) -> Mesh:
     """The only mesh of the object."""
     made = taken(generator, **said)
     assert isinstance(made, Meshes)
@@ -48,7 +52,17 @@ def mesh_of(generator: Generator, **said: object) -> Mesh:
 def height(points: Doubles, centre: tuple[float, float, float], half: tuple[float, ...]) -> Doubles:
     """The density of a tent, raw."""
     away = (np.abs(points - centre) / half).sum(axis=1)
-    return OUTSIDE + (DENSEST - OUTSIDE) * np.maximum(1 - away, 0)
+    return np.asarray(OUTSIDE + (DENSEST - OUTSIDE) * np.maximum(1 - away, 0))
+
+
+def floats(values: Any) -> NDArray[np.float32]:
+    """As shapes have them."""
+    return np.asarray(values, dtype=np.float32)
+
+
+def loaded(path: Path, **how: Any) -> Any:
+    """What trimesh reads of a file."""
+    return trimesh.load(path, **how)
 
 
 def first_met(camera: Camera, mesh: Mesh) -> NDArray[np.int64]:

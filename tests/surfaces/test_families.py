@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trimesh
 
 from tests.cli.conftest import Run, run
 from tests.families.eg3d.conftest import CASES as EG3D
 from tests.families.nerf.conftest import CASES as NERF
 from tests.families.nerf.test_config import table
 from tests.families.pigan.models import CASES as PIGAN
+from tests.surfaces.objects import loaded
 
 __all__ = ["run"]
 GIRAFFE = Path(__file__).parents[1] / "families" / "giraffe" / "cases"
@@ -33,7 +33,7 @@ def test_a_mesh_and_splats_with_colours(
     run: Run, tmp_path: Path, words: tuple[object, ...]
 ) -> None:
     run("export", *words, *SMALL, "--out", "a.ply")
-    found = trimesh.load(tmp_path / "a.ply", process=False)
+    found = loaded(tmp_path / "a.ply", process=False)
     assert found.is_watertight
     assert np.ptp(found.visual.vertex_colors[:, :3], axis=0).max() > 5
     run("export", *words, *SMALL, "--out", "a.splat.ply")
@@ -42,7 +42,7 @@ def test_a_mesh_and_splats_with_colours(
 
 def test_the_planes_of_eg3d_are_a_box(run: Run, tmp_path: Path) -> None:
     run("export", "--checkpoint", EG3D / "ffhq64.pkl", *SMALL, "--out", "a.ply")
-    found = trimesh.load(tmp_path / "a.ply", process=False)
+    found = loaded(tmp_path / "a.ply", process=False)
     assert np.abs(found.vertices).max() <= 0.5 + 0.05  # and half a coarse cell
 
 
@@ -50,7 +50,7 @@ def test_giraffe_gives_a_mesh_an_object_where_it_stands(run: Run, tmp_path: Path
     cars = ("--checkpoint", GIRAFFE / "cars.pt", "--config", GIRAFFE / "cars.json")
     run("export", *cars, *SMALL, "--out", "a.glb")
     run("export", *cars, *SMALL, "--control", "object.0.x=1", "--out", "b.glb")
-    here, there = (trimesh.load(tmp_path / name) for name in ("a.glb", "b.glb"))
+    here, there = (loaded(tmp_path / name) for name in ("a.glb", "b.glb"))
     assert list(here.geometry) == ["object.0"]
     assert here.geometry["object.0"].is_watertight
     moved = there.geometry["object.0"].bounds[:, 0] - here.geometry["object.0"].bounds[:, 0]

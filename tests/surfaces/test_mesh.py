@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 import trimesh
+from torch import Tensor
 
 import graf_cli as graf
 from graf_cli.errors import SurfaceError
@@ -13,7 +16,7 @@ from graf_cli.surfaces import lattice, libraries, marching, mesh
 from graf_cli.surfaces.box import around
 from graf_cli.surfaces.field import Field
 from graf_cli.surfaces.raster import raster
-from graf_cli.surfaces.shapes import Mesh
+from graf_cli.surfaces.shapes import DensityGrid, Mesh, Points
 from tests.rendering.fast import crafted
 from tests.surfaces.objects import HALF, first_met, height, mesh_of, shot_of, source, taken
 
@@ -102,7 +105,12 @@ def test_no_node_is_on_the_wrong_side(
     width: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, asked, ask = source(crafted.tent(CENTRE, width)), [0], Field.ask
-    monkeypatch.setattr(Field, "ask", lambda *given: (asked.append(len(given[2])), ask(*given))[1])
+
+    def counted(field: Field, run: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+        asked.append(len(points))
+        return ask(field, run, points)
+
+    monkeypatch.setattr(Field, "ask", counted)
     with torch.inference_mode():
         level = made.field.raw(made.field.surface)
         over = lattice.lattice_over(around(made.field, LEVEL, made.box, 96), 96)
@@ -179,21 +187,16 @@ def test_a_missing_library_is_told_with_what_to_install() -> None:
 
 def test_points_are_the_vertices(tent: Mesh) -> None:
     found = taken(crafted.tent(CENTRE, HALF), "points", resolution=32)
-    assert np.array_equal(found.positions, tent.vertices)  # type: ignore[union-attr]
+    assert isinstance(found, Points)
+    assert np.array_equal(found.positions, tent.vertices)
 
 
 def test_a_grid_has_the_densities_of_its_nodes() -> None:
     found = taken(crafted.tent(CENTRE, HALF), "grid", resolution=16)
-    assert max(found.density.shape) == 17  # type: ignore[union-attr]
-    axes = [
-        np.linspace(low, high, count)
-        for low, high, count in zip(
-            found.box.low,
-            found.box.high,
-            found.density.shape,
-            strict=True,  # type: ignore[union-attr]
-        )
-    ]
+    assert isinstance(found, DensityGrid)
+    assert max(found.density.shape) == 17
+    ends = zip(found.box.low, found.box.high, found.density.shape, strict=True)
+    axes = [np.linspace(low, high, count) for low, high, count in ends]
     nodes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
     wanted = np.maximum(height(nodes.reshape(-1, 3), CENTRE, HALF), 0)
-    assert np.allclose(found.density.ravel(), wanted, atol=1e-3)  # type: ignore[union-attr]
+    assert np.allclose(found.density.ravel(), wanted, atol=1e-3)

@@ -11,7 +11,7 @@ from graf_cli.surfaces.shapes import Splats
 from graf_cli.surfaces.splats import INSET, from_z
 from graf_cli.surfaces.splatting import composited, rotations, weights
 from tests.rendering.fast import crafted
-from tests.surfaces.objects import HALF, height, shot_of, taken
+from tests.surfaces.objects import HALF, floats, height, shot_of, taken
 
 CENTRE = (0.1, -0.2, 0.05)
 
@@ -53,10 +53,10 @@ def test_one_splat_is_a_gaussian() -> None:
     camera = shot_of(crafted.tent(CENTRE, HALF), azimuth=0, elevation=0, size=33).camera
     turn = from_z(np.array([[0.6, 0.0, 0.8]]))
     one = Splats(
-        positions=np.float32([[0.1, 0.2, -0.1]]),
-        scales=np.float32([[0.2, 0.3, 0.1]]),
+        positions=floats([[0.1, 0.2, -0.1]]),
+        scales=floats([[0.2, 0.3, 0.1]]),
         rotations=turn.astype(np.float32),
-        opacities=np.float32([0.7]),
+        opacities=floats([0.7]),
         harmonics=np.zeros((1, 1, 3), np.float32),
     )
     axes = rotations(turn)[0] * [0.2, 0.3, 0.1]

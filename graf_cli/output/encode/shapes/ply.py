@@ -55,7 +55,7 @@ def vertex_columns(
 
 def levels(colours: Floats) -> NDArray[np.uint8]:
     """Of 8 bits, the nearest."""
-    return np.rint(colours.clip(0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(colours.clip(0, 1) * 255), dtype=np.uint8)
 
 
 def write_table(

@@ -20,6 +20,7 @@ from graf_cli.output.provenance import reading
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.surfaces.shapes import Mesh, Meshes, Points, Splats
 from tests.output.frames import recipe_of
+from tests.surfaces.objects import floats, loaded
 
 WRITERS = {"glb": glb, "ply": ply, "obj": obj, "stl": stl}
 VALIDATE = """
@@ -33,10 +34,10 @@ def ball(name: str = "object", shift: float = 0.0, *, coloured: bool = True) -> 
     normals = found.vertices / np.linalg.norm(found.vertices, axis=1, keepdims=True)
     colours = (normals + 1) / 2
     return Mesh(
-        np.float32(found.vertices * (1, 2, 3) + (shift, 0, 0)),
-        np.int32(found.faces),
-        np.float32(normals),
-        np.float32(colours) if coloured else None,
+        floats(found.vertices * (1, 2, 3) + (shift, 0, 0)),
+        np.asarray(found.faces, dtype=np.int32),
+        floats(normals),
+        floats(colours) if coloured else None,
         name,
     )
 
@@ -48,11 +49,11 @@ TWO = Meshes((ball("one"), ball("two", 5.0)))
 def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
     path = tmp_path / f"a.{name}"
     WRITERS[name].write(path, TWO, Stamp(recipe_of(1)))
-    whole = trimesh.load(path, force="mesh", process=False)
+    whole = loaded(path, force="mesh", process=False)
     if name == "glb":
-        parts = trimesh.load(path).geometry
+        parts = loaded(path).geometry
         assert sorted(parts) == ["one", "two"]
-        whole = trimesh.util.concatenate([parts["one"], parts["two"]])
+        whole = parts["one"] + parts["two"]
         whole.vertices = whole.vertices[:, [0, 2, 1]] * (1, -1, 1)  # y up to z up
     corners = np.concatenate([part.vertices[part.faces] for part in TWO.parts])
     assert np.allclose(whole.vertices[whole.faces], corners, atol=1e-5)
@@ -68,7 +69,7 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
 def test_colours_are_srgb(tmp_path: Path, name: str) -> None:
     path, mesh = tmp_path / f"a.{name}", ball()
     WRITERS[name].write(path, Meshes((mesh,)), None)
-    found = trimesh.load(path, process=False).visual.vertex_colors[:, :3] / 255
+    found = loaded(path, process=False).visual.vertex_colors[:, :3] / 255
     assert np.abs(found - mesh.colours).max() < 0.003
 
 
@@ -136,18 +137,20 @@ def test_khronos_finds_no_fault(tmp_path: Path, coloured: bool) -> None:
 
 def test_stl_without_room_says_so(tmp_path: Path) -> None:
     few = trimesh.creation.box()
-    mesh = Mesh(np.float32(few.vertices), np.int32(few.faces), np.float32(few.vertex_normals))
+    mesh = Mesh(
+        floats(few.vertices), np.asarray(few.faces, dtype=np.int32), floats(few.vertex_normals)
+    )
     with pytest.raises(OutputError, match=r"^An \.stl of 12 triangles has no room .* which takes"):
         stl.write(tmp_path / "a.stl", Meshes((mesh,)), Stamp(recipe_of(1)))
     stl.write(tmp_path / "a.stl", Meshes((mesh,)), None)
-    assert trimesh.load(tmp_path / "a.stl").is_watertight
+    assert loaded(tmp_path / "a.stl").is_watertight
 
 
 def test_points_are_points(tmp_path: Path) -> None:
     mesh = ball()
     points = Points(mesh.vertices, mesh.normals, mesh.colours)
     ply.write(tmp_path / "a.ply", points, Stamp(recipe_of(1)))
-    found = trimesh.load(tmp_path / "a.ply")
+    found = loaded(tmp_path / "a.ply")
     assert isinstance(found, trimesh.PointCloud)
     assert np.array_equal(found.vertices, mesh.vertices)
     assert reading.read(tmp_path / "a.ply").recipe("it") == recipe_of(1)
@@ -157,11 +160,11 @@ def test_splats_are_in_the_layout_of_3dgs(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     turns = random.normal(size=(5, 4))
     made = Splats(
-        positions=np.float32(random.normal(size=(5, 3))),
-        scales=np.float32(random.uniform(0.1, 1, size=(5, 3))),
-        rotations=np.float32(turns / np.linalg.norm(turns, axis=1, keepdims=True)),
-        opacities=np.float32(random.uniform(0.1, 0.9, size=5)),
-        harmonics=np.float32(random.normal(size=(5, 9, 3))),
+        positions=floats(random.normal(size=(5, 3))),
+        scales=floats(random.uniform(0.1, 1, size=(5, 3))),
+        rotations=floats(turns / np.linalg.norm(turns, axis=1, keepdims=True)),
+        opacities=floats(random.uniform(0.1, 0.9, size=5)),
+        harmonics=floats(random.normal(size=(5, 9, 3))),
     )
     splat_ply.write(tmp_path / "a.ply", made, Stamp(recipe_of(1)))
     table = plyfile.PlyData.read(tmp_path / "a.ply")["vertex"].data
