@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,6 +27,9 @@ from tests.browser.conftest import Open, decibels, decoded, pixels, read_png
 from tests.conftest import small_generator
 from tests.surfaces.scenes import CAMERA, Objects, ball, glass, haze, plate, shiny, soft
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page as BrowserPage
+
 SIZE = 48
 
 
@@ -38,7 +42,7 @@ def page_of(objects: Objects, path: Path, resolution: int = 32) -> Path:
     return path
 
 
-def changed(spec: CameraSpec, **settings: object) -> CameraSpec:
+def changed(spec: CameraSpec, **settings: Any) -> CameraSpec:
     return CameraSpec(**{**{key: getattr(spec, key) for key in spec.__struct_fields__}, **settings})
 
 
@@ -113,18 +117,18 @@ def car(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def until(page: object, condition: str) -> None:
+def until(page: BrowserPage, condition: str) -> None:
     """Wait, a frame at a time; Playwright's own waiting would have the page evaluate text."""
-    page.evaluate(  # type: ignore[attr-defined]
+    page.evaluate(
         f"new Promise(done => (function look() {{ if ({condition}) done(); "
         "else requestAnimationFrame(look); })())"
     )
 
 
-def view_of(page: object) -> dict[str, float]:
+def view_of(page: BrowserPage) -> dict[str, float]:
     """The view that the page's command line says, once it rests."""
     until(page, "graf.page.sharp && !graf.page.queued")
-    words = shlex.split(page.evaluate("graf.page.command()"))  # type: ignore[attr-defined]
+    words = shlex.split(page.evaluate("graf.page.command()"))
     return {
         key: float(words[words.index(f"--{key}") + 1])
         for key in ("azimuth", "elevation", "radius", "fov")
@@ -188,11 +192,11 @@ def test_keys_do_all_of_it(show: Open, car: Path) -> None:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
     assert reached == ["turn", "reset", "background", "full", "save", "command", "copy"]
-    assert page.text_content("#status").startswith("Azimuth")
+    assert page.inner_text("#status").startswith("Azimuth")
 
 
-def view_of_now(page: object) -> float:
-    return float(page.evaluate("graf.page.orbit.view.azimuth"))  # type: ignore[attr-defined]
+def view_of_now(page: BrowserPage) -> float:
+    return float(page.evaluate("graf.page.orbit.view.azimuth"))
 
 
 def test_fingers_turn_and_pinch(show: Open, car: Path) -> None:
@@ -289,7 +293,7 @@ def test_what_a_browser_lacks_is_said_in_a_sentence(
 ) -> None:
     page = show(car, script, ready=False)
     page.wait_for_selector("#problem:not([hidden])")
-    assert told in page.text_content("#problem")
+    assert told in page.inner_text("#problem")
     assert page.evaluate("graf.ready.then(() => 'ready', () => 'failed')") == "failed"
 
 
@@ -303,7 +307,7 @@ def test_the_page_tells_what_it_is(show: Open, car: Path) -> None:
     assert metas["DigitalSourceType"].endswith("trainedAlgorithmicMedia")
     assert json.loads(metas["graf.recipe"])["export"]["kind"] == "page"
     box = page.locator("#view")
-    assert "toy-cars" in box.get_attribute("aria-label")
+    assert "toy-cars" in str(box.get_attribute("aria-label"))
     assert page.locator(f"#{box.get_attribute('aria-describedby')}").count() == 1
 
 
@@ -330,7 +334,7 @@ def test_a_hostile_name_is_text_and_nothing_more(show: Open, tmp_path: Path) -> 
 def test_nothing_can_be_fetched_even_by_a_script(show: Open, tmp_path: Path) -> None:
     page = show(page_of(Objects(ball), tmp_path / "a.html", 16))
     policy = page.get_attribute("meta[http-equiv]", "content")
-    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert str(policy).startswith("default-src 'none'; script-src 'sha256-")
     text = (tmp_path / "a.html").read_text()
     assert not re.findall(
         r"""(?:src|href)\s*=\s*["']|url\(|https?://""", text.partition("<style>")[2]
