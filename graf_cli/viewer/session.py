@@ -284,7 +284,7 @@ class Session:
                 picture = self.desk.preview(self.model, look, window, most=window[0] * window[1])
                 self._send_picture(ask.id, picture, start, of=k)
 
-        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 4)
+        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 2)
 
     def _film(self, ask: Ask) -> None:
         """The command line of a film, and its recipe."""
