@@ -19,6 +19,7 @@ from graf_cli.arrays import read_arrays
 from graf_cli.errors import GrafError, RecipeError, UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.output.provenance import reading
+from graf_cli.output.provenance.stamp import RECIPE_KEY
 from graf_cli.recipe import Dataset, Grid, Recipe, Rows, Samples, SubjectPath, Sweep, View
 from graf_cli.scene.codes import drawn_seed, read_rows
 from graf_cli.scene.features import TURN, Features
@@ -63,7 +64,7 @@ def recipe_in(path: Path) -> Recipe | None:
     if path.suffix.lower() == ".npy" or _holds_cameras(path):
         return None
     found = reading.read(path)
-    if found.kind == "npz" and reading.RECIPE_KEY not in found.entries:
+    if found.kind == "npz" and RECIPE_KEY not in found.entries:
         return None
     return found.recipe(path.name)
 
@@ -119,8 +120,8 @@ def _look(recipe: Recipe, spec: ModelSpec, k: int) -> Look:
             )
         case Samples():
             one = sample_draw(plan, spec.camera, k)
-            view = {"azimuth": one.azimuth, "elevation": one.elevation, "radius": one.radius}
-            seed = one.seed
+            view: dict[str, Any] = {"azimuth": one.azimuth, "elevation": one.elevation}
+            view["radius"], seed = one.radius, one.seed
         case Dataset():
             camera = Shots(recipe, spec)[0].camera
             view = {"pose": tuple(map(float, camera.pose.ravel()))}
@@ -271,7 +272,7 @@ def from_arrays(path: Path, spec: ModelSpec) -> Brought:
 def _cameras(path: Path, spec: ModelSpec) -> Brought:
     poses = read_poses(path, None, features_of(spec).llff)
     size = poses.size
-    lenses = tuple(map(tuple, poses.intrinsics)) if not spec.camera.orthographic else ()
+    lenses = tuple((*lens,) for lens in poses.intrinsics) if not spec.camera.orthographic else ()
     looks = tuple(
         Look(
             pose=tuple(row),

@@ -122,9 +122,8 @@ class Desk:
         """The exact picture, and smaller ones before it."""
         return pictures.exactly(self.models.open(model), look, window)
 
-    def volume(self, model: str, look: Look, *, fine: bool) -> pictures.Volume:
+    def volume(self, model: str, look: Look, resolution: int) -> pictures.Volume:
         """An object's volume."""
-        resolution = pictures.FINE if fine else pictures.COARSE
         return pictures.volume(self.models.open(model), look, resolution)
 
     def line(self, model: str, look: Look, window: Size, out: str) -> tuple[str, Recipe]:

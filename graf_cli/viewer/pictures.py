@@ -20,6 +20,7 @@ from graf_cli.recipe import Export, Recipe
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.normals import with_normals
 from graf_cli.rendering.renderer import Frame, RenderOptions, Series, Shot
+from graf_cli.rendering.threads import check_cancelled
 from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
 from graf_cli.shots import Shots
 from graf_cli.surfaces.extract import extract
@@ -32,7 +33,8 @@ from graf_cli.viewer.recipes import asked_of, recipe_of
 SMALL = 64**2  # pixels of a frame while something moves
 SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
-COARSE, FINE = 32, 96  # points along the longest side of a volume: at once, and at rest
+COARSE, FINE = 32, 96  # points along the longest side of a volume: at once, and at rest at most
+BAKING = 8.0  # seconds that the finer one may take, by what the coarse one took
 STEP = 4  # times as many pixels from one progressive picture to the next
 FIRST_STEP = 96**2  # pixels below which a picture is made at once
 MOST_EXACT = 1 << 21  # pixels of a picture of the window, so that its memory is bounded
@@ -170,10 +172,20 @@ def volume(held: Held, look: Look, resolution: int) -> Volume:
     recipe = recipe_of(held.opened, replace(look, size=None, lens=None), (64, 64))
     shot = Shots(recipe, held.spec)[0]
     made = extract(
-        held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution)
-    )
+        held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution),
+        report=lambda done, what: check_cancelled(),  # noqa: ARG005 - told of on the way
+    )  # fmt: skip
     assert isinstance(made, Page)
     return Volume(made.about, made.volume)
+
+
+def finer(seconds: float) -> int | None:
+    """Points of the finer volume, when the coarse one took so long; None where it is not worth it.
+
+    The time that a volume takes grows with its points, and with how much of them is haze.
+    """
+    points = int(COARSE * (BAKING / max(seconds, 1e-3)) ** (1 / 3))
+    return min(points, FINE) if points > COARSE else None
 
 
 # at rest

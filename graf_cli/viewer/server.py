@@ -30,6 +30,7 @@ PAGES = 16  # open at once
 CONNECTIONS = 64  # of all pages, and of whoever else knocks
 MOST_BROUGHT = 32 << 20  # bytes of a file that is dropped onto a page
 HEARTBEAT = 20.0  # seconds, after twice which a page that says nothing has gone
+GOODBYE = 2.0  # seconds that a page has to close when the program ends
 SLOWEST = 30.0  # seconds that a body may take
 TYPES = {
     ".html": "text/html",
@@ -168,7 +169,9 @@ class Server:
     async def _live(self, request: web.Request) -> web.StreamResponse:
         if len(self._sockets) >= PAGES:
             return _refused(503, f"{PAGES} pages are open, and no more can be; close one.")
-        page = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=LETTERS, compress=False)
+        page = web.WebSocketResponse(
+            timeout=GOODBYE, heartbeat=HEARTBEAT, max_msg_size=LETTERS, compress=False
+        )
         self._sockets.add(page)
         try:
             await page.prepare(request)
@@ -213,9 +216,11 @@ class Server:
             loop.call_soon_threadsafe(settle, result, None)
 
         name = f"bring {next(self._names)}"
-        self.desk.turns.put(
-            name, "bring", work, lambda error: loop.call_soon_threadsafe(settle, None, error), 0
-        )
+
+        def failed(error: Exception) -> None:
+            loop.call_soon_threadsafe(settle, None, error)
+
+        self.desk.turns.put(name, "bring", work, failed, 0)
         try:
             return await done
         finally:
@@ -230,8 +235,8 @@ class Server:
         return web.FileResponse(path, headers=HEADERS)
 
     async def _shut(self, _: web.Application) -> None:
-        for page in [*self._sockets]:
-            await page.close(code=1001, message=b"the program ends")
+        goodbye = (page.close(code=1001, message=b"the program ends") for page in self._sockets)
+        await asyncio.gather(*goodbye, return_exceptions=True)
 
     # running
 
@@ -251,8 +256,8 @@ class Server:
                 ended.set_result(number)
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, end, number)
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(one, end, one)
         runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:

@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 from graf_cli.errors import GrafError, UsageError
 from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.look import Film, Look, convert
+from graf_cli.viewer.pictures import COARSE, Picture, finer
 from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
@@ -234,7 +235,7 @@ class Session:
         self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
         self._later("exact", ask.id, exact, 2)
 
-    def _send_picture(self, number: int, picture: Any, start: float, **more: Any) -> None:
+    def _send_picture(self, number: int, picture: Picture, start: float, **more: Any) -> None:
         header = {
             "is": "picture", "id": number, "kind": picture.kind,
             "width": picture.width, "height": picture.height,
@@ -248,12 +249,19 @@ class Session:
         """The object as a volume, which the page turns by itself: a coarse one, then a fine one."""
         look = self._look_of(ask)
 
-        def bake(*, fine: bool) -> None:
-            volume = self.desk.volume(self.model, look, fine=fine)
+        def bake(resolution: int) -> None:
+            volume = self.desk.volume(self.model, look, resolution)
             self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
 
-        self._later("coarse", ask.id, lambda: bake(fine=False), SHORT)
-        self._later("fine", ask.id, lambda: bake(fine=True), 3)
+        def coarse() -> None:
+            start = time.perf_counter()
+            bake(COARSE)
+            resolution = finer(time.perf_counter() - start)
+            if resolution is not None:
+                self._later("fine", ask.id, lambda: bake(resolution), 3)
+
+        self.desk.turns.drop(self.name, "fine")
+        self._later("coarse", ask.id, coarse, SHORT)
 
     def _line(self, ask: Ask) -> None:
         look, window = self._look_of(ask), _window(ask)
@@ -276,7 +284,7 @@ class Session:
                 picture = self.desk.preview(self.model, look, window, most=window[0] * window[1])
                 self._send_picture(ask.id, picture, start, of=k)
 
-        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 4)
+        self._later(f"thumbs {ask.name[:20]}", ask.id, run, 2)
 
     def _film(self, ask: Ask) -> None:
         """The command line of a film, and its recipe."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from graf_cli.rendering.threads import CancelledError, until
 
 PATIENCE = 3  # times that a picture is begun again for the sake of another page
+ENDING = 5.0  # seconds in which what renders notices the end; it does not keep the program
 URGENT = 0  # the level of what is wanted while something moves
 SHORT = 1  # that of what the same page waits for even then, since it soon needs it
 
@@ -184,4 +185,4 @@ class Turns:
                 task.give_up()
             self._waiting.clear()
             self._changed.notify_all()
-        self._thread.join()
+        self._thread.join(ENDING)

@@ -10,17 +10,21 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from graf_cli.cli.main import cli
-from tests.browser.conftest import playwright
-from tests.conftest import REFERENCE
+from graf_cli.model.checkpoint import write_checkpoint
+from tests.conftest import random_weights, small_spec
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Request
 
 TOKEN = "0123456789abcdefghijkl"
-CARS = ("--checkpoint", str(REFERENCE / "cars.pt"), "--config", str(REFERENCE / "cars.json"))
+MODEL = "small.safetensors"  # of a few hundred random weights, whose pictures take no time
 PATIENCE = 60_000  # milliseconds until a test gives up on a page
 
 Serve = Callable[..., "Running"]
@@ -29,10 +33,12 @@ Serve = Callable[..., "Running"]
 class Running:
     """A `graf view` in a process of its own."""
 
-    def __init__(self, folder: Path, *words: str, port: int = 0) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
+        spec = small_spec()
+        write_checkpoint(folder / MODEL, spec, random_weights(spec).networks, torch.float32)
         command = [
             sys.executable, "-m", "graf_cli", "view", "--no-browser", "--port", str(port),
-            "--token", TOKEN, *(words or CARS),
+            "--token", TOKEN, "--checkpoint", MODEL,
         ]  # fmt: skip
         self.folder = folder
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -72,7 +78,7 @@ def _elsewhere(address: str, own: tuple[str, ...]) -> list[str]:
 
 
 @pytest.fixture
-def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Page]:
+def page(server: Running, browser: Browser) -> Iterator[Page]:
     """A page of it, at the exact picture of its first view; strange requests and errors fail."""
     context = browser.new_context(viewport={"width": 500, "height": 260}, accept_downloads=True)
     opened = context.new_page()
@@ -80,7 +86,15 @@ def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Pa
     opened.on("pageerror", lambda error: strange.append(str(error)))
     opened.on("console", lambda line: strange.append(line.text) if line.type == "error" else None)
     own = (server.address, "blob:", "data:")
+<<<<<<< HEAD
     opened.on("request", lambda asked: strange.extend(_elsewhere(asked.url, own)))
+=======
+
+    def meet(asked: Request) -> None:
+        strange.extend(() if asked.url.startswith(own) else (asked.url,))
+
+    opened.on("request", meet)
+>>>>>>> w/viewer
     opened.set_default_timeout(PATIENCE)
     opened.goto(server.address)
     exact(opened)
@@ -89,12 +103,12 @@ def page(server: Running, browser: playwright.Browser) -> Iterator[playwright.Pa
     assert strange == []
 
 
-def exact(page: playwright.Page) -> None:
+def exact(page: Page) -> None:
     """Wait until what is seen is the exact picture of what is asked for."""
     until(page, "graf.page.exact")
 
 
-def until(page: playwright.Page, said: str) -> None:
+def until(page: Page, said: str) -> None:
     """Wait for what a page says; the page's policy lets nobody evaluate a string in it."""
     page.evaluate(
         "new Promise((done) => { const look = () => "
@@ -102,20 +116,20 @@ def until(page: playwright.Page, said: str) -> None:
     )
 
 
-def look(page: playwright.Page) -> dict[str, Any]:
+def look(page: Page) -> dict[str, Any]:
     told = page.evaluate("graf.page.look")
     assert isinstance(told, dict)
     return told
 
 
-def saved(page: playwright.Page, button: str) -> bytes:
+def saved(page: Page, button: str) -> bytes:
     """What a button has the browser keep."""
     with page.expect_download() as download:
         page.click(button)
     return Path(download.value.path()).read_bytes()
 
 
-def line(page: playwright.Page) -> str:
+def line(page: Page) -> str:
     """The command line that the page copies; files of the tests lie elsewhere than it says."""
     said = page.evaluate(
         "graf.page.link.once({do: 'line', look: graf.page.look, window: graf.page.screen.size,"
@@ -125,11 +139,8 @@ def line(page: playwright.Page) -> str:
 
 
 def drawn(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run a line for a shell, in a folder."""
+    """Run a line for a shell where the model lies."""
     monkeypatch.chdir(folder)
-    for name in ("cars.pt", "cars.json"):
-        if not Path(name).exists():
-            Path(name).symlink_to(REFERENCE / name)
     before, pipe, after = line.rpartition(" | ")
     text = shlex.split(before)[2] if pipe else None
     result = CliRunner().invoke(cli, shlex.split(after)[1:], input=text)
@@ -137,7 +148,7 @@ def drawn(line: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_exact_picture_is_that_of_the_copied_line(
-    page: playwright.Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Page, server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a turn by mouse and keys, to the last byte; so is that of the recipe."""
     before = look(page)
@@ -154,25 +165,24 @@ def test_the_exact_picture_is_that_of_the_copied_line(
     exact(page)
     assert page.inner_text("#badge").startswith("Exact")
     picture = saved(page, "#save")
-    drawn(line(page), tmp_path, monkeypatch)
-    assert (tmp_path / "line.png").read_bytes() == picture
-    (tmp_path / "recipe.json").write_bytes(saved(page, "#recipe"))
-    drawn(f"graf render {shlex.join(('--checkpoint', 'cars.pt', '--config', 'cars.json'))} "
-          "--recipe recipe.json --out again.png", tmp_path, monkeypatch)  # fmt: skip
-    assert (tmp_path / "again.png").read_bytes() == picture
-    page.keyboard.press("Home")
+    drawn(line(page), server.folder, monkeypatch)
+    assert (server.folder / "line.png").read_bytes() == picture
+    (server.folder / "recipe.json").write_bytes(saved(page, "#recipe"))
+    again = f"graf render --checkpoint {MODEL} --recipe recipe.json --out again.png"
+    drawn(again, server.folder, monkeypatch)
+    assert (server.folder / "again.png").read_bytes() == picture
+    page.press("#picture", "Home")
     assert look(page)["azimuth"] == before["azimuth"]
 
 
 def test_objects_are_thrown_mixed_kept_and_undone(
-    page: playwright.Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Page, server: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page.click("#tab-explore")
     page.fill("#seed", "7")
     page.press("#seed", "Enter")
     assert look(page)["codes"]["shape"]["seeds"] == [7]
-    page.click("#picture")
-    page.keyboard.press("d")
+    page.press("#picture", "d")
     thrown = look(page)["codes"]["shape"]["seeds"]
     assert thrown != [7]
     exact(page)
@@ -184,8 +194,8 @@ def test_objects_are_thrown_mixed_kept_and_undone(
     assert len(mix["seeds"]) == 2
     assert 0 < mix["at"][0] < 1
     exact(page)
-    drawn(line(page), tmp_path, monkeypatch)
-    assert (tmp_path / "line.png").read_bytes() == saved(page, "#save")
+    drawn(line(page), server.folder, monkeypatch)
+    assert (server.folder / "line.png").read_bytes() == saved(page, "#save")
     until(page, "document.querySelectorAll('#history button').length >= 2")
     page.click("#favour")
     page.wait_for_selector("#favourites button")
@@ -201,7 +211,7 @@ def test_objects_are_thrown_mixed_kept_and_undone(
     exact(page)
 
 
-def test_other_kinds_backgrounds_and_sizes(page: playwright.Page) -> None:
+def test_other_kinds_backgrounds_and_sizes(page: Page) -> None:
     page.click("[data-kind=depth]")
     page.keyboard.press("ArrowRight")
     assert look(page)["show"] == ["normal"]
@@ -214,10 +224,7 @@ def test_other_kinds_backgrounds_and_sizes(page: playwright.Page) -> None:
     until(page, "location.hash.length > 20")
 
 
-def test_a_link_opens_the_very_view(
-    page: playwright.Page, server: Running, browser: playwright.Browser
-) -> None:
-    page.keyboard.press("Home")
+def test_a_link_opens_the_very_view(page: Page, server: Running, browser: Browser) -> None:
     page.fill("[aria-label=Azimuth]", "12.5")
     page.keyboard.press("Tab")
     exact(page)
@@ -228,12 +235,10 @@ def test_a_link_opens_the_very_view(
     other.close()
 
 
-def test_a_film_is_directed_and_rendered(page: playwright.Page, server: Running) -> None:
+def test_a_film_is_directed_and_rendered(page: Page, server: Running) -> None:
     page.click("#tab-direct")
-    page.click("#picture")
-    page.keyboard.press("k")
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("k")
+    for key in ("k", "ArrowRight", "k"):
+        page.press("#picture", key)
     assert page.locator("#marks button").count() == 2
     page.fill("#frames", "3")
     page.fill("#film-size", "16x16")
@@ -259,9 +264,7 @@ def test_a_film_is_directed_and_rendered(page: playwright.Page, server: Running)
     until(page, "!graf.page.panels.direct.film.poses")
 
 
-def test_a_program_that_was_killed_is_found_again(
-    browser: playwright.Browser, tmp_path: Path
-) -> None:
+def test_a_program_that_was_killed_is_found_again(browser: Browser, tmp_path: Path) -> None:
     first = Running(tmp_path)
     page = browser.new_page()
     page.set_default_timeout(PATIENCE)

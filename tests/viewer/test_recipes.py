@@ -155,8 +155,9 @@ def test_what_a_page_tells_is_read_strictly() -> None:
 def film(
     *keys: tuple[float, dict[str, Any]] | tuple[float, dict[str, Any], str], **more: Any
 ) -> Film:
-    told = [
-        {"at": at, "look": told, "ease": rest[0] if rest else "linear"} for at, told, *rest in keys
+    told: list[dict[str, Any]] = [
+        {"at": key[0], "look": key[1], "ease": key[2] if len(key) == 3 else "linear"}
+        for key in keys
     ]
     return convert({"keys": told, "frames": 9, **more}, Film, "The film")
 

@@ -86,6 +86,7 @@ def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Talk], No
             await asyncio.wait_for(ready.wait(), 20)
             async with ClientSession() as session:
                 await words(Client(session, at))
+            assert not serve.done(), serve
             serve.cancel()
             await asyncio.wait([serve])
 
@@ -337,7 +338,7 @@ def test_files_are_brought(talk: Callable[[Talk], None], tmp_path: Path) -> None
 def test_two_pages_share_one_renderer(talk: Callable[[Talk], None]) -> None:
     async def words(client: Client) -> None:
         first, second = await opened(client), await opened(client)
-        look = {"size": [64, 64]}
+        look = {"size": [32, 32]}
         await first.ask(do="look", id=1, look=look)
         await second.ask(do="look", id=1, look=look, moving=True)
         await asyncio.gather(first.hear("picture", "exact"), second.hear("picture", "preview"))

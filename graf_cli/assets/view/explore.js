@@ -74,7 +74,7 @@ export class Explore {
     const mix = this.page.look.codes[name];
     const box = made("div", { className: "block", dataset: { block: name } });
     const row = made("div", { className: "row" },
-      made("b", { className: "grow", textContent: plain(name), title: `Moves ${part}` }));
+      made("b", { textContent: plain(name), title: `Moves ${part}` }));
     mix.seeds.forEach((seed, k) => {
       const input = made("input", { type: "number", min: 0, step: 1, value: seed,
         dataset: { seed: k }, "aria-label": `Seed ${k + 1} of ${plain(name)}` });
