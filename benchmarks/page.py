@@ -3,8 +3,8 @@
 ``python -m benchmarks.page [--resolution 128,192] [--objects 3] [--cache FOLDER]``
 
 The toy cars and the views of `benchmarks.export`, in headless Chromium with SwiftShader, which
-draws on the processor. Bytes are those of the whole file; *ready* is from opening it until the object is
-on the screen; *turning* is the turntable's frames a second in a window of 800 × 600.
+draws on the processor. Bytes are those of the whole file; *ready* is from opening it until the
+object is on the screen; *turning* is the turntable's frames a second in a window of 800 × 600.
 """
 
 from __future__ import annotations

@@ -73,10 +73,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     assert "Traceback" not in said
 
 
-def _elsewhere(address: str, own: tuple[str, ...]) -> list[str]:
-    return [] if address.startswith(own) else [address]
-
-
 @pytest.fixture
 def page(server: Running, browser: Browser) -> Iterator[Page]:
     """A page of it, at the exact picture of its first view; strange requests and errors fail."""
@@ -86,15 +82,11 @@ def page(server: Running, browser: Browser) -> Iterator[Page]:
     opened.on("pageerror", lambda error: strange.append(str(error)))
     opened.on("console", lambda line: strange.append(line.text) if line.type == "error" else None)
     own = (server.address, "blob:", "data:")
-<<<<<<< HEAD
-    opened.on("request", lambda asked: strange.extend(_elsewhere(asked.url, own)))
-=======
 
     def meet(asked: Request) -> None:
         strange.extend(() if asked.url.startswith(own) else (asked.url,))
 
     opened.on("request", meet)
->>>>>>> w/viewer
     opened.set_default_timeout(PATIENCE)
     opened.goto(server.address)
     exact(opened)
