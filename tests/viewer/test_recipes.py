@@ -135,6 +135,7 @@ def test_the_end_of_a_slider_is_a_seed(
 
 
 def test_what_a_page_tells_is_read_strictly() -> None:
+    told: object
     for told in (
         {"azimut": 3}, {"codes": {"shape": {"seeds": []}}}, {"size": [0, 3]}, {"pose": [1, 2]},
         {"codes": {"shape": {"seeds": [1, 2, 3, 4, 5]}}}, {"azimuth": 1e99},

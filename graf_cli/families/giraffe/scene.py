@@ -13,8 +13,8 @@ from graf_cli.errors import UsageError
 from graf_cli.families.giraffe.fold import Marcher
 from graf_cli.families.giraffe.layout import layout
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.places import PADDED, Part, parts, shares
-from graf_cli.families.giraffe.spec import Spec
+from graf_cli.families.giraffe.places import Part, parts, shares
+from graf_cli.families.giraffe.spec import PADDED, Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.intrinsics import Intrinsics
