@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graf_cli.output.encode.shapes.ply import write_table
+from graf_cli.output.encode.shapes.table import write_table
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.surfaces.shapes import Splats
 
