@@ -1,6 +1,6 @@
 """How well exported shapes stand for their objects, and what they take.
 
-``python -m benchmarks.export [--resolution N] [--objects N] [--kinds mesh,splats] [--cache FOLDER]``
+``python -m benchmarks.export [--resolution N] [--objects N] [--kinds KINDS] [--cache FOLDER]``
 
 Toy cars, each seen by eight cameras on two rings within the training range, at 256 × 256 on white.
 What is exported is rendered back by a rasteriser, and held against the exact pictures: PSNR over
@@ -65,7 +65,10 @@ def rendered(made: Shape, camera: Camera) -> tuple[Floats, Floats]:
     [mesh] = made.parts
     assert mesh.colours is not None
     seen = raster(camera, mesh.vertices.astype(np.float64), mesh.faces)
-    rgb, opacity = np.ones((camera.height * camera.width, 3)), np.zeros(camera.height * camera.width)
+    rgb, opacity = (
+        np.ones((camera.height * camera.width, 3)),
+        np.zeros(camera.height * camera.width),
+    )
     corners = mesh.colours[mesh.faces[seen.face]]
     rgb[seen.pixel] = (corners * seen.weights[..., None]).sum(axis=1)
     opacity[seen.pixel] = 1
@@ -90,7 +93,7 @@ def halved(picture: Floats) -> Floats:
 def main() -> None:
     """Print one line an object and kind, and their means."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--resolution", type=int, default=128)
+    parser.add_argument("--resolution", type=int)
     parser.add_argument("--objects", type=int, default=len(SEEDS))
     parser.add_argument("--kinds", default="mesh,splats")
     parser.add_argument("--sh", type=int, default=0)
@@ -104,7 +107,7 @@ def main() -> None:
         found = []
         for seed in SEEDS[: options.objects]:
             export = Export(
-                kind=kind, resolution=options.resolution,
+                kind=kind, resolution=options.resolution or (96 if kind == "splats" else 128),
                 sh=options.sh if kind == "splats" else 0,
                 faces=options.faces if kind == "mesh" else None,
             )  # fmt: skip
@@ -155,9 +158,8 @@ def products() -> float:
 
 def line(name: str, row: list[float]) -> str:
     """As a table has it."""
-    words = [f"{row[0]:6.1f} s"]
-    for k in range(1, len(row), 2):
-        words.append(f"{row[k]:6.2f} dB  IoU {row[k + 1]:.4f}")
+    pairs = zip(row[1::2], row[2::2], strict=True)
+    words = [f"{row[0]:6.1f} s", *(f"{db:6.2f} dB  IoU {over:.4f}" for db, over in pairs)]
     return f"{name:<28}" + "  ".join(words)
 
 

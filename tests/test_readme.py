@@ -41,7 +41,7 @@ SMALLER = {
     f"GRAF_{command}_{option}": value
     for command in ("RENDER", "SAMPLE", "GRID", "DATASET")
     for option, value in (("SIZE", "8"), ("SAMPLES", "8"))
-}
+} | {"GRAF_EXPORT_RESOLUTION": "8"}
 
 
 @pytest.fixture(scope="module")

@@ -219,7 +219,7 @@ export_options = _group(
                  help="Whether a sweep starts and ends slowly.  [default: linear]"),
     click.option("--resolution", type=click.IntRange(LEAST, MOST),
                  help="Cells along the longest side of the box around the object.  "
-                      "[default: 128]"),
+                      "[default: 128; 96 of splats]"),
     click.option("--level", type=click.FloatRange(0, min_open=True),
                  help="Density of the surface, per world unit.  [default: ln 2 / step, where one "
                       "step of the renderer is half opaque]"),

@@ -61,6 +61,8 @@ class Maker:
         if export is not None:
             from graf_cli.surfaces.extract import extract  # noqa: PLC0415 - few recipes export
 
-            return extract(self.generator, shot, self.generator.spec.camera, export, self.options)
+            return extract(
+                self.generator, shot, self.generator.spec.camera, export, options=self.options
+            )
         frame = self._renderer.render(shot, self.shots.series(k), surface=self.surface)
         return with_normals(self.generator, frame) if self.normals else frame

@@ -18,10 +18,10 @@ from graf_cli.output.encode.stills import write_still
 from graf_cli.output.provenance.reading import carries_recipe
 from graf_cli.output.store.atomic import explained
 from graf_cli.output.store.sequence import Numbered, Survey
-from graf_cli.output.table import FORMATS
+from graf_cli.output.table import EXPORTS, FORMATS
 from graf_cli.recipe import Dataset, Recipe
 
-_NUMBERED = re.compile(r"(.*?)(\d+)\.(\w+)", re.DOTALL)
+_NUMBERED = re.compile(r"(.*?)(\d+)\.([\w.]+)", re.DOTALL)
 _IMAGE = re.compile(r"(\d+)_(\d+)\.png")
 
 
@@ -46,9 +46,10 @@ def survey(folder: Path, recipe: Recipe) -> Survey:
 def _of_pictures(folder: Path, recipe: Recipe) -> Survey:
     """By the pattern of names that most numbers of the recipe follow."""
     numbers: dict[tuple[str, str], dict[int, str]] = defaultdict(dict)
+    known = FORMATS if recipe.export is None else EXPORTS
     for path in sorted(folder.iterdir()):
         match = _NUMBERED.fullmatch(path.name)
-        if match and match[3] in FORMATS and int(match[2]) < len(recipe):
+        if match and match[3] in known and int(match[2]) < len(recipe):
             numbers[match[1], match[3]][int(match[2])] = match[2]
     if not numbers:
         return Survey(set(), {})

@@ -100,7 +100,8 @@ EXPORTS = {
     known.name: known
     for known in (
         ExportFormat("glb", "one", encoder="shapes.glb", kinds=("mesh",)),
-        ExportFormat("ply", "one", encoder="shapes.ply", kinds=("mesh", "points")),
+        ExportFormat("splat.ply", "one", encoder="shapes.splats", kinds=("splats",)),
+        ExportFormat("ply", "one", encoder="shapes.ply", kinds=("mesh", "points", "splats")),
         ExportFormat("obj", "one", encoder="shapes.obj", kinds=("mesh",)),
         ExportFormat("stl", "one", encoder="shapes.stl", kinds=("mesh",)),
         ExportFormat("npz", "one", encoder="shapes.grid", kinds=("grid",)),

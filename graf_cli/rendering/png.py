@@ -10,11 +10,10 @@ import struct
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
-from graf_cli.rendering.shot import Image
 
-
-def png(rgb: Image) -> bytes:
+def png(rgb: NDArray[np.float32]) -> bytes:
     """Colours in [0, 1], shape = (H, W, 3), in 8 bits (PNG specification, W3C, section 5)."""
     height, width, _ = rgb.shape
     pixels = np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8).reshape(height, -1)

@@ -23,6 +23,10 @@ ONLY_FOR: dict[str, tuple[Extracted, ...]] = {
 }
 
 
+DEFAULT = Export(kind="mesh").resolution
+RESOLUTION: dict[Extracted, int] = {"splats": 96}  # 20,000 of them; twice as many show no more
+
+
 def export(
     ref: ModelRef, spec: ModelSpec, kind: Extracted, *, n: int | None = None, **asked: Any
 ) -> Recipe:
@@ -57,6 +61,7 @@ def export(
         recipe = sweep(ref, spec, **said)
     else:
         recipe = sample(ref, spec, n, _seed(said), **_of_samples(said))
+    ours.setdefault("resolution", RESOLUTION.get(kind, DEFAULT))
     return replace(recipe, export=_export(kind, ours))
 
 

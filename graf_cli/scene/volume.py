@@ -154,6 +154,27 @@ class FastVolume(Protocol):
         """Activated, shape = (n, channels), float32."""
 
 
+Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """One object of a scene of several, alone.
+
+    Attributes
+    ----------
+    name : str
+    volume : Volume
+        Of world points; its radiance is not a colour of the finished picture.
+    bounds : tuple of two corners
+        The lowest and the highest of all that it may fill, world units.
+    """
+
+    name: str
+    volume: Volume
+    bounds: Corners
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One object or more, ready to be seen from everywhere.
@@ -195,6 +216,11 @@ class Scene:
     surface : str
         Where depth and opacity come from when a 2-D stage follows: from the ``raster``, enlarged,
         or from a march of their own at the finished ``picture``'s size.
+    bounds : tuple of two corners, or None
+        The lowest and the highest of all that the field is made for, world units; None is whatever
+        rays reach.
+    objects : callable or None
+        Gives each object alone, where there are several, or something around them.
     """
 
     passes: tuple[Volume, ...]
@@ -211,6 +237,8 @@ class Scene:
     finish: Callable[[Tensor], Tensor] | None = None
     surface: Literal["raster", "picture"] = "raster"
     raw: Callable[[Tensor], Tensor] | None = None
+    bounds: Corners | None = None
+    objects: Callable[[], tuple[Placed, ...]] | None = None
 
 
 class Scenes(Protocol):

@@ -9,10 +9,12 @@ from torch import Tensor
 
 from graf_cli.errors import SurfaceError
 from graf_cli.scene.camera import Camera
+from graf_cli.scene.volume import Corners
 from graf_cli.surfaces.field import Field
 from graf_cli.surfaces.shapes import Box
 
-NODES = 48  # along a side of the lattice that an object is looked for on
+NODES = 48  # along a side of the lattice that an object is looked for on; fewer where fewer cells
+FEWEST = 32
 TOLD = 0.01  # share of light below which an object is told to stop none
 
 
@@ -33,7 +35,17 @@ def seen_by(camera: Camera) -> Box:
     return Box((x - half, y - half, z - half), (x + half, y + half, z + half))
 
 
-def around(field: Field, level: float, within: Box, *, whole: bool = False) -> Box:
+def within(box: Box, bounds: Corners | None) -> Box:
+    """The part of a box that a field is made for."""
+    if bounds is None:
+        return box
+    low, high = bounds
+    (x0, y0, z0) = (max(a, b) for a, b in zip(box.low, low, strict=True))
+    (x1, y1, z1) = (min(a, b) for a, b in zip(box.high, high, strict=True))
+    return Box((x0, y0, z0), (x1, y1, z1))
+
+
+def around(field: Field, level: float, outer: Box, resolution: int, *, whole: bool = False) -> Box:
     """The part of a box where density reaches a level, and a cell more on each side.
 
     With `whole`, all of the box is as good an answer as any.
@@ -43,16 +55,17 @@ def around(field: Field, level: float, within: Box, *, whole: bool = False) -> B
     SurfaceError
         When it does so nowhere, or everywhere.
     """
-    nodes = lattice(within, (NODES, NODES, NODES), field.device)
-    raw = field.density(nodes.reshape(-1, 3), scouting=True).view(NODES, NODES, NODES)
+    count = max(FEWEST, min(NODES, resolution))
+    nodes = lattice(outer, (count, count, count), field.device)
+    raw = field.density(nodes.reshape(-1, 3), scouting=True).view(count, count, count)
     inside = raw >= field.raw(level)
     if not (whole and bool(inside.all())):
         check(field, raw, level)
     found = inside.nonzero()
     first, last = found.amin(dim=0) - 1, found.amax(dim=0) + 1
-    cell = torch.tensor(within.sides, device="cpu", dtype=torch.float64) / (NODES - 1)
-    low = torch.tensor(within.low, device="cpu", dtype=torch.float64)
-    corners = [low + end.to(device="cpu").clamp(0, NODES - 1) * cell for end in (first, last)]
+    cell = torch.tensor(outer.sides, device="cpu", dtype=torch.float64) / (count - 1)
+    low = torch.tensor(outer.low, device="cpu", dtype=torch.float64)
+    corners = [low + end.to(device="cpu").clamp(0, count - 1) * cell for end in (first, last)]
     (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in corners)
     return Box((x0, y0, z0), (x1, y1, z1))
 
@@ -71,13 +84,13 @@ def check(field: Field, raw: Tensor, level: float) -> None:
         stops = -math.expm1(-densest * field.step)
         told = f"{stops:.0%} of the light" if stops > TOLD else "nearly no light"
         raise SurfaceError(
-            f"This object has no surface at the ⟨level⟩ {level:.4g}: where it is densest, "
-            f"{densest:.3g}, one step of the renderer stops {told}; give a lower ⟨level⟩, or "
-            "export its densities as .npz."
+            f"This object has no surface at a density of {level:.4g}: it has {densest:.4g} where "
+            f"it is densest, of which one step of the renderer stops {told}; give a ⟨level⟩ below "
+            "that, or export its densities as .npz."
         )
     if bool(above.all()):
         raise SurfaceError(
-            f"This object has no surface at the ⟨level⟩ {level:.4g}: it fills the whole box that "
+            f"This object has no surface at a density of {level:.4g}: it fills the whole box that "
             "cameras see with more; give a higher ⟨level⟩, or export its densities as .npz."
         )
 

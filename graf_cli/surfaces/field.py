@@ -69,8 +69,7 @@ class Field:
         Good enough to look for emptiness with.
     quadrature : Quadrature
     step : float
-        Between two samples of the marcher, world units, those of a second pass counted as if they
-        were spread evenly.
+        Between two samples of the marcher's first pass, which finds what there is; world units.
     chunk : int
         Points that are asked at once.
     """
@@ -143,6 +142,5 @@ def field_of(scene: Scene, shot: Shot, device: torch.device, options: RenderOpti
 
 
 def step_of(scene: Scene, shot: Shot) -> float:
-    """Between two samples of a ray, were all of both passes spread evenly; world units."""
-    along = scene.quadrature.samples + scene.quadrature.further
-    return (shot.camera.far - shot.camera.near) / max(along - 1, 1)
+    """Between two samples of the first pass along a ray, world units."""
+    return (shot.camera.far - shot.camera.near) / max(scene.quadrature.samples - 1, 1)

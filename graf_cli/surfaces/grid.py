@@ -27,10 +27,12 @@ def extract(source: Source, options: Export) -> DensityGrid:
     field = source.field
     level = field.surface if options.level is None else options.level
     faint = min(level, -np.log1p(-FAINT) / field.step)
-    lattice = lattice_over(around(field, faint, source.box, whole=True), options.resolution)
+    lattice = lattice_over(
+        around(field, faint, source.box, options.resolution, whole=True), options.resolution
+    )
     x, y, z = (lattice.axis(k, 1, field.device) for k in range(3))
     density = np.empty((len(x), len(y), len(z)), dtype=np.float32)
-    for k, some in enumerate(x.split(1)):
+    for k, some in enumerate(torch.split(x, 1)):
         raw = field.density(torch.cartesian_prod(some, y, z))
         density[k] = field.activated(raw).view(len(y), len(z)).to(device="cpu").numpy()
     return DensityGrid(density, lattice.box, level, field.step)

@@ -57,8 +57,8 @@ def _check(source: Source, options: Export) -> None:
     scene = source.scene
     if scene.place is not None or (scene.finish is not None and scene.raw is None):
         raise SurfaceError(
-            "This model integrates features, which only its 2-D network makes colours of; a page has "
-            "none to show, so export a mesh."
+            "This model integrates features, which only its 2-D network makes colours of; a page "
+            "has none to show, so export a mesh."
         )
     if options.resolution > MOST:
         raise SurfaceError(
@@ -121,8 +121,9 @@ def _optics(scene: Scene, spec: CameraSpec, ends: tuple[float, float]) -> dict[s
 
 
 def _view(spec: CameraSpec) -> dict[str, float]:
-    """Where a page begins, in the words of the command line: somewhat from above, and, where it
-    can be walked around, from the side as well as from the front.
+    """Where a page begins, in the words of the command line.
+
+    It is somewhat from above and, where cameras go all around, from aside.
     """
     low, high = spec.elevation
     left, right = spec.azimuth

@@ -75,7 +75,7 @@ def raster(camera: Camera, vertices: Doubles, faces: Indices) -> Seen:
     return Seen(met, face[met], weights[met], nearest[met])
 
 
-def _tried(
+def _tried(  # noqa: PLR0917 - arrays that are filled
     camera: Camera, corners: Doubles, group: NDArray[np.int64], low: NDArray[np.int64],
     high: NDArray[np.int64], side: int, nearest: Doubles, face: NDArray[np.int64], weights: Doubles,
 ) -> None:  # fmt: skip
@@ -99,7 +99,7 @@ def _tried(
             share /= share.sum(axis=1, keepdims=True)
         depth = (share * corners[triangle, :, 2]).sum(axis=1)
         order = np.argsort(-depth, kind="stable")  # the nearest comes last, and stays
-        triangle, pixel, share, depth = (x[order] for x in (triangle, pixel, share, depth))
+        triangle, pixel, share, depth = triangle[order], pixel[order], share[order], depth[order]
         first = np.zeros(len(nearest))
         first.fill(np.inf)
         first[pixel] = depth

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +21,7 @@ LAMBDA, MU = (
 )  # of Taubin's smoothing: what it takes away with one, it adds with the other
 
 Doubles = NDArray[np.float64]
+Sparse = Any  # a matrix of SciPy, which has no types
 
 
 def gradient(field: Field, points: Tensor) -> Tensor:
@@ -48,7 +51,7 @@ def onto_level(
     step = (off / steepness).clamp(min=-farthest, max=farthest)
     moved = points + slope / steepness * step
     normals = -slope / steepness
-    return tuple(found.to(device="cpu", dtype=torch.float64).numpy() for found in (moved, normals))  # type: ignore[return-value]
+    return tuple(found.to(device="cpu", dtype=torch.float64).numpy() for found in (moved, normals))
 
 
 def smoothed(vertices: Doubles, faces: Indices, rounds: int) -> Doubles:
@@ -64,7 +67,7 @@ def smoothed(vertices: Doubles, faces: Indices, rounds: int) -> Doubles:
     return vertices
 
 
-def neighbours(faces: Indices, count: int) -> object:
+def neighbours(faces: Indices, count: int) -> Sparse:
     """A sparse matrix that gives each vertex the mean of its neighbours, shape = (count, count)."""
     sparse = require("scipy.sparse")
     a, b = faces[:, [0, 1, 2]].ravel(), faces[:, [1, 2, 0]].ravel()
@@ -73,13 +76,3 @@ def neighbours(faces: Indices, count: int) -> object:
     edges = ((edges + edges.T) > 0).astype(np.float64)
     degree = np.asarray(edges.sum(axis=1)).ravel()
     return sparse.dia_array((1 / np.maximum(degree, 1)[None], [0]), (count, count)) @ edges
-
-
-def face_normals(vertices: Doubles, faces: Indices) -> Doubles:
-    """Unit normals of vertices by the areas of their faces, shape = (n, 3)."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    across = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, faces[:, k], across)
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.rendering.shot import Shot
 from graf_cli.scene.spec import CameraSpec
-from graf_cli.scene.volume import Scene, Scenes
-from graf_cli.surfaces.box import seen_by
-from graf_cli.surfaces.field import Field, field_of
+from graf_cli.scene.volume import Placed, Scene, Scenes
+from graf_cli.surfaces.box import seen_by, within
+from graf_cli.surfaces.field import Field, Unfolded, field_of
 from graf_cli.surfaces.shapes import Box
 
 Report = Callable[[float, str], None]  # share of the work that is done, and what is done now
@@ -51,6 +51,12 @@ class Source:
     options: RenderOptions
     report: Report = untold
 
+    def alone(self, placed: Placed) -> Source:
+        """One object of several, in its own box."""
+        volume = Unfolded(placed.volume, self.field.device)
+        field = replace(self.field, volume=volume, scout=volume)
+        return replace(self, field=field, box=Box(*placed.bounds))
+
 
 def source_of(
     scenes: Scenes,
@@ -63,4 +69,5 @@ def source_of(
     options = options or RenderOptions()
     scene = scenes.scene(shot.subject, samples=shot.samples, camera=shot.camera)
     field = field_of(scene, shot, scenes.device, options)
-    return Source(scenes, shot, scene, field, seen_by(shot.camera), camera, options, report)
+    box = within(seen_by(shot.camera), scene.bounds)
+    return Source(scenes, shot, scene, field, box, camera, options, report)

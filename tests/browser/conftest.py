@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,11 @@ from PIL import Image
 
 from graf_cli.arrays import Array
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
+
 REQUIRED = bool(os.environ.get("GRAF_REQUIRE_BROWSER"))  # as in CI: none is a failure, no skip
-playwright = (
+playwright: Any = (
     import_module("playwright.sync_api") if REQUIRED else pytest.importorskip("playwright.sync_api")
 )
 
@@ -29,11 +33,11 @@ FLAGS = (
 # Read before the suite hides the user's settings.
 CHROMIUM = os.environ.get("GRAF_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
-Open = Callable[..., "playwright.Page"]
+Open = Callable[..., "Page"]
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[playwright.Browser]:
+def browser() -> Iterator[Browser]:
     """Headless, drawing in software."""
     if CHROMIUM is None:
         assert not REQUIRED, "no Chromium: install one, or name it in GRAF_CHROMIUM"
@@ -45,19 +49,17 @@ def browser() -> Iterator[playwright.Browser]:
 
 
 @pytest.fixture
-def show(browser: playwright.Browser) -> Iterator[Open]:
+def show(browser: Browser) -> Iterator[Open]:
     """Opens a page's file; any request but for the file itself fails the test, and so do errors."""
-    contexts: list[playwright.BrowserContext] = []
+    contexts: list[BrowserContext] = []
     strange: list[str] = []
 
-    def opened(
-        path: Path, script: str = "", *, ready: bool = True, **settings: object
-    ) -> playwright.Page:
+    def opened(path: Path, script: str = "", *, ready: bool = True, **settings: Any) -> Page:
         settings = {"viewport": {"width": 320, "height": 320}, **settings}
         context = browser.new_context(**settings)
         contexts.append(context)
 
-        def meet(route: playwright.Route) -> None:
+        def meet(route: Route) -> None:
             if route.request.url != path.as_uri():
                 strange.append(route.request.url)
                 route.abort()
@@ -81,7 +83,7 @@ def show(browser: playwright.Browser) -> Iterator[Open]:
     assert strange == []
 
 
-def pixels(page: playwright.Page, **view: object) -> Array:
+def pixels(page: Page, **view: object) -> Array:
     """What the page says that it shows, shape = (H, W, 4), in [0, 1]."""
     return decoded(page.evaluate("view => graf.pixels(view)", view))
 

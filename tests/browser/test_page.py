@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -26,10 +27,13 @@ from tests.browser.conftest import Open, decibels, decoded, pixels, read_png
 from tests.conftest import small_generator
 from tests.surfaces.scenes import CAMERA, Objects, ball, glass, haze, plate, shiny, soft
 
-SIZE = 64
+if TYPE_CHECKING:
+    from playwright.sync_api import Page as BrowserPage
+
+SIZE = 48
 
 
-def page_of(objects: Objects, path: Path, resolution: int = 48) -> Path:
+def page_of(objects: Objects, path: Path, resolution: int = 32) -> Path:
     made = extract(
         objects, objects.shot(), objects.camera, Export(kind="page", resolution=resolution)
     )
@@ -38,18 +42,18 @@ def page_of(objects: Objects, path: Path, resolution: int = 48) -> Path:
     return path
 
 
-def changed(spec: CameraSpec, **settings: object) -> CameraSpec:
+def changed(spec: CameraSpec, **settings: Any) -> CameraSpec:
     return CameraSpec(**{**{key: getattr(spec, key) for key in spec.__struct_fields__}, **settings})
 
 
 FIELDS = {
-    "ball": (Objects(ball), 36),
-    "shiny": (Objects(shiny), 28),
+    "ball": (Objects(ball), 50),
+    "shiny": (Objects(shiny), 26),
     "haze": (Objects(haze), 42),
-    "glass": (Objects(glass), 33),
-    "plate": (Objects(plate), 28),
-    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 33),
-    "two passes": (Objects(ball, Quadrature(32, further=64)), 33),
+    "glass": (Objects(glass), 46),
+    "plate": (Objects(plate), 36),
+    "softplus": (Objects(soft, Quadrature(48, activation="softplus", last="nothing")), 44),
+    "two passes": (Objects(ball, Quadrature(32, further=64)), 46),
     "back": (Objects(haze, Quadrature(48, last_back=True), changed(CAMERA, u=(0.0, 0.1))), 33),
     "centres": (Objects(ball, camera=changed(CAMERA, pixels="centre", depths="ray")), 36),
     "parallel": (Objects(ball, camera=changed(CAMERA, orthographic=True)), 36),
@@ -62,8 +66,10 @@ FIELDS = {
 def test_a_page_shows_what_the_exact_integrator_sees(show: Open, tmp_path: Path, name: str) -> None:
     objects, least = FIELDS[name]
     page = show(page_of(objects, tmp_path / "a.html"))
+    radius = objects.camera.radius[1]
     for azimuth, elevation in ((20.0, 10.0), (30.0, 45.0)):
-        seen = pixels(page, azimuth=azimuth, elevation=elevation, width=SIZE, background="#ffffff")
+        view = {"azimuth": azimuth, "elevation": elevation, "radius": radius}
+        seen = pixels(page, **view, width=SIZE, background="#ffffff")
         exact = objects.exact(objects.view(azimuth, elevation, SIZE))
         assert decibels(seen[..., :3], exact) > least
 
@@ -105,16 +111,24 @@ def test_a_transparent_background_leaves_colours_as_they_are(show: Open, tmp_pat
 def car(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a toy car, as the command line makes it."""
     path = tmp_path_factory.mktemp("car") / "car.html"
-    words = ["export", "--seed", "3", "--resolution", "40", "--out", str(path)]
+    words = ["export", "--seed", "3", "--resolution", "32", "--out", str(path)]
     done = CliRunner().invoke(cli, words, env={"GRAF_OFFLINE": "1"})
     assert done.exit_code == 0, done.output
     return path
 
 
-def view_of(page: object) -> dict[str, float]:
+def until(page: BrowserPage, condition: str) -> None:
+    """Wait, a frame at a time; Playwright's own waiting would have the page evaluate text."""
+    page.evaluate(
+        f"new Promise(done => (function look() {{ if ({condition}) done(); "
+        "else requestAnimationFrame(look); })())"
+    )
+
+
+def view_of(page: BrowserPage) -> dict[str, float]:
     """The view that the page's command line says, once it rests."""
-    page.wait_for_function("graf.page.sharp && !graf.page.queued")  # type: ignore[attr-defined]
-    words = shlex.split(page.evaluate("graf.page.command()"))  # type: ignore[attr-defined]
+    until(page, "graf.page.sharp && !graf.page.queued")
+    words = shlex.split(page.evaluate("graf.page.command()"))
     return {
         key: float(words[words.index(f"--{key}") + 1])
         for key in ("azimuth", "elevation", "radius", "fov")
@@ -129,8 +143,8 @@ def test_the_mouse_turns_and_the_wheel_zooms(show: Open, car: Path) -> None:
     page.mouse.move(100, 120, steps=3)
     page.mouse.up()
     turned = view_of(page)
-    assert turned["azimuth"] == pytest.approx(before["azimuth"] + 20)
-    assert turned["elevation"] == pytest.approx(before["elevation"] + 8)
+    assert turned["azimuth"] == pytest.approx(before["azimuth"] + 20, abs=0.01)
+    assert turned["elevation"] == pytest.approx(before["elevation"] + 8, abs=0.01)
     page.mouse.wheel(0, -200)
     zoomed = view_of(page)
     assert zoomed["fov"] < turned["fov"]
@@ -143,7 +157,8 @@ def test_the_mouse_turns_and_the_wheel_zooms(show: Open, car: Path) -> None:
     page.mouse.down()
     page.mouse.move(150, -200, steps=2)
     page.mouse.up()
-    assert view_of(page)["elevation"] == pytest.approx(-5, abs=0.2)  # no farther than the model has seen
+    # No farther than the model's cameras, and a little.
+    assert view_of(page)["elevation"] == pytest.approx(-5, abs=0.2)
     page.dblclick("#view")
     assert view_of(page) == before
 
@@ -159,7 +174,7 @@ def test_keys_do_all_of_it(show: Open, car: Path) -> None:
     ):  # fmt: skip
         last = view_of(page)
         page.keyboard.press(key)
-        assert view_of(page)[name] == pytest.approx(last[name] + change)
+        assert view_of(page)[name] == pytest.approx(last[name] + change, abs=0.01)
     last = view_of(page)
     page.keyboard.press("+")
     assert view_of(page)["fov"] < last["fov"]
@@ -167,19 +182,21 @@ def test_keys_do_all_of_it(show: Open, car: Path) -> None:
     assert view_of(page)["radius"] > last["radius"]
     page.keyboard.press("Space")
     assert page.get_attribute("#turn", "aria-pressed") == "true"
-    page.wait_for_function(f"graf.page.orbit.view.azimuth !== {view_of_now(page)}")
+    until(page, f"graf.page.orbit.view.azimuth !== {view_of_now(page)}")
     page.keyboard.press("Space")
     assert page.get_attribute("#turn", "aria-pressed") == "false"
     page.keyboard.press("Home")
     assert view_of(page) == before
-    for _ in range(9):  # every control is reached
+    reached = []
+    for _ in range(7):
         page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.tagName") == "BUTTON"
-    assert page.text_content("#status").startswith("Azimuth")
+        reached.append(page.evaluate("document.activeElement.id"))
+    assert reached == ["turn", "reset", "background", "full", "save", "command", "copy"]
+    assert page.inner_text("#status").startswith("Azimuth")
 
 
-def view_of_now(page: object) -> float:
-    return float(page.evaluate("graf.page.orbit.view.azimuth"))  # type: ignore[attr-defined]
+def view_of_now(page: BrowserPage) -> float:
+    return float(page.evaluate("graf.page.orbit.view.azimuth"))
 
 
 def test_fingers_turn_and_pinch(show: Open, car: Path) -> None:
@@ -217,7 +234,7 @@ def test_the_copied_line_renders_that_very_view(
     view = view_of(page)
     page.focus("#view")
     page.keyboard.press("c")
-    page.wait_for_function("document.getElementById('status').textContent.startsWith('Copied')")
+    until(page, "document.getElementById('status').textContent.startsWith('Copied')")
     line = page.evaluate("navigator.clipboard.readText()")
     assert line == page.input_value("#command")
     words = shlex.split(line)
@@ -276,7 +293,7 @@ def test_what_a_browser_lacks_is_said_in_a_sentence(
 ) -> None:
     page = show(car, script, ready=False)
     page.wait_for_selector("#problem:not([hidden])")
-    assert told in page.text_content("#problem")
+    assert told in page.inner_text("#problem")
     assert page.evaluate("graf.ready.then(() => 'ready', () => 'failed')") == "failed"
 
 
@@ -290,7 +307,7 @@ def test_the_page_tells_what_it_is(show: Open, car: Path) -> None:
     assert metas["DigitalSourceType"].endswith("trainedAlgorithmicMedia")
     assert json.loads(metas["graf.recipe"])["export"]["kind"] == "page"
     box = page.locator("#view")
-    assert "toy-cars" in box.get_attribute("aria-label")
+    assert "toy-cars" in str(box.get_attribute("aria-label"))
     assert page.locator(f"#{box.get_attribute('aria-describedby')}").count() == 1
 
 
@@ -317,6 +334,8 @@ def test_a_hostile_name_is_text_and_nothing_more(show: Open, tmp_path: Path) -> 
 def test_nothing_can_be_fetched_even_by_a_script(show: Open, tmp_path: Path) -> None:
     page = show(page_of(Objects(ball), tmp_path / "a.html", 16))
     policy = page.get_attribute("meta[http-equiv]", "content")
-    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert str(policy).startswith("default-src 'none'; script-src 'sha256-")
     text = (tmp_path / "a.html").read_text()
-    assert not re.findall(r"""(?:src|href)\s*=|url\(|https?://""", text.partition("<style>")[2])
+    assert not re.findall(
+        r"""(?:src|href)\s*=\s*["']|url\(|https?://""", text.partition("<style>")[2]
+    )

@@ -57,11 +57,19 @@ class Objects:
         quadrature = replace(self.quadrature, samples=samples)
         return Scene((volume,), quadrature, b"field", b"field")
 
-    def view(self, azimuth: float, elevation: float, size: int, **view: float) -> Camera:
-        """A camera of the model's, or with another `radius` or `fov`."""
-        radius = view.pop("radius", self.camera.radius[1])
-        pose = pose_on_sphere(azimuth, elevation, radius, self.camera.pivot)
-        return camera_for(self.camera, pose, width=size, height=size, **view)
+    def view(
+        self,
+        azimuth: float,
+        elevation: float,
+        size: int,
+        *,
+        radius: float | None = None,
+        fov: float | None = None,
+    ) -> Camera:
+        """A camera of the model's, or with another radius or field of view."""
+        distance = self.camera.radius[1] if radius is None else radius
+        pose = pose_on_sphere(azimuth, elevation, distance, self.camera.pivot)
+        return camera_for(self.camera, pose, width=size, height=size, fov=fov)
 
     def shot(self, size: int = 32) -> Shot:
         return Shot(

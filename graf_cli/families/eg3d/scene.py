@@ -291,6 +291,7 @@ def scene_of(
         raster=lambda camera: raster(spec, camera),
         finish=stage,
         raw=stage.raw,
+        bounds=((-spec.box / 2,) * 3, (spec.box / 2,) * 3),
     )
 
 

@@ -23,6 +23,7 @@ from graf_cli.families.giraffe.network import Field, Network
 from graf_cli.families.giraffe.spec import AXES, MAX_OBJECTS, Spec, controls
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Subject, along_great_circle
+from graf_cli.scene.volume import Corners
 
 PADDED = 1.1  # half a side of the box in which an object's density counts
 NOTHING = 1e-4  # stands for a total density of exactly 0 where features are averaged
@@ -188,6 +189,16 @@ class Frame:
         turned = turned if self.scale is None else turned / self.scale
         unit: Tensor = turned / turned.norm(dim=-1, keepdim=True)
         return unit
+
+    def bounds(self, half: float) -> Corners:
+        """Lowest and highest world corner of the box of coordinates up to `half`."""
+        assert self.translation is not None
+        assert self.scale is not None
+        reach = (self.rotation.abs() * (half * self.scale)[:, None]).sum(dim=0)
+        (x0, y0, z0), (x1, y1, z1) = (
+            (self.translation + sign * reach).to(device="cpu").tolist() for sign in (-1, 1)
+        )
+        return (x0, y0, z0), (x1, y1, z1)
 
     def ray(self, rays: Rays) -> tuple[Tensor, Tensor]:
         """Eye and direction in the field's coordinates, shape = (n, 3) each.

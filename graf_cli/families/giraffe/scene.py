@@ -12,12 +12,12 @@ from torch import Tensor
 from graf_cli.errors import UsageError
 from graf_cli.families.giraffe.fold import Marcher
 from graf_cli.families.giraffe.network import Network
-from graf_cli.families.giraffe.places import Part, layout, parts, shares
+from graf_cli.families.giraffe.places import PADDED, Part, layout, parts, shares
 from graf_cli.families.giraffe.spec import Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.intrinsics import Intrinsics
-from graf_cli.scene.volume import Quadrature, Scene
+from graf_cli.scene.volume import Placed, Quadrature, Scene
 
 
 class Union:
@@ -147,6 +147,20 @@ def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene
         finish=(lambda seen: finish(network, seen)) if painted else None,
         surface="picture",
         march=None if march is None else _radiance_of(march),
+        objects=lambda: _alone(union),
+    )
+
+
+def _alone(union: Union) -> tuple[Placed, ...]:
+    """Each object without the others and the background."""
+    return tuple(
+        Placed(
+            f"object.{part.number}",
+            Union([part], densest=union.densest, features=union.channels),
+            part.frame.bounds(PADDED),
+        )
+        for part in union.parts
+        if part.number is not None
     )
 
 

@@ -9,7 +9,23 @@ from graf_cli.recipe import Recipe, Samples, Sweep
 from graf_cli.scene.codes import drawn_seed
 from graf_cli.scene.features import Features
 
-YOURS = ("--checkpoint", "CHECKPOINT")  # a model of a person's own, whose place no recipe knows
+YOURS = "CHECKPOINT"  # stands for a file of a person's own, whose place no recipe knows
+
+
+def option(name: str, value: object) -> list[str]:
+    """The words of an option of the command line."""
+    return [f"--{name}", str(value)]
+
+
+def object_seed(recipe: Recipe) -> int | None:
+    """The one seed of all codes, if there is one."""
+    match recipe.plan:
+        case Samples() as plan:
+            return drawn_seed(plan.seed, recipe.frame or 0)
+        case Sweep(subject=subject) if not subject.moves:
+            seeds = {several[0] for several in subject.seeds.values()}
+            return next(iter(seeds)) if len(seeds) == 1 else None
+    return None
 
 
 def command_of(recipe: Recipe) -> list[str] | None:
@@ -18,34 +34,38 @@ def command_of(recipe: Recipe) -> list[str] | None:
     Returns
     -------
     list of str or None
-        Of the model, the object and its samples; the view and `--out` are left to whoever asks.
+        Of the model, the object and its samples; the view and the file are left to whoever asks.
         None where no words do: between two seeds, of rows of numbers, of a sweep of controls.
     """
     match recipe.plan:
         case Samples() as plan:
-            seeds = {"": drawn_seed(plan.seed, recipe.frame or 0)}
-            values, truncation = plan.controls, plan.truncation
+            seeds, values, truncation = {}, dict(plan.controls), plan.truncation
         case Sweep(subject=subject) if not subject.moves and subject.rows is None:
             seeds = {name: several[0] for name, several in subject.seeds.items()}
             values = {name: several[0] for name, several in subject.controls.items()}
             truncation = subject.truncation
         case _:
             return None
-    features = _features(recipe)
-    words = ["graf", "render", *(YOURS if features is None else ("--model", recipe.model.name))]
-    if len(set(seeds.values())) == 1:
-        words += ["--seed", str(next(iter(seeds.values())))]
+    features, seed = _features(recipe), object_seed(recipe)
+    words = ["graf", "render"]
+    words += option("checkpoint", YOURS) if features is None else _model(recipe)
+    if seed is not None:
+        words += option("seed", seed)
     else:
-        words += [word for name, seed in seeds.items() for word in ("--code", f"{name}={seed}")]
+        words += [word for name, one in seeds.items() for word in option("code", f"{name}={one}")]
     for name, value in values.items():
-        words += ["--control", f"{name}={value!r}"]
+        words += option("control", f"{name}={value!r}")
     if truncation != (1.0 if features is None else features.truncation_default):
-        words += ["--truncation", repr(truncation)]
+        words += option("truncation", truncation)
     if features is None or recipe.samples != features.samples:
-        words += ["--samples", str(recipe.samples)]
+        words += option("samples", recipe.samples)
     if recipe.jitter is not None:
-        words += ["--jitter", str(recipe.jitter)]
+        words += option("jitter", recipe.jitter)
     return words
+
+
+def _model(recipe: Recipe) -> list[str]:
+    return option("model", recipe.model.name)
 
 
 def _features(recipe: Recipe) -> Features | None:

@@ -27,6 +27,7 @@ RANK = 3  # with more, nothing is gained that eight bits could hold
 SIDE = 16  # texels along a side of a map: 13 degrees, a quarter of the fastest wave of an encoding
 LEARNT = 2000  # points that the maps are found from
 LOOKS = 10  # directions from which every point is looked at
+ENOUGH = 20_000  # points that maps are made better by
 ROUNDS = 4  # of least squares, by turns of coefficients and maps
 ROWS = 1 << 12  # looks at once, so that what they are made of stays in a processor's cache
 CHUNK = 1 << 14  # points whose coefficients are solved for at once
@@ -125,7 +126,8 @@ def tints_of(
     device, source = field.device, torch.Generator(device="cpu").manual_seed(0)
     directions = octahedral(SIDE, device)
     paint = Painter(field, lattice, field.scout.per_ray(directions))
-    some = torch.randperm(len(index), generator=source)[:LEARNT].to(device=device)
+    order = torch.randperm(len(index), generator=source, device="cpu", dtype=torch.int64)
+    some = order[:LEARNT].to(device=device)
     place = torch.full((SIDE**2 // 4,), -1, device=device, dtype=torch.int64)
     place[asked] = torch.arange(len(asked), device=device, dtype=torch.int64)
     every = torch.arange(SIDE**2, device=device, dtype=torch.int64)
@@ -211,11 +213,13 @@ def _fitted(
         total = weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
         mean = (colours * weight[..., None]).sum(dim=1) / total
         return mean, colours.new_zeros((count, 0)), maps
-    for number in range(ROUNDS):
-        mean, coefficients = _solved(colours, texel, weight, maps)
-        if number < ROUNDS - 1:
-            maps = _better_maps(colours - mean[:, None], texel, weight, coefficients, maps)
-    return mean, coefficients, maps
+    # Maps have few numbers, which some of the points tell as well as all of them.
+    some = slice(None, None, max(count // ENOUGH, 1))
+    few = colours[some], texel[some], weight[some]
+    for _ in range(ROUNDS - 1):
+        mean, coefficients = _solved(*few, maps)
+        maps = _better_maps(few[0] - mean[:, None], *few[1:], coefficients, maps)
+    return *_solved(colours, texel, weight, maps), maps
 
 
 def _solved(colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from graf_cli.output.provenance.command import command_of
+from graf_cli.output.provenance.command import command_of, object_seed, option
 from graf_cli.output.provenance.stamp import Stamp
 from graf_cli.surfaces.shapes import Page
 
@@ -60,10 +60,8 @@ def page(made: Page, stamp: Stamp | None) -> str:
 def _title(model: str, stamp: Stamp | None) -> str:
     if stamp is None:
         return model
-    words = command_of(stamp.recipe)
-    if words is None or "--seed" not in words:
-        return model
-    return f"{model}, seed {words[words.index('--seed') + 1]}"
+    seed = object_seed(stamp.recipe)
+    return model if seed is None else f"{model}, seed {seed}"
 
 
 def _said(made: Page, stamp: Stamp | None) -> dict[str, Any]:
@@ -71,7 +69,7 @@ def _said(made: Page, stamp: Stamp | None) -> dict[str, Any]:
     words = None if stamp is None else command_of(stamp.recipe)
     background = "#ffffff" if stamp is None else stamp.recipe.background
     if words is not None and made.about["raw"]:
-        words = [*words, "--show", "raw"]
+        words += option("show", "raw")
     return {"command": words, "background": background}
 
 

@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.surfaces.shapes import Floats, Meshes, Points
+from graf_cli.surfaces.shapes import Floats, Meshes, Points, Splats
 
 COLOURS = ("red", "green", "blue")
 TYPES = {"f": "float", "B": "uchar"}
 
 
-def write(path: Path, made: Meshes | Points, stamp: Stamp | None) -> None:
+def write(path: Path, made: Meshes | Points | Splats, stamp: Stamp | None) -> None:
     """Positions, normals, colours as 8-bit sRGB where there are some, and faces of a mesh."""
+    if isinstance(made, Splats):
+        from graf_cli.output.encode.shapes import splats  # noqa: PLC0415 - which writes by this one
+
+        splats.write(path, made, stamp)
+        return
     if isinstance(made, Points):
         columns = vertex_columns(made.positions, made.normals, made.colours)
         write_table(path, columns, stamp)
@@ -50,7 +55,7 @@ def vertex_columns(
 
 def levels(colours: Floats) -> NDArray[np.uint8]:
     """Of 8 bits, the nearest."""
-    return np.rint(colours.clip(0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(colours.clip(0, 1) * 255), dtype=np.uint8)
 
 
 def write_table(
