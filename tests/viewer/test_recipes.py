@@ -135,13 +135,13 @@ def test_the_end_of_a_slider_is_a_seed(
 
 
 def test_what_a_page_tells_is_read_strictly() -> None:
-    told: object
-    for told in (
+    wrong: tuple[Any, ...] = (
         {"azimut": 3}, {"codes": {"shape": {"seeds": []}}}, {"size": [0, 3]}, {"pose": [1, 2]},
         {"codes": {"shape": {"seeds": [1, 2, 3, 4, 5]}}}, {"azimuth": 1e99},
         {"codes": {"shape": {"seeds": [1], "at": [2, 0]}}}, {"lens": [1, 1, 1, 1]},
         {"rows": {"values": [[1], [2]]}}, {"background": "x" * 99}, [], None,
-    ):  # fmt: skip
+    )  # fmt: skip
+    for told in wrong:
         with pytest.raises(UsageError, match=r"^The look cannot be used: .+\.$"):
             convert(told, Look, "The look")
     with pytest.raises(UsageError, match="in order"):
