@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graf_cli.output.provenance.command import option
 from graf_cli.recipe import Recipe
 
 LONGEST = 100_000  # bytes of a recipe in a line; a shell's argument has at most 128 KiB
@@ -20,7 +21,7 @@ class Source:
     Attributes
     ----------
     words : tuple of str
-        Such as ``("--model", "cars:128")``.
+        The options and their values.
     named : bool
         Whether a recipe needs them, too, since the model is no one's of a manifest.
     """
@@ -42,11 +43,11 @@ def line_of(source: Source, asked: Mapping[str, Any], recipe: Recipe, out: str) 
     """
     if not any(key in asked for key in BY_FILE):
         words = ["graf", "render", *source.words, *_words(asked), *_carefully(recipe)]
-        return shlex.join([*words, "--out", out])
-    text, words = recipe.to_json(), [*(source.words if source.named else ()), "--out", out]
+        return shlex.join([*words, *option("out", out)])
+    text, words = recipe.to_json(), [*(source.words if source.named else ()), *option("out", out)]
     if len(text) > LONGEST:
-        return shlex.join(["graf", "render", "--recipe", recipe_name(out), *words])
-    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', '--recipe', '-', *words])}"  # noqa: E501 - one line, as it is
+        return shlex.join(["graf", "render", *option("recipe", recipe_name(out)), *words])
+    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', *option('recipe', '-'), *words])}"  # noqa: E501 - one line, as it is
 
 
 def recipe_name(out: str) -> str:
@@ -55,29 +56,35 @@ def recipe_name(out: str) -> str:
 
 
 def _carefully(recipe: Recipe) -> list[str]:
-    exact = ["--exact"] if recipe.exact else []
-    return exact if recipe.precision == "auto" else [*exact, "--precision", recipe.precision]
+    exact = [flag("exact")] if recipe.exact else []
+    precise = [] if recipe.precision == "auto" else option("precision", recipe.precision)
+    return [*exact, *precise]
+
+
+def flag(field: str) -> str:
+    """An option by itself."""
+    return f"--{field.replace('_', '-')}"
 
 
 def _words(asked: Mapping[str, Any]) -> list[str]:
     words: list[str] = []
     for key, value in asked.items():
-        option = f"--{key.replace('_', '-')}"
+        name = key.replace("_", "-")
         match key, value:
             case "codes", _:
-                for name, seeds in value.items():
-                    words += ["--code", f"{name}={_sweep(seeds)}"]
+                for block, seeds in value.items():
+                    words += option("code", f"{block}={_sweep(seeds)}")
             case "controls", _:
-                for name, values in value.items():
-                    words += ["--control", f"{name}={_sweep(values)}"]
+                for control, values in value.items():
+                    words += option("control", f"{control}={_sweep(values)}")
             case "size", (width, height):
-                words += [option, str(width) if width == height else f"{width}x{height}"]
+                words += option(name, width if width == height else f"{width}x{height}")
             case "show", _:
-                words += [option, ",".join(value)]
+                words += option(name, ",".join(value))
             case "boomerang", _:
-                words += [option] if value else []
+                words += [flag(key)] if value else []
             case _:
-                words += [option, value if isinstance(value, str) else _sweep(value)]
+                words += option(name, value if isinstance(value, str) else _sweep(value))
     return words
 
 

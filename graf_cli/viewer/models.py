@@ -18,6 +18,7 @@ from graf_cli.model.generator import Generator
 from graf_cli.model.manifest import Manifest, load_manifest
 from graf_cli.model.spec import features_of
 from graf_cli.opening import Opened
+from graf_cli.output.provenance.command import option
 from graf_cli.recipe import Recipe, check_model
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.preview import Preview
@@ -142,12 +143,12 @@ class Models:
     def _source(self, name: str) -> Source:
         choice = self.choice
         if name != YOURS:
-            manifest = ("--manifest", choice.manifest.name) if choice.manifest else ()
-            return Source((*manifest, "--model", name))
+            manifest = option("manifest", choice.manifest.name) if choice.manifest else []
+            return Source((*manifest, *option("model", name)))
         assert choice.checkpoint is not None
-        words = ["--checkpoint", choice.checkpoint.name]
-        words += ["--config", choice.config.name] if choice.config else []
-        words += ["--family", choice.family] if choice.family else []
+        words = option("checkpoint", choice.checkpoint.name)
+        words += option("config", choice.config.name) if choice.config else []
+        words += option("family", choice.family) if choice.family else []
         return Source(tuple(words), named=True)
 
     def for_recipe(self, recipe: Recipe) -> Held:
