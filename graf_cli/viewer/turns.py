@@ -74,7 +74,6 @@ class Turns:
         self._closed = False
         self._order = itertools.count()
         self._thread = threading.Thread(target=self._serve, name="graf-renderer", daemon=True)
-        self._thread.start()
 
     def put(
         self,
@@ -97,6 +96,8 @@ class Turns:
                 least = min(active, default=0.0)
                 self._spent[owner] = max(self._spent.get(owner, 0.0), least)
             self._waiting[owner, kind] = task
+            if self._thread.ident is None:
+                self._thread.start()
             self._break_in(task)
             self._changed.notify_all()
         return task
@@ -185,4 +186,5 @@ class Turns:
                 task.give_up()
             self._waiting.clear()
             self._changed.notify_all()
-        self._thread.join(ENDING)
+        if self._thread.ident is not None:
+            self._thread.join(ENDING)
