@@ -133,6 +133,7 @@ def card(layout: Layout, recipe: Recipe, spec: ModelSpec, *, told: bool) -> byte
         background="on nothing" if see_through else f"on {recipe.background}",
         cameras=_CAMERAS[plan.cameras],
         view=_view(plan.view),
+        principal=_principal(plan.view, spec),
         unit=plan.depth_unit,
         made="\n".join(f"- {key}: {value}" for key, value in _made(recipe, spec)),
     )
@@ -146,6 +147,14 @@ def _splits(layout: Layout) -> str:
         for split in layout.plan.splits
     ]
     return "\n".join(("| split | objects | views |", "| --- | --- | --- |", *rows))
+
+
+def _principal(view: View, spec: ModelSpec) -> str:
+    """Where the optical axis is, unless files of poses say it."""
+    if view.intrinsics:
+        return ""
+    shift = " + 0.5" if spec.camera.pixels == "integer" else ""
+    return f", so that `cx` = W / 2{shift} and `cy` = H / 2{shift}"
 
 
 def _view(view: View) -> str:
