@@ -111,7 +111,7 @@ def test_a_transparent_background_leaves_colours_as_they_are(show: Open, tmp_pat
 def car(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a toy car, as the command line makes it."""
     path = tmp_path_factory.mktemp("car") / "car.html"
-    words = ["export", "--seed", "3", "--resolution", "32", "--out", str(path)]
+    words = ["export", "--seed", "3", "--resolution", "40", "--out", str(path)]
     done = CliRunner().invoke(cli, words, env={"GRAF_OFFLINE": "1"})
     assert done.exit_code == 0, done.output
     return path

@@ -98,7 +98,7 @@ def damaged(at: int, value: float) -> Any:
         (damaged(16, 0.0), "in sides of the picture"),
         (damaged(16, 4000.0), "in sides of the picture"),
         (damaged(16, np.nan), "NaN or infinite"),
-        (damaged(0, 2.0), "no rotation"),
+        (damaged(0, 2.0), "not a rotation"),
         (damaged(15, 2.0), "last row of camera 0"),
         (np.zeros((0, 25)), "no cameras"),
     ],
