@@ -442,6 +442,7 @@ MEANT = {
     "scene.spec": {"_WORDS"},
     "cli.options": {"_LOOK", "look_options"},
     "cli.render": {"thing"},
+    "cli.export": {"thing"},
 }
 PARTS = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 
