@@ -1,4 +1,4 @@
-"""The command line that draws a recipe: words where words say it, else the recipe in a pipe."""
+"""The command line that draws a recipe: options where options say it, else the recipe in a pipe."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Source:
 
     Attributes
     ----------
-    words : tuple of str
+    arguments : tuple of str
         Such as ``("--model", "cars:128")``.
     named : bool
         Whether a recipe needs them, too, since the model is no one's of a manifest.
     """
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     named: bool = False
 
 
@@ -41,12 +41,12 @@ def line_of(source: Source, asked: Mapping[str, Any], recipe: Recipe, out: str) 
     out : str
     """
     if not any(key in asked for key in BY_FILE):
-        words = ["graf", "render", *source.words, *_words(asked), *_carefully(recipe)]
-        return shlex.join([*words, "--out", out])
-    text, words = recipe.to_json(), [*(source.words if source.named else ()), "--out", out]
+        arguments = ["graf", "render", *source.arguments, *_options(asked), *_carefully(recipe)]
+        return shlex.join([*arguments, "--out", out])
+    text, arguments = recipe.to_json(), [*(source.arguments if source.named else ()), "--out", out]
     if len(text) > LONGEST:
-        return shlex.join(["graf", "render", "--recipe", recipe_name(out), *words])
-    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', '--recipe', '-', *words])}"  # noqa: E501 - one line, as it is
+        return shlex.join(["graf", "render", "--recipe", recipe_name(out), *arguments])
+    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', '--recipe', '-', *arguments])}"  # noqa: E501 - one line, as it is
 
 
 def recipe_name(out: str) -> str:
@@ -59,26 +59,26 @@ def _carefully(recipe: Recipe) -> list[str]:
     return exact if recipe.precision == "auto" else [*exact, "--precision", recipe.precision]
 
 
-def _words(asked: Mapping[str, Any]) -> list[str]:
-    words: list[str] = []
+def _options(asked: Mapping[str, Any]) -> list[str]:
+    arguments: list[str] = []
     for key, value in asked.items():
         option = f"--{key.replace('_', '-')}"
         match key, value:
             case "codes", _:
                 for name, seeds in value.items():
-                    words += ["--code", f"{name}={_sweep(seeds)}"]
+                    arguments += ["--code", f"{name}={_sweep(seeds)}"]
             case "controls", _:
                 for name, values in value.items():
-                    words += ["--control", f"{name}={_sweep(values)}"]
+                    arguments += ["--control", f"{name}={_sweep(values)}"]
             case "size", (width, height):
-                words += [option, str(width) if width == height else f"{width}x{height}"]
+                arguments += [option, str(width) if width == height else f"{width}x{height}"]
             case "show", _:
-                words += [option, ",".join(value)]
+                arguments += [option, ",".join(value)]
             case "boomerang", _:
-                words += [option] if value else []
+                arguments += [option] if value else []
             case _:
-                words += [option, value if isinstance(value, str) else _sweep(value)]
-    return words
+                arguments += [option, value if isinstance(value, str) else _sweep(value)]
+    return arguments
 
 
 def _sweep(values: float | Sequence[float]) -> str:

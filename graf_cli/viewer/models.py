@@ -145,10 +145,10 @@ class Models:
             manifest = ("--manifest", choice.manifest.name) if choice.manifest else ()
             return Source((*manifest, "--model", name))
         assert choice.checkpoint is not None
-        words = ["--checkpoint", choice.checkpoint.name]
-        words += ["--config", choice.config.name] if choice.config else []
-        words += ["--family", choice.family] if choice.family else []
-        return Source(tuple(words), named=True)
+        arguments = ["--checkpoint", choice.checkpoint.name]
+        arguments += ["--config", choice.config.name] if choice.config else []
+        arguments += ["--family", choice.family] if choice.family else []
+        return Source(tuple(arguments), named=True)
 
     def for_recipe(self, recipe: Recipe) -> Held:
         """The very model of a recipe: that of the command line, or one that is on this machine.
