@@ -62,8 +62,8 @@ def parse_control(text: str) -> tuple[float, ...]:
     ------
     UsageError
     """
-    words = (SWITCHES.get(part.strip().lower(), part) for part in text.split(":"))
-    return parse_sweep(":".join(words))
+    numbers = (SWITCHES.get(part.strip().lower(), part) for part in text.split(":"))
+    return parse_sweep(":".join(numbers))
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:

@@ -90,7 +90,7 @@ def consistency(
         refuse_present(out)
     part = None if shard is None else parse_shard(shard)
     generator = source.load()
-    recipe = views_of(generator, n, views, seed, **_look(picture))
+    recipe = views_of(generator, n, views, seed, **_picture_options(picture))
     scoring = Scoring(generator, recipe, engine.options())
     folder = out.with_name(f".{out.name}.objects")
     if folder.exists() and not resume and part is None:
@@ -209,7 +209,7 @@ def _measure(
     if generated is None:
         generator = source.load()
         of, device, name = len(there) if n is None else n, generator.device, generator.spec.name
-        recipe = samples_of(generator, of, seed, **_look(picture))
+        recipe = samples_of(generator, of, seed, **_picture_options(picture))
         size, made = (recipe.width, recipe.height), drawn(generator, recipe, engine.options())
     else:
         paths = pictures_of(generated)[:n]
@@ -223,7 +223,7 @@ def _measure(
     _tell_distance(which, name, found, as_json=as_json)
 
 
-def _look(picture: PictureChoice) -> dict[str, Any]:
+def _picture_options(picture: PictureChoice) -> dict[str, Any]:
     """What pictures to measure may be asked: not which channels they show."""
     return {key: value for key, value in picture.asked().items() if key not in CHANNELS}
 

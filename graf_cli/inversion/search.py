@@ -32,7 +32,7 @@ RIDGE = 1e-3  # a pixel: paint may change, but a car that is not there may not b
 WORTH_BAKING = 16  # cameras that look at one start, from which a lattice is cheaper than rays
 
 Check = Callable[[int, int, list[Candidate]], bool]
-Look = Callable[[Camera], tuple[Scene, Camera, Seen]]
+Render = Callable[[Camera], tuple[Scene, Camera, Seen]]
 
 
 def start_codes(problem: Problem, plan: SearchPlan, seed: int) -> list[dict[str, Tensor]]:
@@ -109,9 +109,9 @@ class Search:
     @torch.inference_mode()
     def _of(self, codes: dict[str, Tensor]) -> list[Candidate]:
         """One candidate for each camera of the first photograph, the others' cameras the best."""
-        look = self._looker(codes)
+        render = self._renderer(codes)
         scored = [
-            [self._score(look, number, camera) for camera in cameras]
+            [self._score(render, number, camera) for camera in cameras]
             for number, cameras in enumerate(self.cameras)
         ]
         rest = [int(np.argmin(scores)) for scores in scored[1:]]
@@ -123,7 +123,7 @@ class Search:
             for camera, score in zip(self.cameras[0], scored[0], strict=True)
         ]
 
-    def _looker(self, codes: dict[str, Tensor]) -> Look:
+    def _renderer(self, codes: dict[str, Tensor]) -> Render:
         """How one start's pictures are made: from a lattice where many look at one scene."""
         problem, cameras = self.problem, self.cameras[0]
         camera = problem.camera(0, cameras[0], *self.size)
@@ -139,12 +139,12 @@ class Search:
             baked.march(rays(camera, device=device, dtype=torch.float32)),
         )
 
-    def _traced(self, codes: dict[str, Tensor]) -> Look:
+    def _traced(self, codes: dict[str, Tensor]) -> Render:
         """By the fast march where there is one, else by the exact integrator."""
         objects, device = Objects(self.problem.generator), self.problem.generator.device
         pictures = sum(map(len, self.cameras))
 
-        def look(camera: Camera) -> tuple[Scene, Camera, Seen]:
+        def render(camera: Camera) -> tuple[Scene, Camera, Seen]:
             scene = self.tracing.scene(codes, camera)
             marched = camera if scene.raster is None else scene.raster(camera)
             through = rays(marched, device=device, dtype=torch.float32)
@@ -155,11 +155,11 @@ class Search:
             setup = PictureSetup(scene, marched, marched, pictures, CELLS, torch.float32)
             return scene, marched, objects.open(setup, CHUNK).march(through, CHUNK)[0]
 
-        return look
+        return render
 
-    def _score(self, look: Look, number: int, standpoint: Standpoint) -> float:
+    def _score(self, render: Render, number: int, standpoint: Standpoint) -> float:
         problem = self.problem
-        scene, marched, seen = look(problem.camera(number, standpoint, *self.size))
+        scene, marched, seen = render(problem.camera(number, standpoint, *self.size))
         shape = (marched.height, marched.width)
         radiance, opacity = seen.radiance.view(*shape, -1), seen.opacity.view(shape)
         target = self._target(number, scene, (marched.width, marched.height))

@@ -15,7 +15,7 @@ from graf_cli.scene.features import EACH, TURN, Features, told
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.syntax import AxisValues, check_seeds, parse_values
 
-SHORT = ("shape", "appearance")  # blocks that have words of their own
+SHORT = ("shape", "appearance")  # blocks that have options of their own
 
 
 def object_of(spec: ModelSpec, options: SweepOptions) -> SubjectPath:
@@ -187,10 +187,10 @@ def counts_of(spec: ModelSpec, options: PictureOptions) -> dict[str, tuple[float
 
 def axis_numbers(values: Any) -> list[float]:
     """The numbers that an axis of a grid names, as far as they are numbers."""
-    words = parse_values(values) if isinstance(values, str) else values
-    found = words.items if isinstance(words, AxisValues) else words
+    parsed = parse_values(values) if isinstance(values, str) else values
+    found = parsed.items if isinstance(parsed, AxisValues) else parsed
     try:
-        return [float(word) for word in found]
+        return [float(item) for item in found]
     except ValueError:
         return []
 

@@ -25,14 +25,14 @@ Picture = NDArray[np.uint8]  # (H, W, 3)
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
-def samples_of(generator: Generator, n: int, seed: int, **look: Any) -> Recipe:
+def samples_of(generator: Generator, n: int, seed: int, **picture_options: Any) -> Recipe:
     """The recipe of the generated pictures, those of `graf sample`.
 
     Raises
     ------
     UsageError
     """
-    recipe = sample(reference(generator), generator.spec, n, seed, **look)
+    recipe = sample(reference(generator), generator.spec, n, seed, **picture_options)
     if recipe.background == TRANSPARENT:
         raise UsageError("Pictures that are compared have a ⟨background⟩; give its colour.")
     return recipe

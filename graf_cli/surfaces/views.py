@@ -24,7 +24,7 @@ from graf_cli.surfaces.shapes import Indices
 from graf_cli.surfaces.source import Source
 
 VIEWS = 24  # with 12 a mesh of toy cars loses 0.5 dB, with 48 it gains 0.1
-BEFORE, LOOKS = 1.25, 4  # steps before the surface that a ray begins at, and samples from there
+BEFORE, SAMPLES = 1.25, 4  # steps before the surface that a ray begins at, and samples from there
 FAINTEST = 0.02  # weight of a sample whose colour is left out
 SOLID = 0.9  # opacity from which a pixel tells of the surface, and not of what is behind it
 RAYS = 1024  # whose samples are a chunk of points
@@ -104,7 +104,7 @@ def shaded(source: Source, camera: Camera, seen: Seen) -> tuple[Doubles, Doubles
     depth = torch.as_tensor(seen.depth, device="cpu", dtype=torch.float32).to(device=field.device)
     depth = depth / along_axis(camera, pixel, dtype=depth.dtype)
     rows = _rows(rays, depth[:, None], source)
-    run = replace(field, chunk=min(field.chunk // LOOKS, RAYS)).ask
+    run = replace(field, chunk=min(field.chunk // SAMPLES, RAYS)).ask
     made = run(lambda some: _marched(source, some), rows)
     host = made.to(device="cpu", dtype=torch.float64).numpy()
     return host[:, :3], host[:, 3]
@@ -123,19 +123,19 @@ def _marched(source: Source, rows: Tensor) -> Tensor:
     """Radiance and opacity, shape = (n, 4), of some rays."""
     field = source.field
     origins, directions, first, step = torch.split(rows, [3, 3, 1, 1], dim=-1)
-    along = torch.arange(LOOKS, device=rows.device, dtype=rows.dtype)
+    along = torch.arange(SAMPLES, device=rows.device, dtype=rows.dtype)
     points = origins[:, None] + directions[:, None] * (first + step * along)[..., None]
     features, raw = field.volume.density(points.reshape(-1, 3))
     length = directions.norm(dim=-1, keepdim=True)
-    alpha = 1 - torch.exp(-field.activated(raw.to(rows.dtype)).view(-1, LOOKS) * step * length)
+    alpha = 1 - torch.exp(-field.activated(raw.to(rows.dtype)).view(-1, SAMPLES) * step * length)
     clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha + EPSILON), dim=-1)
     weight = alpha * clear.cumprod(dim=-1)[:, :-1]
     shown = (weight.flatten() > FAINTEST).nonzero()[:, 0]
     weighed = torch.zeros((len(raw), 4), device=rows.device, dtype=rows.dtype)
     if len(shown):
-        ray = shown.div(LOOKS, rounding_mode="floor")
+        ray = shown.div(SAMPLES, rounding_mode="floor")
         facing = field.volume.per_ray((directions / length)[ray])
         share = weight.flatten()[shown, None]
         colour = field.volume.radiance(features[shown], facing)[:, :3]
         weighed[shown] = torch.cat((share * colour, share), dim=-1)
-    return weighed.view(-1, LOOKS, 4).sum(dim=1)
+    return weighed.view(-1, SAMPLES, 4).sum(dim=1)

@@ -1,4 +1,4 @@
-"""What is dropped onto a page, or named on the command line, becomes a Look or a Film.
+"""What is dropped onto a page, or named on the command line, becomes a ViewState or a Film.
 
 Files come from strangers: their kinds are told by their content, sizes are bounded before they
 get here, and no name or address inside of them is followed.
@@ -27,7 +27,7 @@ from graf_cli.scene.files import read_json
 from graf_cli.scene.poses import read_poses
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.shots import Pace, Shots, at, grid_subject, grid_view, path_controls, sample_draw
-from graf_cli.viewer.look import MOST_FRAMES, MOST_KEYS, Film, Key, Look, Mix
+from graf_cli.viewer.state import MOST_FRAMES, MOST_KEYS, Film, Key, Mix, ViewState
 
 MOST_ROWS = 4096  # objects of a file of codes that a page lists
 POSE_KEYS = {"camera_path", "frames"}  # of JSON that holds cameras
@@ -41,16 +41,16 @@ class Brought:
     ----------
     model : str or None
         The recipe's own; None where the file is for any.
-    look : Look or None
+    state : ViewState or None
     film : Film or None
-    looks : tuple of Look
+    states : tuple of ViewState
         Of codes or cameras, one a row.
     """
 
     model: str | None = None
-    look: Look | None = None
+    state: ViewState | None = None
     film: Film | None = None
-    looks: tuple[Look, ...] = ()
+    states: tuple[ViewState, ...] = ()
 
 
 def recipe_in(path: Path) -> Recipe | None:
@@ -82,7 +82,7 @@ def _holds_cameras(path: Path) -> bool:
 
 
 def from_recipe(recipe: Recipe, spec: ModelSpec) -> Brought:
-    """What a recipe shows: one picture is a look, a sweep a film, of others the first picture.
+    """What a recipe shows: a picture is a view state, a sweep a film, of others the first picture.
 
     Raises
     ------
@@ -95,11 +95,11 @@ def from_recipe(recipe: Recipe, spec: ModelSpec) -> Brought:
     plan = recipe.plan
     if isinstance(plan, Sweep) and len(recipe) > 1:
         film = _film(recipe, plan, features_of(spec))
-        return Brought(recipe.model.name, film.keys[0].look, film)
-    return Brought(recipe.model.name, _look(recipe, spec, recipe.frame or 0))
+        return Brought(recipe.model.name, film.keys[0].state, film)
+    return Brought(recipe.model.name, _picture_state(recipe, spec, recipe.frame or 0))
 
 
-def _look(recipe: Recipe, spec: ModelSpec, k: int) -> Look:
+def _picture_state(recipe: Recipe, spec: ModelSpec, k: int) -> ViewState:
     """Picture `k` of a recipe."""
     features, plan = features_of(spec), recipe.plan
     drawn = _drawn(recipe)
@@ -135,8 +135,8 @@ def _look(recipe: Recipe, spec: ModelSpec, k: int) -> Look:
     return replace(drawn, codes=codes, controls=controls, truncation=_cut(plan, features), **view)
 
 
-def _drawn(recipe: Recipe) -> Look:
-    return Look(
+def _drawn(recipe: Recipe) -> ViewState:
+    return ViewState(
         size=(recipe.width, recipe.height),
         show=recipe.show,
         background=recipe.background,
@@ -211,13 +211,13 @@ def _film(recipe: Recipe, plan: Sweep, features: Features) -> Film:
     pace, still = Pace(gaps + 1), replace(view, **last)
     keys = []
     for k in range(gaps + 1):
-        look = replace(
+        state = replace(
             _drawn(recipe),
             **_subject(subject, features, k, pace),
             **_view(still, k, pace, features),
         )
-        turned = _ends(subject, view, features, look) if k == gaps else look
-        keys.append(Key(at=k / gaps, look=turned, ease=plan.ease))
+        turned = _ends(subject, view, features, state) if k == gaps else state
+        keys.append(Key(at=k / gaps, state=turned, ease=plan.ease))
     return Film(
         keys=tuple(keys), frames=plan.frames, fps=plan.fps, poses=view.poses if len(view.poses) > 1
         else (), lenses=view.intrinsics if len(view.poses) > 1 else (),
@@ -225,14 +225,14 @@ def _film(recipe: Recipe, plan: Sweep, features: Features) -> Film:
     )  # fmt: skip
 
 
-def _ends(subject: SubjectPath, view: View, features: Features, look: Look) -> Look:
+def _ends(subject: SubjectPath, view: View, features: Features, state: ViewState) -> ViewState:
     """The last keyframe, whose whole turns `at` stops short of."""
-    controls = {**look.controls}
+    controls = {**state.controls}
     if TURN in subject.controls:
         controls[TURN] = subject.controls[TURN][-1]
     if features.azimuth == "objects":
-        return replace(look, controls=controls)
-    return replace(look, controls=controls, azimuth=view.azimuth[-1])
+        return replace(state, controls=controls)
+    return replace(state, controls=controls, azimuth=view.azimuth[-1])
 
 
 # codes and cameras
@@ -251,11 +251,11 @@ def from_arrays(path: Path, spec: ModelSpec) -> Brought:
     if path.suffix.lower() != ".json" and features.blocks:
         try:
             rows = read_rows(path, features)[:MOST_ROWS]
-            looks = (
-                Look(rows=Rows(values=(tuple(float(str(x)) for x in row.astype(np.float32)),)))
+            states = (
+                ViewState(rows=Rows(values=(tuple(float(str(x)) for x in row.astype(np.float32)),)))
                 for row in rows
             )
-            return Brought(looks=tuple(looks))
+            return Brought(states=tuple(states))
         except (GrafError, ValueError, zipfile.BadZipFile) as error:
             problems.append(str(error))
     try:
@@ -273,8 +273,8 @@ def _cameras(path: Path, spec: ModelSpec) -> Brought:
     poses = read_poses(path, None, features_of(spec).llff)
     size = poses.size
     lenses = tuple((*lens,) for lens in poses.intrinsics) if not spec.camera.orthographic else ()
-    looks = tuple(
-        Look(
+    states = tuple(
+        ViewState(
             pose=tuple(row),
             lens=lenses[k if len(lenses) > 1 else 0] if lenses and size else None,
             fov=poses.fov,
@@ -282,11 +282,11 @@ def _cameras(path: Path, spec: ModelSpec) -> Brought:
         )
         for k, row in enumerate(poses.rows)
     )
-    if 1 < len(looks) <= MOST_FRAMES:
+    if 1 < len(states) <= MOST_FRAMES:
         film = Film(
-            keys=(Key(at=0, look=looks[0]),), frames=len(looks), fps=poses.fps or 30.0,
-            poses=tuple(look.pose for look in looks if look.pose is not None),
+            keys=(Key(at=0, state=states[0]),), frames=len(states), fps=poses.fps or 30.0,
+            poses=tuple(state.pose for state in states if state.pose is not None),
             lenses=lenses if size else (), size=size,
         )  # fmt: skip
-        return Brought(look=looks[0], film=film, looks=looks)
-    return Brought(look=looks[0], looks=looks)
+        return Brought(state=states[0], film=film, states=states)
+    return Brought(state=states[0], states=states)

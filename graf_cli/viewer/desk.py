@@ -21,10 +21,10 @@ from graf_cli.viewer import pictures
 from graf_cli.viewer.brought import Brought, from_arrays, from_recipe, recipe_in
 from graf_cli.viewer.films import Shooting, StoppedError, checked_name
 from graf_cli.viewer.line import line_of
-from graf_cli.viewer.look import Film, Look
 from graf_cli.viewer.models import YOURS, Choice, Held, Models, Progress, facts
 from graf_cli.viewer.pictures import Picture
-from graf_cli.viewer.recipes import film_asked, film_recipe, look_at
+from graf_cli.viewer.recipes import film_asked, film_recipe, state_at
+from graf_cli.viewer.state import Film, ViewState
 from graf_cli.viewer.turns import Turns
 from graf_cli.weights import download
 
@@ -39,12 +39,12 @@ class Begun:
     Attributes
     ----------
     model : str
-    look : Look or None
+    state : ViewState or None
     film : Film or None
     """
 
     model: str
-    look: Look | None = None
+    state: ViewState | None = None
     film: Film | None = None
 
 
@@ -92,7 +92,7 @@ class Desk:
                 self._begun = Begun(self.models.open(self.choice.first).name)
             else:
                 held, brought = self._of_file(self.picture, self.choice.first)
-                self._begun = Begun(held.name, brought.look, brought.film)
+                self._begun = Begun(held.name, brought.state, brought.film)
         return self._begun
 
     def fetch(self, name: str, progress: Progress) -> None:
@@ -114,21 +114,23 @@ class Desk:
 
     # pictures
 
-    def preview(self, model: str, look: Look, window: Size, most: int = pictures.SMALL) -> Picture:
+    def preview(
+        self, model: str, state: ViewState, window: Size, most: int = pictures.SMALL
+    ) -> Picture:
         """A small picture at once."""
-        return pictures.preview(self.models.open(model), look, window, most)
+        return pictures.preview(self.models.open(model), state, window, most)
 
-    def exactly(self, model: str, look: Look, window: Size) -> Iterator[Picture]:
+    def exactly(self, model: str, state: ViewState, window: Size) -> Iterator[Picture]:
         """The exact picture, and smaller ones before it."""
-        return pictures.exactly(self.models.open(model), look, window)
+        return pictures.exactly(self.models.open(model), state, window)
 
-    def volume(self, model: str, look: Look, resolution: int) -> pictures.Volume:
+    def volume(self, model: str, state: ViewState, resolution: int) -> pictures.Volume:
         """An object's volume."""
-        return pictures.volume(self.models.open(model), look, resolution)
+        return pictures.volume(self.models.open(model), state, resolution)
 
-    def line(self, model: str, look: Look, window: Size, out: str) -> tuple[str, Recipe]:
-        """The command line and the recipe of a look."""
-        return pictures.told(self.models.open(model), look, window, out)
+    def line(self, model: str, state: ViewState, window: Size, out: str) -> tuple[str, Recipe]:
+        """The command line and the recipe of a view state."""
+        return pictures.told(self.models.open(model), state, window, out)
 
     # films
 
@@ -140,12 +142,14 @@ class Desk:
         recipe = self._film(held, film, size)
         return line_of(held.source, asked, recipe, out), recipe
 
-    def film_preview(self, model: str, film: Film, k: int, window: Size) -> tuple[Picture, Look]:
-        """A small picture of a film's frame, and the look at it."""
+    def film_preview(
+        self, model: str, film: Film, k: int, window: Size
+    ) -> tuple[Picture, ViewState]:
+        """A small picture of a film's frame, and the view state at it."""
         held = self.models.open(model)
         recipe = self._film(held, film, pictures.film_size(held, film, window, pictures.SMALL))
         k = min(k, len(recipe) - 1)
-        return pictures.film_preview(held, recipe, k), look_at(film, features_of(held.spec), k)
+        return pictures.film_preview(held, recipe, k), state_at(film, features_of(held.spec), k)
 
     def cameras(self, model: str, film: Film, window: Size) -> str:
         """A film's cameras as nerfstudio's viewer saves them.

@@ -1,4 +1,4 @@
-"""The command line that draws a recipe: words where words say it, else the recipe in a pipe."""
+"""The command line that draws a recipe: arguments where arguments say it, else the recipe in a pipe."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Source:
 
     Attributes
     ----------
-    words : tuple of str
+    arguments : tuple of str
         The options and their values.
     named : bool
         Whether a recipe needs them, too, since the model is no one's of a manifest.
     """
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     named: bool = False
 
 
@@ -42,12 +42,15 @@ def line_of(source: Source, asked: Mapping[str, Any], recipe: Recipe, out: str) 
     out : str
     """
     if not any(key in asked for key in BY_FILE):
-        words = ["graf", "render", *source.words, *_words(asked), *_carefully(recipe)]
-        return shlex.join([*words, *option("out", out)])
-    text, words = recipe.to_json(), [*(source.words if source.named else ()), *option("out", out)]
+        arguments = ["graf", "render", *source.arguments, *_options(asked), *_carefully(recipe)]
+        return shlex.join([*arguments, *option("out", out)])
+    text, arguments = (
+        recipe.to_json(),
+        [*(source.arguments if source.named else ()), *option("out", out)],
+    )
     if len(text) > LONGEST:
-        return shlex.join(["graf", "render", *option("recipe", recipe_name(out)), *words])
-    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', *option('recipe', '-'), *words])}"  # noqa: E501 - one line, as it is
+        return shlex.join(["graf", "render", *option("recipe", recipe_name(out)), *arguments])
+    return f"printf '%s' {shlex.quote(text)} | {shlex.join(['graf', 'render', *option('recipe', '-'), *arguments])}"  # noqa: E501 - one line, as it is
 
 
 def recipe_name(out: str) -> str:
@@ -66,26 +69,26 @@ def flag(field: str) -> str:
     return f"--{field.replace('_', '-')}"
 
 
-def _words(asked: Mapping[str, Any]) -> list[str]:
-    words: list[str] = []
+def _options(asked: Mapping[str, Any]) -> list[str]:
+    arguments: list[str] = []
     for key, value in asked.items():
         name = key.replace("_", "-")
         match key, value:
             case "codes", _:
                 for block, seeds in value.items():
-                    words += option("code", f"{block}={_sweep(seeds)}")
+                    arguments += option("code", f"{block}={_sweep(seeds)}")
             case "controls", _:
                 for control, values in value.items():
-                    words += option("control", f"{control}={_sweep(values)}")
+                    arguments += option("control", f"{control}={_sweep(values)}")
             case "size", (width, height):
-                words += option(name, width if width == height else f"{width}x{height}")
+                arguments += option(name, width if width == height else f"{width}x{height}")
             case "show", _:
-                words += option(name, ",".join(value))
+                arguments += option(name, ",".join(value))
             case "boomerang", _:
-                words += [flag(key)] if value else []
+                arguments += [flag(key)] if value else []
             case _:
-                words += option(name, value if isinstance(value, str) else _sweep(value))
-    return words
+                arguments += option(name, value if isinstance(value, str) else _sweep(value))
+    return arguments
 
 
 def _sweep(values: float | Sequence[float]) -> str:

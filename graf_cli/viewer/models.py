@@ -146,10 +146,10 @@ class Models:
             manifest = option("manifest", choice.manifest.name) if choice.manifest else []
             return Source((*manifest, *option("model", name)))
         assert choice.checkpoint is not None
-        words = option("checkpoint", choice.checkpoint.name)
-        words += option("config", choice.config.name) if choice.config else []
-        words += option("family", choice.family) if choice.family else []
-        return Source(tuple(words), named=True)
+        arguments = option("checkpoint", choice.checkpoint.name)
+        arguments += option("config", choice.config.name) if choice.config else []
+        arguments += option("family", choice.family) if choice.family else []
+        return Source(tuple(arguments), named=True)
 
     def for_recipe(self, recipe: Recipe) -> Held:
         """The very model of a recipe: that of the command line, or one that is on this machine.

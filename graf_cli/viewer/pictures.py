@@ -1,4 +1,4 @@
-"""Looks become pictures, on the renderer's thread: small ones at once, and the exact one."""
+"""View states become pictures, on the renderer's thread: small ones at once, then the exact one."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from graf_cli.shots import Shots
 from graf_cli.surfaces.extract import extract
 from graf_cli.surfaces.shapes import Page
 from graf_cli.viewer.line import line_of
-from graf_cli.viewer.look import Film, Look, fitting
 from graf_cli.viewer.models import Held
 from graf_cli.viewer.recipes import asked_of, recipe_of
+from graf_cli.viewer.state import Film, ViewState, fitting
 
 SMALL = 64**2  # pixels of a frame while something moves
 SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
@@ -63,42 +63,42 @@ class Picture:
     outcome: Outcome | None = None
 
 
-def size_of(held: Held, look: Look, window: tuple[int, int]) -> tuple[int, int]:
-    """Pixels of the exact picture of a look.
+def size_of(held: Held, state: ViewState, window: tuple[int, int]) -> tuple[int, int]:
+    """Pixels of the exact picture of a view state.
 
     Raises
     ------
     UsageError
-        When the look's own are too many for a page.
+        When the view state's own are too many for a page.
     """
     sizes = features_of(held.spec).sizes
-    if look.size is not None:
-        if look.size[0] * look.size[1] > MOST_EXACT:
+    if state.size is not None:
+        if state.size[0] * state.size[1] > MOST_EXACT:
             raise UsageError(
-                f"A picture of {look.size[0]}x{look.size[1]} is too large for a page; "
+                f"A picture of {state.size[0]}x{state.size[1]} is too large for a page; "
                 "copy its command line."
             )
-        return look.size
+        return state.size
     return (sizes[0], sizes[0]) if sizes else fitting(window, MOST_EXACT)
 
 
-def told(held: Held, look: Look, window: tuple[int, int], out: str) -> tuple[str, Recipe]:
+def told(held: Held, state: ViewState, window: tuple[int, int], out: str) -> tuple[str, Recipe]:
     """The command line and the recipe of the exact picture."""
-    size = size_of(held, look, window)
-    recipe = recipe_of(held.opened, look, size)
-    asked = asked_of(look, features_of(held.spec), size)
+    size = size_of(held, state, window)
+    recipe = recipe_of(held.opened, state, size)
+    asked = asked_of(state, features_of(held.spec), size)
     return line_of(held.source, asked, recipe, out), recipe
 
 
 # while something moves
 
 
-def preview(held: Held, look: Look, window: tuple[int, int], most: int = SMALL) -> Picture:
-    """A small picture of a look, unproved."""
-    size = size_of(held, look, window)
+def preview(held: Held, state: ViewState, window: tuple[int, int], most: int = SMALL) -> Picture:
+    """A small picture of a view state, unproved."""
+    size = size_of(held, state, window)
     if not features_of(held.spec).sizes:
         size = fitting(size, most)
-    return _small(held, recipe_of(held.opened, look, size), 0)
+    return _small(held, recipe_of(held.opened, state, size), 0)
 
 
 def film_size(held: Held, film: Film, window: tuple[int, int], most: int) -> tuple[int, int]:
@@ -161,7 +161,7 @@ class Volume:
     data: bytes
 
 
-def volume(held: Held, look: Look, resolution: int) -> Volume:
+def volume(held: Held, state: ViewState, resolution: int) -> Volume:
     """An object's volume, so many points along its longest side.
 
     Raises
@@ -169,7 +169,7 @@ def volume(held: Held, look: Look, resolution: int) -> Volume:
     SurfaceError
         When the object has none.
     """
-    recipe = recipe_of(held.opened, replace(look, size=None, lens=None), (64, 64))
+    recipe = recipe_of(held.opened, replace(state, size=None, lens=None), (64, 64))
     shot = Shots(recipe, held.spec)[0]
     made = extract(
         held.generator, shot, held.spec.camera, Export(kind="page", resolution=resolution),
@@ -191,13 +191,13 @@ def finer(seconds: float) -> int | None:
 # at rest
 
 
-def exactly(held: Held, look: Look, window: tuple[int, int]) -> Iterator[Picture]:
+def exactly(held: Held, state: ViewState, window: tuple[int, int]) -> Iterator[Picture]:
     """The exact picture, and smaller ones before it."""
-    size = size_of(held, look, window)
+    size = size_of(held, state, window)
     if not features_of(held.spec).sizes:
         for smaller in steps(size):
-            yield _exact(held, recipe_of(held.opened, look, smaller), "step")
-    yield _exact(held, recipe_of(held.opened, look, size), "exact")
+            yield _exact(held, recipe_of(held.opened, state, smaller), "step")
+    yield _exact(held, recipe_of(held.opened, state, size), "exact")
 
 
 def steps(size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""A Look or a Film becomes a Recipe, by the very options that a command line has.
+"""A ViewState or a Film becomes a Recipe, by the very options that a command line has.
 
 What is asked for is a mapping by the names of `graf_cli.request.options.SweepOptions`: the recipe
 is made of it, and so is the command line (`graf_cli.viewer.line`), which therefore both draw the
@@ -27,7 +27,7 @@ from graf_cli.request.subject import nested
 from graf_cli.scene.codes import Code, along_great_circle, draw, split
 from graf_cli.scene.features import Features
 from graf_cli.scene.intrinsics import Intrinsics
-from graf_cli.viewer.look import Film, Key, Look, Mix
+from graf_cli.viewer.state import Film, Key, Mix, ViewState
 
 Asked = dict[str, Any]
 
@@ -41,51 +41,51 @@ FIRST = Mix(seeds=(0,))  # of a block of which nothing is said
 # one picture
 
 
-def asked_of(look: Look, features: Features, size: tuple[int, int]) -> Asked:
-    """What a look asks for, at the size of a window or of `Look.size`.
+def asked_of(state: ViewState, features: Features, size: tuple[int, int]) -> Asked:
+    """What a view state asks for, at the size of a window or of `ViewState.size`.
 
     Parameters
     ----------
-    look : Look
+    state : ViewState
     features : Features
         Of the model.
     size : (int, int)
-        Of the picture, pixels; where the look has a size, of the same proportions.
+        Of the picture, pixels; where the view state has a size, of the same proportions.
     """
-    asked = _drawn(look, size)
-    asked |= _subject(look, features)
-    if look.pose is not None:
-        asked["poses"] = [look.pose]
-        if look.lens is not None:
-            assert look.size is not None
-            asked["intrinsics"] = [tuple(Intrinsics(*look.lens).scaled(look.size, size))]
+    asked = _drawn(state, size)
+    asked |= _subject(state, features)
+    if state.pose is not None:
+        asked["poses"] = [state.pose]
+        if state.lens is not None:
+            assert state.size is not None
+            asked["intrinsics"] = [tuple(Intrinsics(*state.lens).scaled(state.size, size))]
     else:
-        asked |= {"azimuth": look.azimuth, "elevation": look.elevation, "radius": look.radius}
-    if look.lens is None:
-        asked["fov"] = _fov(look, size)
+        asked |= {"azimuth": state.azimuth, "elevation": state.elevation, "radius": state.radius}
+    if state.lens is None:
+        asked["fov"] = _fov(state, size)
     return _said(asked)
 
 
-def recipe_of(opened: Opened, look: Look, size: tuple[int, int]) -> Recipe:
+def recipe_of(opened: Opened, state: ViewState, size: tuple[int, int]) -> Recipe:
     """The recipe of one picture. Raises as `graf_cli.request.sweep`."""
-    return _recipe(opened, asked_of(look, features_of(opened.spec), size), look)
+    return _recipe(opened, asked_of(state, features_of(opened.spec), size), state)
 
 
-def _recipe(opened: Opened, asked: Mapping[str, Any], look: Look) -> Recipe:
+def _recipe(opened: Opened, asked: Mapping[str, Any], state: ViewState) -> Recipe:
     made = sweep(opened.ref, opened.spec, **asked)
-    return drawn_as(made, RenderOptions(exact=look.exact, precision=look.precision))
+    return drawn_as(made, RenderOptions(exact=state.exact, precision=state.precision))
 
 
-def _drawn(look: Look, size: tuple[int, int]) -> Asked:
+def _drawn(state: ViewState, size: tuple[int, int]) -> Asked:
     """How it is drawn."""
     return {
         "size": size,
-        "samples": look.samples,
-        "background": None if look.background == "model" else look.background,
-        "show": None if look.show == ("rgb",) else look.show,
-        "depth_range": look.depth_range,
-        "normals": None if look.normals == "camera" else look.normals,
-        "jitter": look.jitter,
+        "samples": state.samples,
+        "background": None if state.background == "model" else state.background,
+        "show": None if state.show == ("rgb",) else state.show,
+        "depth_range": state.depth_range,
+        "normals": None if state.normals == "camera" else state.normals,
+        "jitter": state.jitter,
     }
 
 
@@ -93,31 +93,31 @@ def _said(asked: Asked) -> Asked:
     return {key: value for key, value in asked.items() if value is not None}
 
 
-def _fov(look: Look, size: tuple[int, int]) -> float | None:
+def _fov(state: ViewState, size: tuple[int, int]) -> float | None:
     """Across the width, of what is across the square in the middle where no size is fixed."""
     width, height = size
-    if look.fov is None or look.size is not None or width <= height:
-        return look.fov
-    wider = math.tan(math.radians(look.fov) / 2) * width / height
+    if state.fov is None or state.size is not None or width <= height:
+        return state.fov
+    wider = math.tan(math.radians(state.fov) / 2) * width / height
     return round(math.degrees(2 * math.atan(wider)), FOV_DIGITS)
 
 
-def _subject(look: Look, features: Features) -> Asked:
-    asked: Asked = {"controls": {**look.controls} or None, "truncation": look.truncation}
-    if look.rows is not None and look.towards is None:
-        space = None if look.rows.space == "z" else look.rows.space
-        return {**asked, "latents": nested(look.rows), "space": space}
-    seeds = _seeds(look, features)
+def _subject(state: ViewState, features: Features) -> Asked:
+    asked: Asked = {"controls": {**state.controls} or None, "truncation": state.truncation}
+    if state.rows is not None and state.towards is None:
+        space = None if state.rows.space == "z" else state.rows.space
+        return {**asked, "latents": nested(state.rows), "space": space}
+    seeds = _seeds(state, features)
     if seeds is None:
-        return {**asked, "latents": [_plain(_row(look, features))]}
+        return {**asked, "latents": [_plain(_row(state, features))]}
     return {**asked, **_shortest({block: (seed,) for block, seed in seeds.items()})}
 
 
-def _seeds(look: Look, features: Features) -> dict[str, int] | None:
+def _seeds(state: ViewState, features: Features) -> dict[str, int] | None:
     """The seed of each block; None where one lies between several, or is numbers."""
-    if look.rows is not None or look.towards is not None:
+    if state.rows is not None or state.towards is not None:
         return None
-    seeds = {block.name: look.codes.get(block.name, FIRST).seed for block in features.blocks}
+    seeds = {block.name: state.codes.get(block.name, FIRST).seed for block in features.blocks}
     known = {name: seed for name, seed in seeds.items() if seed is not None}
     return known if len(known) == len(seeds) else None
 
@@ -136,21 +136,21 @@ def _one(values: Sequence[Any]) -> Any:
     return values[0] if len(values) == 1 else tuple(values)
 
 
-def _row(look: Look, features: Features) -> Tensor:
+def _row(state: ViewState, features: Features) -> Tensor:
     """The codes of all blocks, one after the other, in z."""
-    if look.towards is not None:
-        seed, share = look.towards
+    if state.towards is not None:
+        seed, share = state.towards
         here, there = (
-            split(features, _row(replace(look, towards=None), features)),
+            split(features, _row(replace(state, towards=None), features)),
             draw(features, seed),
         )
         return torch.cat([_between(here[name], there[name], share) for name in here])
-    if look.rows is not None:
-        return torch.tensor(look.rows.values[0], device="cpu", dtype=torch.float32)
+    if state.rows is not None:
+        return torch.tensor(state.rows.values[0], device="cpu", dtype=torch.float32)
     drawn: dict[int, dict[str, Tensor]] = {}
     parts = []
     for block in features.blocks:
-        mix = look.codes.get(block.name, FIRST)
+        mix = state.codes.get(block.name, FIRST)
         for seed in mix.seeds:
             if seed not in drawn:
                 drawn[seed] = draw(features, seed)
@@ -182,21 +182,21 @@ def _plain(row: Tensor) -> list[float]:
 
 def film_asked(film: Film, features: Features, size: tuple[int, int]) -> Asked:
     """What a film asks for: sweeps where keyframes say it all, else a value a frame."""
-    first = film.keys[0].look
+    first = film.keys[0].state
     asked: Asked = {**_drawn(first, size), "frames": film.frames, "fps": film.fps}
     plain = _plainly(film, features)
-    looks, eased = (
-        ([key.look for key in film.keys], film.keys[0].ease)
+    states, eased = (
+        ([key.state for key in film.keys], film.keys[0].ease)
         if plain
-        else ([look_at(film, features, k) for k in range(film.frames)], "linear")
+        else ([state_at(film, features, k) for k in range(film.frames)], "linear")
     )
-    asked |= _moving_subject(looks, features, swept=plain)
+    asked |= _moving_subject(states, features, swept=plain)
     if film.poses:
         asked |= _moving_poses(film, size)
     else:
         for word in VIEW:
             value = _fov if word == "fov" else None
-            values = [value(look, size) if value else getattr(look, word) for look in looks]
+            values = [value(state, size) if value else getattr(state, word) for state in states]
             asked[word] = _sweep(values, closed=plain)
     asked["ease"] = None if eased == "linear" or film.frames == 1 else eased
     return _said(asked)
@@ -205,7 +205,7 @@ def film_asked(film: Film, features: Features, size: tuple[int, int]) -> Asked:
 def film_recipe(opened: Opened, film: Film, size: tuple[int, int]) -> Recipe:
     """The recipe of a film. Raises as `graf_cli.request.sweep`."""
     asked = film_asked(film, features_of(opened.spec), size)
-    return _recipe(opened, asked, film.keys[0].look)
+    return _recipe(opened, asked, film.keys[0].state)
 
 
 def _plainly(film: Film, features: Features) -> bool:
@@ -217,28 +217,30 @@ def _plainly(film: Film, features: Features) -> bool:
     even = all(abs(key.at - k * gap) < EVEN for k, key in enumerate(keys))
     # A recipe eases its whole way, a film the way to each next keyframe.
     eases = {key.ease for key in keys[:-1]} == {"linear"} or len(keys) == 2
-    whole = all(key.look.rows is None and _seeds(key.look, features) is not None for key in keys)
-    fixed = len({(key.look.rows, key.look.towards) for key in keys}) == 1
-    fixed = fixed and keys[0].look.rows is not None
+    whole = all(key.state.rows is None and _seeds(key.state, features) is not None for key in keys)
+    fixed = len({(key.state.rows, key.state.towards) for key in keys}) == 1
+    fixed = fixed and keys[0].state.rows is not None
     return even and eases and (whole or fixed) and not film.poses
 
 
-def _moving_subject(looks: Sequence[Look], features: Features, *, swept: bool) -> Asked:
-    asked: Asked = {"truncation": looks[0].truncation}
-    names = dict.fromkeys(name for look in looks for name in look.controls)
+def _moving_subject(states: Sequence[ViewState], features: Features, *, swept: bool) -> Asked:
+    asked: Asked = {"truncation": states[0].truncation}
+    names = dict.fromkeys(name for state in states for name in state.controls)
     controls = {}
     for name in names:
         control = features.control(name)
         default = 0.0 if control is None else control.default
-        controls[name] = _sweep([look.controls.get(name, default) for look in looks], closed=swept)
+        controls[name] = _sweep(
+            [state.controls.get(name, default) for state in states], closed=swept
+        )
     asked["controls"] = controls or None
-    same = len({(_items(look.codes), look.rows, look.towards) for look in looks}) == 1
+    same = len({(_items(state.codes), state.rows, state.towards) for state in states}) == 1
     if same:
-        return {**_subject(looks[0], features), **_said(asked)}
+        return {**_subject(states[0], features), **_said(asked)}
     if swept:
-        each = [_seeds(look, features) or {} for look in looks]
+        each = [_seeds(state, features) or {} for state in states]
         return {**asked, **_shortest({b: _still([s[b] for s in each]) for b in each[0]})}
-    return {**asked, "latents": [_plain(_row(look, features)) for look in looks]}
+    return {**asked, "latents": [_plain(_row(state, features)) for state in states]}
 
 
 def _items(codes: Mapping[str, Mix]) -> frozenset[tuple[str, Mix]]:
@@ -272,17 +274,19 @@ def _moving_poses(film: Film, size: tuple[int, int]) -> Asked:
         lenses = [tuple(Intrinsics(*lens).scaled(film.size, size)) for lens in film.lenses]
     asked: Asked = {"poses": film.poses, "intrinsics": lenses or None}
     if not film.lenses:
-        asked["fov"] = _fov(film.keys[0].look, size)
+        asked["fov"] = _fov(film.keys[0].state, size)
     return asked
 
 
-def look_at(film: Film, features: Features, k: int) -> Look:
-    """The look at a frame; codes between keyframes are rows."""
+def state_at(film: Film, features: Features, k: int) -> ViewState:
+    """The view state at a frame; codes between keyframes are rows."""
     t = k / (film.frames - 1) if film.frames > 1 else 0.0
     before = max(bisect_right([key.at for key in film.keys], t) - 1, 0)
     a, b = film.keys[before], film.keys[min(before + 1, len(film.keys) - 1)]
     share = _share(a, b, t)
-    return a.look if share == 0 else b.look if share == 1 else _look_between(a, b, share, features)
+    return (
+        a.state if share == 0 else b.state if share == 1 else _state_between(a, b, share, features)
+    )
 
 
 def _share(a: Key, b: Key, t: float) -> float:
@@ -292,37 +296,37 @@ def _share(a: Key, b: Key, t: float) -> float:
     return share * share * (3 - 2 * share) if a.ease == "smooth" else share
 
 
-def _look_between(a: Key, b: Key, t: float, features: Features) -> Look:
+def _state_between(a: Key, b: Key, t: float, features: Features) -> ViewState:
     def number(x: float | None, y: float | None) -> float | None:
         return x if x is None or y is None else x + (y - x) * t
 
     controls = {
-        name: number(*(_control(key.look, name, features) for key in (a, b))) or 0.0
-        for name in {**a.look.controls, **b.look.controls}
+        name: number(*(_control(key.state, name, features) for key in (a, b))) or 0.0
+        for name in {**a.state.controls, **b.state.controls}
     }
-    view = {word: number(getattr(a.look, word), getattr(b.look, word)) for word in VIEW}
+    view = {word: number(getattr(a.state, word), getattr(b.state, word)) for word in VIEW}
     codes: Mapping[str, Any] = {}
-    if _code(a.look) != _code(b.look):
-        codes = {"rows": _rows_between(a.look, b.look, t, features), "towards": None}
-    return _replaced(a.look, controls=controls, **view, **codes)
+    if _code(a.state) != _code(b.state):
+        codes = {"rows": _rows_between(a.state, b.state, t, features), "towards": None}
+    return _replaced(a.state, controls=controls, **view, **codes)
 
 
-def _code(look: Look) -> object:
-    return look.codes, look.rows, look.towards
+def _code(state: ViewState) -> object:
+    return state.codes, state.rows, state.towards
 
 
-def _control(look: Look, name: str, features: Features) -> float:
+def _control(state: ViewState, name: str, features: Features) -> float:
     control = features.control(name)
-    return look.controls.get(name, 0.0 if control is None else control.default)
+    return state.controls.get(name, 0.0 if control is None else control.default)
 
 
-def _rows_between(a: Look, b: Look, t: float, features: Features) -> Rows:
-    ours, theirs = (split(features, _row(look, features)) for look in (a, b))
+def _rows_between(a: ViewState, b: ViewState, t: float, features: Features) -> Rows:
+    ours, theirs = (split(features, _row(state, features)) for state in (a, b))
     parts = [_between(ours[name], theirs[name], t) for name in ours]
     return Rows(values=(tuple(_plain(torch.cat(parts))),))
 
 
-def _replaced(look: Look, **changes: Any) -> Look:
+def _replaced(state: ViewState, **changes: Any) -> ViewState:
     if changes.get("rows") is not None:
         changes["codes"] = {}
-    return replace(look, **changes)
+    return replace(state, **changes)

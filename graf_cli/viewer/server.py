@@ -198,8 +198,8 @@ class Server:
     def _held(self, data: bytes, name: str, model: str) -> dict[str, Any]:
         held, brought = self.desk.bring(data, name, model)
         return {
-            "facts": self.desk.facts(held), "look": brought.look, "film": brought.film,
-            "looks": brought.looks, "recipe": brought.model is not None,
+            "facts": self.desk.facts(held), "look": brought.state, "film": brought.film,
+            "looks": brought.states, "recipe": brought.model is not None,
         }  # fmt: skip
 
     async def _on_renderer(self, run: Callable[[], Any]) -> Any:

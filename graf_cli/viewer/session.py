@@ -20,8 +20,8 @@ from aiohttp import WSMsgType, web
 
 from graf_cli.errors import GrafError, UsageError
 from graf_cli.viewer.desk import Desk
-from graf_cli.viewer.look import Film, Look, convert
 from graf_cli.viewer.pictures import COARSE, Picture, finer
+from graf_cli.viewer.state import Film, ViewState, convert
 from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
@@ -39,8 +39,8 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     do: str
     id: int = 0
     model: str | None = None
-    look: Any = None
-    looks: tuple[Any, ...] = ()
+    state: Any = msgspec.field(default=None, name="look")
+    states: tuple[Any, ...] = msgspec.field(default=(), name="looks")
     film: Any = None
     window: tuple[int, int] = (256, 256)
     moving: bool = False
@@ -90,7 +90,7 @@ class Session:
             "hello": self._hello,
             "model": self._open,
             "models": self._models,
-            "look": self._look,
+            "look": self._draw,
             "line": self._line,
             "bake": self._bake,
             "thumbs": self._thumbs,
@@ -176,7 +176,7 @@ class Session:
             begun = self.desk.begin()
             if ask.model is None:
                 self.model = begun.model
-            told = {"look": begun.look, "film": begun.film} if ask.model is None else {}
+            told = {"look": begun.state, "film": begun.film} if ask.model is None else {}
             self._tell_model(ask.id, **told)
 
         self.model = ask.model or self.model
@@ -214,25 +214,25 @@ class Session:
     def _models(self, ask: Ask) -> None:
         self.tell(**{"is": "models", "id": ask.id, "models": [*self.desk.models.listed()]})
 
-    def _look(self, ask: Ask) -> None:
+    def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""
-        look, window = self._look_of(ask), _window(ask)
+        state, window = self._state_of(ask), _window(ask)
         self.desk.turns.drop(self.name, "exact")
 
         def small() -> None:
             start = time.perf_counter()
-            picture = self.desk.preview(self.model, look, window)
+            picture = self.desk.preview(self.model, state, window)
             self._send_picture(ask.id, picture, start)
 
         def exact() -> None:
             start = time.perf_counter()
-            for picture in self.desk.exactly(self.model, look, window):
+            for picture in self.desk.exactly(self.model, state, window):
                 self._send_picture(ask.id, picture, start)
 
         if ask.moving:
             self._later("preview", ask.id, small, 0)
             return
-        self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
+        self._later("line", ask.id, lambda: self._tell_line(ask, state, window), 0)
         self._later("exact", ask.id, exact, 2)
 
     def _send_picture(self, number: int, picture: Picture, start: float, **more: Any) -> None:
@@ -247,10 +247,10 @@ class Session:
 
     def _bake(self, ask: Ask) -> None:
         """The object as a volume, which the page turns by itself: a coarse one, then a fine one."""
-        look = self._look_of(ask)
+        state = self._state_of(ask)
 
         def bake(resolution: int) -> None:
-            volume = self.desk.volume(self.model, look, resolution)
+            volume = self.desk.volume(self.model, state, resolution)
             self.picture({"is": "volume", "id": ask.id, "about": volume.about}, volume.data)
 
         def coarse() -> None:
@@ -264,24 +264,24 @@ class Session:
         self._later("coarse", ask.id, coarse, SHORT)
 
     def _line(self, ask: Ask) -> None:
-        look, window = self._look_of(ask), _window(ask)
-        self._later("line", ask.id, lambda: self._tell_line(ask, look, window), 0)
+        state, window = self._state_of(ask), _window(ask)
+        self._later("line", ask.id, lambda: self._tell_line(ask, state, window), 0)
 
-    def _tell_line(self, ask: Ask, look: Look, window: tuple[int, int]) -> None:
-        line, recipe = self.desk.line(self.model, look, window, ask.name or "picture.png")
+    def _tell_line(self, ask: Ask, state: ViewState, window: tuple[int, int]) -> None:
+        line, recipe = self.desk.line(self.model, state, window, ask.name or "picture.png")
         self.tell(**{"is": "line", "id": ask.id, "line": line, "recipe": recipe.to_plain()})
 
     def _thumbs(self, ask: Ask) -> None:
-        """Small pictures of several looks, one after the other."""
-        if len(ask.looks) > THUMBS:
-            raise UsageError(f"{len(ask.looks)} small pictures are too many; ask for {THUMBS}.")
-        looks = [convert(plain, Look, "A look") for plain in ask.looks]
+        """Small pictures of several view states, one after the other."""
+        if len(ask.states) > THUMBS:
+            raise UsageError(f"{len(ask.states)} small pictures are too many; ask for {THUMBS}.")
+        states = [convert(plain, ViewState, "A view state") for plain in ask.states]
         window = _window(ask)
 
         def run() -> None:
-            for k, look in enumerate(looks):
+            for k, state in enumerate(states):
                 start = time.perf_counter()
-                picture = self.desk.preview(self.model, look, window, most=window[0] * window[1])
+                picture = self.desk.preview(self.model, state, window, most=window[0] * window[1])
                 self._send_picture(ask.id, picture, start, of=k)
 
         self._later(f"thumbs {ask.name[:20]}", ask.id, run, 2)
@@ -302,8 +302,8 @@ class Session:
 
         def run() -> None:
             start = time.perf_counter()
-            picture, look = self.desk.film_preview(self.model, film, ask.frame, window)
-            self._send_picture(ask.id, picture, start, look=look)
+            picture, state = self.desk.film_preview(self.model, film, ask.frame, window)
+            self._send_picture(ask.id, picture, start, look=state)
 
         self._later("preview", ask.id, run, 0)
 
@@ -338,8 +338,8 @@ class Session:
     def _rest(self, ask: Ask) -> None:  # noqa: ARG002 - nothing is wanted any more
         self.desk.turns.drop(self.name)
 
-    def _look_of(self, ask: Ask) -> Look:
-        return convert(ask.look, Look, "The look")
+    def _state_of(self, ask: Ask) -> ViewState:
+        return convert(ask.state, ViewState, "The view state")
 
     def _film_of(self, ask: Ask) -> Film:
         return convert(ask.film, Film, "The film")

@@ -19,7 +19,7 @@ from graf_cli.scoring.consistency import Scoring, pairs, summed, views_of
 from graf_cli.sharding import Shard
 from tests.inversion.objects import Eggs, eggs
 
-LOOK = {"size": 48, "samples": 64}
+PICTURE = {"size": 48, "samples": 64}
 HARD = 1000.0  # a surface, and no mist
 
 
@@ -46,7 +46,7 @@ def turncoats(block: str) -> Generator:
 
 
 def scoring(generator: Generator, n: int = 1, views: int = 6) -> Scoring:
-    return Scoring(generator, views_of(generator, n, views, 0, **LOOK))
+    return Scoring(generator, views_of(generator, n, views, 0, **PICTURE))
 
 
 def test_a_solid_object_agrees_and_a_cheat_does_not() -> None:
@@ -97,7 +97,7 @@ def test_shards_and_resumed_jobs_come_to_the_same(tmp_path: Path) -> None:
     assert one.run(folder, shard=Shard(1, 2)) == whole
     assert one.run(folder, resume=True) == whole
     assert (folder / "000001.json").stat().st_mtime_ns == kept
-    other = Scoring(one.generator, views_of(one.generator, 3, 3, 1, **LOOK))
+    other = Scoring(one.generator, views_of(one.generator, 3, 3, 1, **PICTURE))
     with pytest.raises(OutputError, match="the score of other pictures"):
         other.run(folder, resume=True)
     (folder / "000001.json").write_text("{}")

@@ -1,4 +1,4 @@
-"""Looks and films become recipes, the command lines of which draw the very same; and back."""
+"""View states and films become recipes, the command lines of which draw the very same; and back."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from graf_cli.request import sample, sweep
 from graf_cli.scene.codes import draw
 from graf_cli.viewer.brought import from_recipe
 from graf_cli.viewer.line import LONGEST, Source, line_of, recipe_name
-from graf_cli.viewer.look import Film, Look, Mix, convert, fitting
-from graf_cli.viewer.recipes import asked_of, film_asked, film_recipe, look_at, mixed, recipe_of
+from graf_cli.viewer.recipes import asked_of, film_asked, film_recipe, mixed, recipe_of, state_at
+from graf_cli.viewer.state import Film, Mix, ViewState, convert, fitting
 from tests.families.made_up import install
 
 SIZE = (64, 48)
@@ -40,8 +40,8 @@ def balls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Opened:
     return outline("ball")
 
 
-def look(**told: Any) -> Look:
-    return convert(told, Look, "The look")
+def state(**told: Any) -> ViewState:
+    return convert(told, ViewState, "The view state")
 
 
 def run(line: str) -> Recipe:
@@ -55,7 +55,7 @@ def run(line: str) -> Recipe:
     return from_json(result.stdout)
 
 
-LOOKS: list[dict[str, Any]] = [
+STATES: list[dict[str, Any]] = [
     {},
     {"codes": {"shape": {"seeds": [3]}, "appearance": {"seeds": [7]}}, "azimuth": 30.25},
     {"azimuth": -12.5, "elevation": 20, "radius": 9.75, "fov": 25, "background": "#102030"},
@@ -72,9 +72,9 @@ LOOKS: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("told", LOOKS)
-def test_the_line_of_a_look_draws_its_recipe(toys: Opened, told: dict[str, Any]) -> None:
-    seen = look(**told)
+@pytest.mark.parametrize("told", STATES)
+def test_the_line_of_a_view_state_draws_its_recipe(toys: Opened, told: dict[str, Any]) -> None:
+    seen = state(**told)
     size = seen.size or SIZE
     recipe = recipe_of(toys, seen, size)
     asked = asked_of(seen, features_of(toys.spec), size)
@@ -82,28 +82,28 @@ def test_the_line_of_a_look_draws_its_recipe(toys: Opened, told: dict[str, Any])
     assert (recipe.width, recipe.height) == size
 
 
-@pytest.mark.parametrize("told", LOOKS)
-def test_a_look_comes_back_out_of_its_recipe(toys: Opened, told: dict[str, Any]) -> None:
+@pytest.mark.parametrize("told", STATES)
+def test_a_view_state_comes_back_out_of_its_recipe(toys: Opened, told: dict[str, Any]) -> None:
     """So that a picture that is dropped onto a page is seen as it is."""
-    seen = look(**told)
+    seen = state(**told)
     recipe = recipe_of(toys, seen, seen.size or SIZE)
-    back = from_recipe(recipe, toys.spec).look
+    back = from_recipe(recipe, toys.spec).state
     assert back is not None
     assert recipe_of(toys, back, back.size or (1, 1)) == recipe
 
 
 def test_a_short_line_is_short(toys: Opened) -> None:
-    seen = look(codes={"shape": {"seeds": [3]}, "appearance": {"seeds": [3]}}, azimuth=30)
+    seen = state(codes={"shape": {"seeds": [3]}, "appearance": {"seeds": [3]}}, azimuth=30)
     line = line_of(TOYS, asked_of(seen, features_of(toys.spec), (64, 64)), recipe_of(
         toys, seen, (64, 64)), "car.png")  # fmt: skip
     assert line == "graf render --model toy-cars:128 --size 64 --seed 3 --azimuth 30 --out car.png"
 
 
 def test_a_wide_window_shows_more_beside_the_square_in_its_middle(toys: Opened) -> None:
-    plan = recipe_of(toys, look(fov=30), (400, 200)).plan
+    plan = recipe_of(toys, state(fov=30), (400, 200)).plan
     assert isinstance(plan, Sweep)
     assert plan.view.fov == (56.3736,)  # 2 atan(2 tan 15°)
-    tall = recipe_of(toys, look(fov=30), (200, 400)).plan
+    tall = recipe_of(toys, state(fov=30), (200, 400)).plan
     assert isinstance(tall, Sweep)
     assert tall.view.fov == (30,)
 
@@ -142,8 +142,8 @@ def test_what_a_page_tells_is_read_strictly() -> None:
         {"rows": {"values": [[1], [2]]}}, {"background": "x" * 99}, [], None,
     )  # fmt: skip
     for told in wrong:
-        with pytest.raises(UsageError, match=r"^The look cannot be used: .+\.$"):
-            convert(told, Look, "The look")
+        with pytest.raises(UsageError, match=r"^The view state cannot be used: .+\.$"):
+            convert(told, ViewState, "The view state")
     with pytest.raises(UsageError, match="in order"):
         convert({"keys": [{"at": 1, "look": {}}, {"at": 0, "look": {}}]}, Film, "The film")
     assert fitting((4000, 1000), 1_000_000) == (2000, 500)
@@ -200,12 +200,12 @@ def test_keyframes_at_equal_distances_are_sweeps(toys: Opened, made: Film) -> No
 
 
 @pytest.mark.parametrize("made", TAKEN_APART)
-def test_a_film_shows_its_looks(toys: Opened, made: Film) -> None:
+def test_a_film_shows_its_view_states(toys: Opened, made: Film) -> None:
     """Frame by frame, whatever the recipe's own words for it are."""
     recipe, features = film_recipe(toys, made, SIZE), features_of(toys.spec)
     for k in (0, 3, made.frames - 1):
-        still = from_recipe(recipe.only(k), toys.spec).look
-        seen = look_at(made, features, k)
+        still = from_recipe(recipe.only(k), toys.spec).state
+        seen = state_at(made, features, k)
         assert still is not None
         ours, theirs = recipe_of(toys, seen, SIZE), recipe_of(toys, still, SIZE)
         assert isinstance(ours.plan, Sweep)
@@ -242,9 +242,9 @@ def test_controls_move_along_a_film(balls: Opened) -> None:
     turns = plan.subject.controls["turn"]
     assert len(turns) == 9
     assert turns[0] == turns[-1] == -180, "whole turns end where they began"
-    seen = look(controls={"turn": 20, "object.1.size": 0.75}, truncation=0.25)
+    seen = state(controls={"turn": 20, "object.1.size": 0.75}, truncation=0.25)
     recipe = recipe_of(balls, seen, (8, 8))
-    back = from_recipe(recipe, balls.spec).look
+    back = from_recipe(recipe, balls.spec).state
     assert back is not None
     assert back.controls == seen.controls
     assert back.truncation == 0.25
@@ -261,7 +261,7 @@ def test_what_a_page_cannot_show_is_said(toys: Opened, balls: Opened) -> None:
 
 def test_a_sample_opens_at_its_first_object(toys: Opened) -> None:
     recipe = sample(toys.ref, toys.spec, 4, 5)
-    first, third = (from_recipe(one, toys.spec).look for one in (recipe, recipe.only(2)))
+    first, third = (from_recipe(one, toys.spec).state for one in (recipe, recipe.only(2)))
     assert first is not None
     assert third is not None
     assert first.codes != third.codes

@@ -356,8 +356,8 @@ def test_a_picture_names_its_model_and_view(
     try:
         begun = desk.begin()
         assert begun.model == YOURS
-        assert begun.look is not None
-        assert begun.look.azimuth == 70
+        assert begun.state is not None
+        assert begun.state.azimuth == 70
     finally:
         desk.close()
     (tmp_path / "other.png").write_bytes(b"no picture")

@@ -4,7 +4,7 @@
   planes; the third goes into the decoder's first layer.
 * A point that no plane sees has the decoder's constant answer.
 * A ray ends when nothing behind can be seen any more, in both passes. What the first pass took for
-  opaque and the second one sees through is looked at after all.
+  opaque and the second one sees through is decoded after all.
 * Colours are made of samples whose weight shows.
 
 `PlaneVolume` under the exact integrator is its naive twin.
@@ -216,12 +216,12 @@ class _Block:
             return weight, self.z, order.expand(self.z.shape)
         self.z[:, samples:] = further_depths(self.z[:, :samples], weight, self.quadrature)
         z, order = self.z.sort(dim=-1)
-        self._look(self.z <= end)
+        self._decode_missing(self.z <= end)
         weight, clear = self._weights(z, order, end)
         through = (clear > CLEAR) & (end[:, 0] < torch.inf)
         if bool(through.any()):
             end = torch.where(through[:, None], torch.inf, end)
-            self._look(self.z <= end)
+            self._decode_missing(self.z <= end)
             weight, _ = self._weights(z, order, end)
         return weight, z, order
 
@@ -236,7 +236,7 @@ class _Block:
         going: slice | Tensor = slice(None)
         for start in range(0, samples, AT_ONCE):
             stop = min(start + AT_ONCE, samples)
-            self._look_on(going, start, stop)
+            self._decode_next(going, start, stop)
             before = max(start - 1, 0)
             z, density = self.z[going, before:stop], self.raw[going, before:stop, 0]
             made = alphas(z, density, self.length[going], self.quadrature)
@@ -255,7 +255,7 @@ class _Block:
         end = torch.where(ended[:, -1:], self.z.gather(1, last), torch.inf)
         return alpha * functional.pad(left, (1, -1), value=1.0), end
 
-    def _look_on(self, ray: slice | Tensor, start: int, stop: int) -> None:
+    def _decode_next(self, ray: slice | Tensor, start: int, stop: int) -> None:
         """The next samples of the first pass, of some rays."""
         z = self.z[ray, start:stop]
         points = self.origins[:, ray, None] + self.directions[:, ray, None] * z
@@ -263,7 +263,7 @@ class _Block:
         self.raw[ray, start:stop] = found.view(len(z), stop - start, -1)
         self.known[ray, start:stop] = True
 
-    def _look(self, wanted: Tensor) -> None:
+    def _decode_missing(self, wanted: Tensor) -> None:
         """Ask for samples that are wanted, shape = (n, samples), and not known yet."""
         at = (wanted & ~self.known).flatten().nonzero()[:, 0]
         ray = at.div(self.z.shape[1], rounding_mode="floor")

@@ -13,7 +13,7 @@ YOURS = "CHECKPOINT"  # stands for a file of a person's own, whose place no reci
 
 
 def option(name: str, value: object) -> list[str]:
-    """The words of an option of the command line."""
+    """The arguments that give an option of the command line."""
     return [f"--{name}", str(value)]
 
 
@@ -29,13 +29,13 @@ def object_seed(recipe: Recipe) -> int | None:
 
 
 def command_of(recipe: Recipe) -> list[str] | None:
-    """The words that say which object a recipe of one shows, to `graf render`.
+    """The arguments that say which object a recipe of one shows, to `graf render`.
 
     Returns
     -------
     list of str or None
         Of the model, the object and its samples; the view and the file are left to whoever asks.
-        None where no words do: between two seeds, of rows of numbers, of a sweep of controls.
+        None where no arguments do: between two seeds, of rows of numbers, of a sweep of controls.
     """
     match recipe.plan:
         case Samples() as plan:
@@ -47,21 +47,22 @@ def command_of(recipe: Recipe) -> list[str] | None:
         case _:
             return None
     features, seed = _features(recipe), object_seed(recipe)
-    words = ["graf", "render"]
-    words += option("checkpoint", YOURS) if features is None else _model(recipe)
+    arguments = ["graf", "render"]
+    arguments += option("checkpoint", YOURS) if features is None else _model(recipe)
     if seed is not None:
-        words += option("seed", seed)
+        arguments += option("seed", seed)
     else:
-        words += [word for name, one in seeds.items() for word in option("code", f"{name}={one}")]
+        for name, one in seeds.items():
+            arguments += option("code", f"{name}={one}")
     for name, value in values.items():
-        words += option("control", f"{name}={value!r}")
+        arguments += option("control", f"{name}={value!r}")
     if truncation != (1.0 if features is None else features.truncation_default):
-        words += option("truncation", truncation)
+        arguments += option("truncation", truncation)
     if features is None or recipe.samples != features.samples:
-        words += option("samples", recipe.samples)
+        arguments += option("samples", recipe.samples)
     if recipe.jitter is not None:
-        words += option("jitter", recipe.jitter)
-    return words
+        arguments += option("jitter", recipe.jitter)
+    return arguments
 
 
 def _model(recipe: Recipe) -> list[str]:

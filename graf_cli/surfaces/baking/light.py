@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from graf_cli.surfaces.baking.lattice import Lattice
 
-LOOK = 56  # cells along each axis of the cube that light is sent through
+CELLS = 56  # cells along each axis of the cube that light is sent through
 TOGETHER = 4  # directions; the library shares them among threads
 HIDDEN = 1e-2  # transmittance below which nothing shows
 WITHIN = 0.966  # cosine to the nearest camera's direction, up to which it is asked for: 15 degrees
@@ -46,20 +46,20 @@ class Light:
         self.asked = asked
         self.centre, extent = (lattice.low + lattice.high) / 2, (lattice.high - lattice.low) / 2
         self.radius = float(extent.norm())
-        self.cell = 2 * self.radius / LOOK
+        self.cell = 2 * self.radius / CELLS
         # A point does not stand in its own light, nor in that of the sample that it belongs to.
         ahead = (0.0, 0.0, max(step / 2, self.cell))
         self.ahead = torch.tensor(ahead, device=sigma.device, dtype=sigma.dtype)
         self.turns = torch.stack(
             [_frame(axis) for axis in -directions[asked]]
         )  # rows are a cube's axes
-        along = (torch.arange(LOOK, device=sigma.device, dtype=sigma.dtype) + 0.5) / LOOK * 2 - 1
+        along = (torch.arange(CELLS, device=sigma.device, dtype=sigma.dtype) + 0.5) / CELLS * 2 - 1
         w, v, u = torch.meshgrid(along, along, along, indexing="ij")
         cube = torch.stack((u, v, w), dim=-1).reshape(-1, 3) * self.radius
         self.depths = []
         for turns in torch.split(self.turns, TOGETHER):
             several = sigma[None].expand(len(turns), *sigma.shape)
-            seen = _sampled(several, cube @ turns / extent, "zeros").view(-1, LOOK, LOOK, LOOK)
+            seen = _sampled(several, cube @ turns / extent, "zeros").view(-1, CELLS, CELLS, CELLS)
             # Optical depth from each cell on, half of its own included.
             self.depths.append((seen.flip(1).cumsum(dim=1).flip(1) - seen / 2) * self.cell)
 

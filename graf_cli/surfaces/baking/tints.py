@@ -26,12 +26,12 @@ from graf_cli.surfaces.field import Field
 RANK = 3  # with more, nothing is gained that eight bits could hold
 SIDE = 16  # texels along a side of a map: 13 degrees, a quarter of the fastest wave of an encoding
 LEARNT = 2000  # points that the maps are found from
-LOOKS = 10  # directions from which every point is looked at
+DIRECTIONS = 10  # drawn for every point, from which its colour is asked for
 ENOUGH = 20_000  # points that maps are made better by
 ROUNDS = 4  # of least squares, by turns of coefficients and maps
-ROWS = 1 << 12  # looks at once, so that what they are made of stays in a processor's cache
+ROWS = 1 << 12  # colours at once, so that what they are made of stays in a processor's cache
 CHUNK = 1 << 14  # points whose coefficients are solved for at once
-RIDGE = 1e-2  # of a look's weight, by which what was hardly seen keeps to the mean
+RIDGE = 1e-2  # of a direction's weight, by which what was hardly seen keeps to the mean
 SHOWS = 0.5 / 255  # root mean square of what a map adds, below which it is left out
 
 
@@ -138,7 +138,7 @@ def tints_of(
     maps = few.new_zeros((len(few), SIDE**2, 3))
     # Where no camera looks, a map goes on as it was at the last direction that one looks along.
     maps[:] = few[:, (directions @ directions[known].T).argmax(dim=1)]
-    drawn, weight = _looks(seen, source, LOOKS if len(maps) else 1)
+    drawn, weight = _drawn_directions(seen, source, DIRECTIONS if len(maps) else 1)
     texel = _finer(asked[drawn], source)
     found = paint(index, texel, lambda done: tell(0.3 + 0.6 * done))
     mean, coefficients, maps = _fitted(found, texel, weight, maps)
@@ -161,19 +161,19 @@ def _finer(coarse: Tensor, source: torch.Generator) -> Tensor:
     return row * SIDE + coarse % half * 2 + within % 2
 
 
-def _looks(seen: Tensor, source: torch.Generator, looks: int) -> tuple[Tensor, Tensor]:
+def _drawn_directions(seen: Tensor, source: torch.Generator, number: int) -> tuple[Tensor, Tensor]:
     """Directions for every point, without repetition, likelier where more of it is seen.
 
     Returns
     -------
-    drawn : Tensor, shape = (count, looks)
+    drawn : Tensor, shape = (count, number)
         Columns of `seen`.
     weight : Tensor, likewise
     """
     uniform = torch.rand(seen.shape, generator=source, dtype=torch.float32, device="cpu")
     # The largest of these keys are a draw in proportion to what is seen (Efraimidis and Spirakis).
     keys = uniform.to(device=seen.device).log() / seen.clamp(min=1e-6)
-    drawn = keys.topk(min(looks, seen.shape[1]), dim=1).indices
+    drawn = keys.topk(min(number, seen.shape[1]), dim=1).indices
     # So those drawn count alike, but those of points that are seen from fewer directions.
     weight = seen.gather(1, drawn) / seen.mean(dim=1, keepdim=True).clamp(min=1e-6)
     return drawn, weight.clamp(max=1)
@@ -207,7 +207,7 @@ def _first_maps(colours: Tensor, weight: Tensor) -> Tensor:
 def _fitted(
     colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, coefficients and maps, by turns, that are nearest to some looks at every point."""
+    """Mean, coefficients and maps, by turns, that are nearest to some colours of every point."""
     count, _, _ = colours.shape
     if not len(maps):
         total = weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
@@ -226,7 +226,7 @@ def _solved(colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor) -> tup
     """Mean, shape = (n, 3), and coefficients, shape = (n, r), of every point."""
     found = []
     for c, t, w in zip(*(torch.split(x, CHUNK) for x in (colours, texel, weight)), strict=True):
-        b = maps[:, t]  # (r, n, looks, 3)
+        b = maps[:, t]  # (r, n, directions, 3)
         total = w.sum(dim=1)[:, None].clamp(min=1e-6)
         c_mean = (c * w[..., None]).sum(dim=1) / total
         b_mean = (b * w[..., None]).sum(dim=2) / total
@@ -256,7 +256,7 @@ def _better_maps(
     normal = normal.view(texels, r, r)
     scale = normal.diagonal(dim1=1, dim2=2).mean()
     eye = torch.eye(r, device=rest.device, dtype=rest.dtype)
-    # Texels that hardly any look met keep what they are.
+    # Texels that hardly any direction met keep what they are.
     right = right.view(texels, r, 3) + RIDGE * scale * maps.permute(1, 0, 2)
     solved: Tensor = torch.linalg.solve(normal + RIDGE * scale * eye, right)
     return solved.permute(1, 0, 2)

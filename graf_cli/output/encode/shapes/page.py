@@ -20,7 +20,7 @@ ASSETS = resources.files("graf_cli") / "assets" / "page"
 # In the order in which they need each other; a page has them as one script.
 SCRIPTS = ("volume.js", "camera.js", "renderer.js", "orbit.js", "command.js", "page.js")
 BACKGROUNDS = {"#ffffff": "White", "#000000": "Black", "transparent": "None"}
-MODULE_WORDS = re.compile(r"^(import .*\n|export (?=\S))", re.MULTILINE)
+MODULE_KEYWORDS = re.compile(r"^(import .*\n|export (?=\S))", re.MULTILINE)
 
 
 def write(path: Path, made: Page, stamp: Stamp | None) -> None:
@@ -66,11 +66,11 @@ def _title(model: str, stamp: Stamp | None) -> str:
 
 def _said(made: Page, stamp: Stamp | None) -> dict[str, Any]:
     """What the page knows of the recipe."""
-    words = None if stamp is None else command_of(stamp.recipe)
+    command = None if stamp is None else command_of(stamp.recipe)
     background = "#ffffff" if stamp is None else stamp.recipe.background
-    if words is not None and made.about["raw"]:
-        words += option("show", "raw")
-    return {"command": words, "background": background}
+    if command is not None and made.about["raw"]:
+        command += option("show", "raw")
+    return {"command": command, "background": background}
 
 
 def _metas(stamp: Stamp | None) -> str:
@@ -104,7 +104,7 @@ def _json(data: dict[str, Any]) -> str:
 @cache
 def _script() -> str:
     """All modules as one: what they import from each other is there already."""
-    return "".join(MODULE_WORDS.sub("", _asset(name)) for name in SCRIPTS)
+    return "".join(MODULE_KEYWORDS.sub("", _asset(name)) for name in SCRIPTS)
 
 
 @cache

@@ -34,7 +34,7 @@ def write(path: Path, made: Meshes, stamp: Stamp | None) -> None:
     rows = np.zeros(len(corners), dtype=[("n", "<f4", 3), ("p", "<f4", (3, 3)), ("a", "<u2")])
     rows["n"], rows["p"] = across, corners
     if stamp is not None:
-        told = _words(stamp.comment())
+        told = _attributes(stamp.comment())
         if len(told) > len(rows):
             raise OutputError(
                 f"An .stl of {len(rows)} triangles has no room for its recipe, which takes "
@@ -47,8 +47,8 @@ def write(path: Path, made: Meshes, stamp: Stamp | None) -> None:
         stream.write(rows.data)
 
 
-def _words(text: str) -> NDArray[np.uint16]:
-    """A text, compressed behind its length, two bytes at a time."""
+def _attributes(text: str) -> NDArray[np.uint16]:
+    """A text, compressed behind its length, as attributes of two bytes, one a triangle."""
     packed = zlib.compress(text.encode(), 9)
     told = len(packed).to_bytes(4, "little") + packed
     return np.frombuffer(told + b"\0" * (len(told) % 2), dtype="<u2")

@@ -1,7 +1,8 @@
 """What a page shows, as it tells it: plain data, read as strictly as a recipe.
 
-A `Look` is one picture, a `Film` is keyframes of looks on a timeline. Neither knows a model;
-`graf_cli.viewer.recipes` makes recipes of them.
+A `ViewState` is one picture, a `Film` is keyframes of view states on a timeline; the page's
+messages call a view state `look`. Neither knows a model; `graf_cli.viewer.recipes` makes
+recipes of them.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Mix(_Told, frozen=True, kw_only=True):
                 return None
 
 
-class Look(_Told, frozen=True, kw_only=True):
+class ViewState(_Told, frozen=True, kw_only=True):
     """One picture; what is None is the model's own.
 
     Attributes
@@ -123,19 +124,19 @@ class Key(_Told, frozen=True, kw_only=True):
     ----------
     at : float
         When, as a share of the film.
-    look : Look
+    state : ViewState
         Its codes, controls, truncation and view count.
     ease : str
         Of the way to the next keyframe.
     """
 
     at: Share
-    look: Look
+    state: ViewState = msgspec.field(name="look")
     ease: Ease = "linear"
 
 
 class Film(_Told, frozen=True, kw_only=True):
-    """A way through looks.
+    """A way through view states.
 
     Attributes
     ----------
@@ -162,7 +163,7 @@ class Film(_Told, frozen=True, kw_only=True):
         times = [key.at for key in self.keys]
         if sorted(times) != times:
             raise ValueError("`keys` are in order of time")
-        if len({key.look.rows is None for key in self.keys}) > 1:
+        if len({key.state.rows is None for key in self.keys}) > 1:
             raise ValueError("`keys` have either all `codes`, or all `rows`")
         if self.poses and len(self.poses) != self.frames:
             raise ValueError(f"`poses` has {len(self.poses)} rows for {self.frames} frames")
