@@ -1,4 +1,4 @@
-"""The command line that draws a recipe: arguments where arguments say it, else the recipe in a pipe."""
+"""The command line that draws a recipe: options where they say it, else the recipe in a pipe."""
 
 from __future__ import annotations
 
