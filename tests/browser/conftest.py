@@ -1,4 +1,4 @@
-"""One Chromium for all tests of pages; they skip where there is none, unless one is required."""
+"""One Chromium for the tests of a module; they skip where there is none, unless one is required."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ CHROMIUM = os.environ.get("GRAF_CHROMIUM") or next(filter(None, map(shutil.which
 Open = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="session")
+# Of a module, since its event loop would stand in the way of tests that have one of their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless, drawing in software."""
     if CHROMIUM is None:
