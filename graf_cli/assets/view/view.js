@@ -118,8 +118,9 @@ class Page {
     this.baked = null;
     byId("model").value = facts.name;
     document.title = `${facts.told} · graf view`;
-    if (another) this.past = [];
+    if (another) [this.past, this.future, this.recorded] = [[], [], null];
     this.look = this.whole(look || {});
+    this.record(); // at once, so that a quick first change can be undone
     for (const panel of Object.values(this.panels)) panel.met(facts);
     this.panels.direct.take(film || null);
     this.change({}, { record: true });
