@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
-from graf_cli.scene.placed import Placed
+from graf_cli.scene.placed import OrientedBox
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
 from graf_cli.weights.reading import Stored
@@ -122,7 +122,7 @@ class Family(Protocol[S]):
 class Placing(Protocol[S_contra]):
     """What a family does as well whose scenes have several objects, each in a box of its own."""
 
-    def placed(self, spec: S_contra, subject: Subject) -> tuple[Placed, ...]:
+    def placed(self, spec: S_contra, subject: Subject) -> tuple[OrientedBox, ...]:
         """The objects of a scene, by number.
 
         Raises

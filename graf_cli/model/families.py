@@ -14,7 +14,7 @@ from graf_cli.scene.features import Features
 if TYPE_CHECKING:
     from graf_cli.families.contract import Family
     from graf_cli.scene.codes import Subject
-    from graf_cli.scene.placed import Placed
+    from graf_cli.scene.placed import OrientedBox
 
 FAMILIES = ("graf", "nerf", "pigan", "giraffe", "eg3d")
 
@@ -40,7 +40,7 @@ def spec_of(name: str) -> FamilySpec:
     return cast(FamilySpec, import_module(f"graf_cli.families.{name}.spec"))
 
 
-def placed_of(name: str, settings: Struct, subject: Subject) -> tuple[Placed, ...]:
+def placed_of(name: str, settings: Struct, subject: Subject) -> tuple[OrientedBox, ...]:
     """The objects of a scene in their boxes; none where a family's scenes are of one object."""
     from graf_cli.families.contract import Placing  # noqa: PLC0415 - it imports torch
 

@@ -25,7 +25,7 @@ Frame = Literal["recentred", "spherified"]
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class PlacedCameras:
     """Cameras of a scene in the frame of its training.
 
     Attributes
@@ -41,7 +41,7 @@ class Placed:
     far: float
 
 
-def placed(table: Array, frame: Frame) -> Placed:
+def placed(table: Array, frame: Frame) -> PlacedCameras:
     """The cameras of a table, shape = (n, 17).
 
     Parameters
@@ -59,7 +59,7 @@ def placed(table: Array, frame: Frame) -> Placed:
     if frame == "spherified":
         poses, more = _spherified(poses)
         scale *= more
-    return Placed(poses, float(bounds.min() * scale), float(bounds.max() * scale))
+    return PlacedCameras(poses, float(bounds.min() * scale), float(bounds.max() * scale))
 
 
 def average(poses: Array) -> Array:
@@ -90,7 +90,7 @@ class Swing:
     focus: float
 
 
-def swing_of(scene: Placed) -> Swing:
+def swing_of(scene: PlacedCameras) -> Swing:
     """That of the release, for a recentred scene."""
     x, y, z = np.percentile(np.abs(scene.poses[:, :, 3]), PERCENTILE, axis=0).tolist()
     # Between the nearest and the farthest depth, three quarters of the way in disparity.

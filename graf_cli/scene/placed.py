@@ -17,7 +17,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Placed:
+class OrientedBox:
     """One object in its box.
 
     Attributes
@@ -54,7 +54,7 @@ def seen_by(camera: Camera, pose: Array) -> Array:
     return found
 
 
-def rectangle(camera: Camera, placed: Placed) -> Rectangle | None:
+def rectangle(camera: Camera, placed: OrientedBox) -> Rectangle | None:
     """The rectangle around the projection of a box, hidden parts included.
 
     Edges that go behind the camera end before it, so that the rectangle holds of any box all that

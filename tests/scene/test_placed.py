@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from graf_cli.scene.camera import Camera, pose_on_sphere, rays
-from graf_cli.scene.placed import Placed, rectangle, seen_by
+from graf_cli.scene.placed import OrientedBox, rectangle, seen_by
 
 CPU = torch.device("cpu")
 
@@ -25,15 +25,15 @@ def box(
     centre: tuple[float, float, float] = (0.1, -0.2, 0.1),
     half: tuple[float, float, float] = (0.5, 0.2, 0.3),
     turn: float = 33.0,
-) -> Placed:
+) -> OrientedBox:
     angle = math.radians(turn)
     pose = np.eye(4)
     pose[:2, :2] = [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
     pose[:3, 3] = centre
-    return Placed(0, True, pose, half)
+    return OrientedBox(0, True, pose, half)
 
 
-def met(seen: Camera, placed: Placed) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def met(seen: Camera, placed: OrientedBox) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Whether each pixel's ray goes through the box, shape = (H, W): the slabs of its axes."""
     through = rays(seen, device=CPU, dtype=torch.float64)
     rotation = placed.pose[:3, :3]
@@ -51,7 +51,7 @@ def met(seen: Camera, placed: Placed) -> np.ndarray[Any, np.dtype[np.bool_]]:
     [box(), box(half=(0.3, 0.3, 0.3), turn=0), box(centre=(0.4, 0.5, -0.1)), box((-1, 0.2, 0.4))],
 )
 def test_a_rectangle_holds_the_pixels_that_see_the_box_and_no_more(
-    placed: Placed, pixels: Any
+    placed: OrientedBox, pixels: Any
 ) -> None:
     seen = camera(pixels=pixels)
     rows, columns = np.nonzero(met(seen, placed))

@@ -23,7 +23,7 @@ from graf_cli.families.modules import filled
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
-from graf_cli.scene.placed import Placed
+from graf_cli.scene.placed import OrientedBox
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
 from graf_cli.weights.pickles import NUMPY_SCALARS
@@ -96,7 +96,7 @@ class Giraffe:
         """Objects and background; the camera does not matter."""
         return scene(spec, cast(Network, network), subject, samples)
 
-    def placed(self, spec: GiraffeSpec, subject: Subject) -> tuple[Placed, ...]:
+    def placed(self, spec: GiraffeSpec, subject: Subject) -> tuple[OrientedBox, ...]:
         """The objects in their boxes, by number."""
         objects = enumerate(layout(spec, subject).objects)
         return tuple(placement.placed(number) for number, placement in objects)

@@ -15,7 +15,7 @@ import numpy as np
 from graf_cli.errors import UsageError
 from graf_cli.families.giraffe.spec import AXES, MAX_OBJECTS, PADDED, Spec, controls
 from graf_cli.scene.codes import Subject
-from graf_cli.scene.placed import Placed
+from graf_cli.scene.placed import OrientedBox
 
 RING = 6  # objects around the first one; each further ring has as many more
 RING_STEP = 0.4  # of a trained range between two rings
@@ -43,12 +43,12 @@ class Placement:
     rotation: Float32
     exists: bool = True
 
-    def placed(self, number: int) -> Placed:
+    def placed(self, number: int) -> OrientedBox:
         """With the padding, outside of which there is nothing of the object."""
         pose = np.eye(4)
         pose[:3, :3], pose[:3, 3] = self.rotation.T, self.translation
         x, y, z = (PADDED * abs(float(side)) for side in self.scale)
-        return Placed(number, self.exists, pose, (x, y, z))
+        return OrientedBox(number, self.exists, pose, (x, y, z))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import drawn_seed
 from graf_cli.scene.labels import label_of, lens_of
-from graf_cli.scene.placed import Placed, rectangle, seen_by
+from graf_cli.scene.placed import OrientedBox, rectangle, seen_by
 
 CONVENTION = {
     "axes": "transform_matrix is camera to world; a camera's axes follow OpenGL: x right, y up, "
@@ -111,7 +111,7 @@ def sample(layout: Layout, recipe: Recipe, k: int, shot: Shot, *, several: bool 
 
 
 def placed_objects(
-    layout: Layout, shots: Sequence[Shot], item: int, placed: Sequence[Placed]
+    layout: Layout, shots: Sequence[Shot], item: int, placed: Sequence[OrientedBox]
 ) -> bytes:
     """The objects of one scene: where they are in the world, and in each view."""
     views = []
@@ -136,14 +136,14 @@ def placed_objects(
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
-def placed_in_view(layout: Layout, k: int, shot: Shot, placed: Sequence[Placed]) -> bytes:
+def placed_in_view(layout: Layout, k: int, shot: Shot, placed: Sequence[OrientedBox]) -> bytes:
     """The objects of one view, where it travels alone."""
     item, view = layout.place(k)
     found = [_in_world(one) | (_in_view(shot.camera, one) if one.exists else {}) for one in placed]
     return msgspec.json.encode({"scene": item, "view": view, "objects": found, "graf": BOXES})
 
 
-def _in_world(one: Placed) -> dict[str, Any]:
+def _in_world(one: OrientedBox) -> dict[str, Any]:
     return {
         "number": one.number,
         "exists": one.exists,
@@ -153,7 +153,7 @@ def _in_world(one: Placed) -> dict[str, Any]:
     }
 
 
-def _in_view(camera: Camera, one: Placed) -> dict[str, Any]:
+def _in_view(camera: Camera, one: OrientedBox) -> dict[str, Any]:
     return {
         "number": one.number,
         "pose_in_camera": seen_by(camera, one.pose).tolist(),

@@ -22,7 +22,7 @@ from graf_cli.recipe import Dataset, Recipe
 from graf_cli.rendering.renderer import Shot
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.features import Features
-from graf_cli.scene.placed import Placed
+from graf_cli.scene.placed import OrientedBox
 from graf_cli.scene.spec import ModelSpec
 
 
@@ -57,7 +57,7 @@ class DatasetPlaces(Places):
         """Whether scenes have several objects, each in a box of its own and with a mask."""
         return self.features.repeated is not None
 
-    def placed(self, subject: Subject) -> tuple[Placed, ...]:
+    def placed(self, subject: Subject) -> tuple[OrientedBox, ...]:
         """The objects of a scene in their boxes."""
         return placed_of(self.spec.family, self.spec.settings, subject)
 
