@@ -269,14 +269,14 @@ def timed(told: dict[str, float], name: str, run: Callable[[], T]) -> T:
     """What it makes; the fewest seconds are kept."""
     clock = (
         time.process_time
-        if torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
+        if torch.get_num_threads() == 1 and not torch.cuda.is_available()
         else time.perf_counter
     )
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
     start = clock()
     made = run()
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_available():
         torch.cuda.synchronize()
     told[name] = min(told.get(name, math.inf), clock() - start)
     return made

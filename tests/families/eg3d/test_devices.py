@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from graf_cli.families.eg3d import network, scene
+from graf_cli.families.eg3d import scene
 from graf_cli.families.eg3d.scene import Stage, make_scene
 from tests.families.eg3d.conftest import Model
 from tests.families.eg3d.test_scene import subject
@@ -78,7 +78,7 @@ def test_no_convolution_of_the_exact_picture_may_round_its_inputs(
             allowed.append(torch.backends.cudnn.allow_tf32)
             return real(*args, **how)
 
-        monkeypatch.setattr(network.functional, name, conv)
+        monkeypatch.setattr(functional, name, conv)
 
     watched("conv2d")
     watched("conv_transpose2d")
