@@ -1,6 +1,7 @@
 """A turntable frame of EG3D at its released size, rebuilt plainly and by `graf`'s ways.
 
     python -m benchmarks.eg3d [--threads 1] [--frames 4] [--raster 64|128] [--field dense|head]
+                              [--device cpu]
 
 Weights of the released shapes: time hangs on them alone but for what rays can leave out, so that
 there are two fields. `dense` is of random numbers: nearly everywhere something, so that next to
@@ -29,6 +30,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.passes import peak_told
 from graf_cli.families.eg3d.cameras import default_pose, intrinsics_of, label_of, rays_of_label
 from graf_cli.families.eg3d.family import FAMILY
 from graf_cli.families.eg3d.fold import Marcher
@@ -52,12 +54,14 @@ from graf_cli.families.eg3d.scene import (
     scene_of,
 )
 from graf_cli.families.eg3d.spec import FACES_FOCAL, Spec
+from graf_cli.model.device import pick_device
 from graf_cli.model.manifest import builtin_manifest, read_manifest
 from graf_cli.rendering.integrator import composite, integrate, sample
-from graf_cli.rendering.tracer import CPU_CHUNK
+from graf_cli.rendering.tracer import CPU_CHUNK, GPU_CHUNK
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.quadrature import alphas, first_depths, further_depths, weights
 from graf_cli.scene.volume import Scene
+from tools.parity.rows import placed
 
 PLAIN = "plain rebuild"
 BALL = 0.3  # radius, world units; the box is 1
@@ -72,7 +76,7 @@ def released(raster: int) -> Spec:
     return spec.settings
 
 
-def random_network(spec: Spec) -> Generator:
+def random_network(spec: Spec, device: torch.device) -> Generator:
     """Weights whose pictures have contrast."""
     torch.manual_seed(0)
     meta = Generator(spec, device=torch.device("meta"), dtype=F32)
@@ -87,7 +91,7 @@ def random_network(spec: Spec) -> Generator:
         elif name.startswith("decoder") and name.endswith("weight"):
             size = 3 / math.sqrt(tensor.shape[-1])
         weights[name] = x * size + (1.0 if name.endswith("affine.bias") else 0.0)
-    network = FAMILY.network(spec, {"generator": weights}, device=torch.device("cpu"))
+    network = FAMILY.network(spec, {"generator": weights}, device=device)
     assert isinstance(network, Generator)
     return network
 
@@ -95,7 +99,7 @@ def random_network(spec: Spec) -> Generator:
 def ball(spec: Spec, planes: Tensor, decoder: Decoder) -> Tensor:
     """Planes whose density is that of a ball; the other channels stay as they are."""
     n = planes.shape[-1]
-    at = ((torch.arange(n, device="cpu", dtype=F32) + 0.5) / n - 0.5) * spec.box
+    at = ((torch.arange(n, device=planes.device, dtype=F32) + 0.5) / n - 0.5) * spec.box
     made = planes.clone()
     # x² + y² + z² of the planes (x, y), (x, z), (z, x), which are averaged: rows are the second.
     square = at**2
@@ -207,7 +211,8 @@ class Ways:
         """Of a frame of a turntable."""
         spec = self.spec
         label = label_of(default_pose(spec, 20 * math.sin(frame)), intrinsics_of(FACES_FOCAL))
-        return rays_of_label(label, spec.raster, spec.near or 0, spec.far or 0, dtype=F32)
+        rays = rays_of_label(label, spec.raster, spec.near or 0, spec.far or 0, dtype=F32)
+        return placed(rays, self.ws.device)
 
     def square(self, radiance: Tensor) -> Tensor:
         """As the 2-D stage takes it."""
@@ -237,7 +242,13 @@ class Ways:
         scene = self.scene
         assert scene.finish is not None
         finish = scene.finish
-        seen = timed(told, "  exact march", lambda: integrate(scene, rays, chunk=CPU_CHUNK))
+        seen = timed(
+            told,
+            "  exact march",
+            lambda: integrate(
+                scene, rays, chunk=CPU_CHUNK if self.ws.device.type == "cpu" else GPU_CHUNK
+            ),
+        )
         radiance = self.square(seen.radiance)
         return timed(told, "  exact 2-D stage", lambda: finish(radiance))
 
@@ -256,9 +267,17 @@ T = TypeVar("T")
 
 def timed(told: dict[str, float], name: str, run: Callable[[], T]) -> T:
     """What it makes; the fewest seconds are kept."""
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = (
+        time.process_time
+        if torch.get_num_threads() == 1 and not torch.cuda.is_available()
+        else time.perf_counter
+    )
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     start = clock()
     made = run()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
     told[name] = min(told.get(name, math.inf), clock() - start)
     return made
 
@@ -272,10 +291,12 @@ def main() -> None:
     parser.add_argument("--raster", type=int, choices=(64, 128), default=64)
     parser.add_argument("--field", choices=("dense", "head"), default="dense")
     parser.add_argument("--only", choices=("plain", "exact", "fast"))
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    device = pick_device(given.device)
     torch.set_num_threads(given.threads)
     spec = released(given.raster)
-    ways = Ways(spec, random_network(spec), head=given.field == "head")
+    ways = Ways(spec, random_network(spec, device), head=given.field == "head")
     runs = {PLAIN: ways.plain, "exact integrator": ways.exact, "fast path": ways.fast}
     if given.only:
         runs = {name: run for name, run in runs.items() if given.only in name}
@@ -292,7 +313,7 @@ def main() -> None:
             largest = max(largest, *(float((reference - x).abs().max()) for x in made.values()))
     print(
         f"{spec.size}², rays {spec.raster}², {given.field} field, {given.threads} thread(s), "
-        f"float32, fastest of {given.frames}"
+        f"{device}, float32, fastest of {given.frames}{peak_told(device)}"
     )
     least = told[next(iter(runs))]
     for name in runs:

@@ -1,6 +1,7 @@
 """A turntable frame of GIRAFFE at full size, by the release's structure of work and by ours.
 
     python -m benchmarks.giraffe [--threads 1] [--frames 12] [--size 256] [--objects 1]
+                                 [--device cpu]
 
 Random weights of the released sizes: time does not depend on what is drawn. All ways run in this
 one process, in turn, so that their ratios mean something on a busy machine; each frame is timed
@@ -11,21 +12,24 @@ ray, the last layer at each, stacked features averaged by density, nothing kept 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from benchmarks.passes import peak_told
 from graf_cli.families.giraffe import cameras
 from graf_cli.families.giraffe.family import FAMILY
 from graf_cli.families.giraffe.network import Network
 from graf_cli.families.giraffe.places import Part, parts
 from graf_cli.families.giraffe.spec import PADDED, BoxSpec, FieldSpec, RendererSpec, Spec, blocks
+from graf_cli.measure import seconds as seconds_of
+from graf_cli.model.device import pick_device
 from graf_cli.rendering.integrator import integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject
 from graf_cli.scene.volume import Scene
+from tools.parity.rows import placed
 
 NEAR, FAR, FOV, RADIUS = 0.5, 6.0, 10.0, 2.732  # of the released cars
 ELEVATION = 0.458335  # middle of their range
@@ -63,7 +67,7 @@ def subject(spec: Spec, objects: int, azimuth: float) -> Subject:
 
 def release_frame(spec: Spec, network: Network, seen: Subject, rays: Rays) -> Tensor:
     """The release's structure of work, on this network."""
-    t = torch.linspace(0, 1, spec.samples, device="cpu", dtype=torch.float32)
+    t = torch.linspace(0, 1, spec.samples, device=rays.near.device, dtype=torch.float32)
     z = rays.near + t * (rays.far - rays.near)
     fields = [_everywhere(part, rays, z) for part in parts(spec, network, seen)]
     sigmas = torch.stack([sigma for sigma, _ in fields])
@@ -108,11 +112,11 @@ def fast_frame(spec: Spec, scene: Scene, rays: Rays) -> Tensor:
     return scene.finish(_as_map(spec, scene.march(rays, True)[0]))
 
 
-def timed(run: Callable[[], Tensor]) -> tuple[float, Tensor]:
+def timed(run: Callable[[], Tensor], device: torch.device) -> tuple[float, Tensor]:
     """Seconds, and what came of it."""
-    start = time.perf_counter()
-    made = run()
-    return time.perf_counter() - start, made
+    made: list[Tensor] = []
+    taken = seconds_of(lambda: made.append(run()), device)
+    return taken, made[0]
 
 
 def frame_ways(
@@ -124,7 +128,7 @@ def frame_ways(
         return FAMILY.scene(spec, network, seen, samples=spec.samples, camera=None)
 
     size = (1, spec.object.features, spec.raster, spec.raster)
-    features = torch.zeros(size, device="cpu", dtype=torch.float32)
+    features = torch.zeros(size, device=rays.near.device, dtype=torch.float32)
     return {
         RELEASE: lambda: release_frame(spec, network, seen, rays),
         "exact integrator": lambda: exact_frame(spec, scene(), rays),
@@ -151,11 +155,14 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--size", type=int, choices=(64, 256), default=256)
     parser.add_argument("--objects", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
+    device = pick_device(given.device)
     torch.set_num_threads(given.threads)
     spec = cars(given.size)
-    network = random_network(spec)
+    network = random_network(spec).to(device=device)
     rays = cameras.release_rays(cameras.pose(0, ELEVATION, RADIUS), FOV, spec.raster, (NEAR, FAR))
+    rays = placed(rays, device)
     seconds: dict[str, list[float]] = {}
     largest = 0.0
     for frame in range(given.frames):
@@ -163,12 +170,15 @@ def main() -> None:
         ways = frame_ways(spec, network, seen, rays, first=not frame)
         made = {}
         for name, way in ways.items():
-            taken, made[name] = timed(way)
+            taken, made[name] = timed(way, device)
             seconds.setdefault(name, []).append(taken)
         reference = made.pop(RELEASE)
         del made[PAINTED]
         largest = max(largest, *(float((reference - one).abs().max()) for one in made.values()))
-    print(f"{given.size}², {given.objects} object(s), {given.threads} thread(s), float32")
+    print(
+        f"{given.size}², {given.objects} object(s), {given.threads} thread(s), {device}, "
+        f"float32{peak_told(device)}"
+    )
     least = min(seconds[RELEASE])
     for name, all_taken in seconds.items():
         print(f"{name:22} {min(all_taken):8.4f} s a frame   {least / min(all_taken):6.2f} ×")

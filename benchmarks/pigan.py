@@ -1,6 +1,7 @@
 """π-GAN by the plain marcher and by the fast path, in one process and in turns.
 
     python -m benchmarks.pigan [CASE …] [--size 64] [--threads 2] [--cases FOLDER]
+                               [--device cpu]
 
 The cases: ``celeba`` and ``carla``, the released networks at their true size with random weights
 (by the rule of the measured case ``full_celeba``), which are dense nearly everywhere; ``head`` and
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,7 @@ from benchmarks.passes import CPU, measure
 from graf_cli.families.pigan.config import RELEASED
 from graf_cli.families.pigan.network import Network
 from graf_cli.families.pigan.spec import BOX, Spec
+from graf_cli.model.device import pick_device
 from graf_cli.model.generator import Generator
 from graf_cli.scene.spec import ModelSpec
 from tools.parity.pigan import Pictures
@@ -70,6 +73,11 @@ def car(_: Path) -> Generator:
     return model("carla", spec, widened(spec, narrow))
 
 
+def on(generator: Generator, device: torch.device) -> Generator:
+    """It on a device."""
+    return replace(generator, network=generator.network.to(device=device), device=device)
+
+
 CASE: dict[str, Callable[[Path], Generator]] = {
     "celeba": lambda folder: random("celeba", folder),
     "carla": lambda folder: random("carla", folder),
@@ -85,11 +93,12 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", type=Path, default=CASES / "cases")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     print(f"{given.size}², {given.threads} thread(s), float32, true size of the networks")
     for name in given.case:
-        measure(name, CASE[name](given.cases), given.size)
+        measure(name, on(CASE[name](given.cases), pick_device(given.device)), given.size)
 
 
 if __name__ == "__main__":

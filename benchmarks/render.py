@@ -1,6 +1,8 @@
 """Rendering against the naive twin, a row of docs/performance.md each.
 
-    python -m benchmarks.render ROW [ROW …] [--checkpoint FILE] [--frames N]
+    python -m benchmarks.render ROW [ROW …] [--checkpoint FILE] [--frames N] [--device cpu]
+
+On a GPU the peak of its memory is told as well.
 
 The rows: turntable, cold, samples, large, bfloat16, dense, floor, profile. Two threads; the naive
 twin and the fast path take turns in one process; medians of wall-clock seconds. A frame of the
@@ -26,7 +28,8 @@ import torch
 from benchmarks import naive
 from graf_cli.families.graf.checkpoint import Weights
 from graf_cli.families.graf.field import RadianceField
-from graf_cli.measure import matrix_floor, seconds, turntable_shot
+from graf_cli.measure import matrix_floor, peak_memory, seconds, turntable_shot
+from graf_cli.model.device import pick_device
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
 from graf_cli.scene.spec import ModelSpec
@@ -178,7 +181,7 @@ def large(generator: Generator, _: int) -> None:
 
 def dense(generator: Generator, _: int) -> None:
     """Random weights of the same size: nothing to skip, and little that ends a ray."""
-    random = random_generator(generator.spec)
+    random = random_generator(generator.spec, generator.device)
     slow: list[float] = []
     fast: list[float] = []
     while len(slow) < TWINS:
@@ -194,7 +197,7 @@ def dense(generator: Generator, _: int) -> None:
     )
 
 
-def random_generator(spec: ModelSpec) -> Generator:
+def random_generator(spec: ModelSpec, device: torch.device) -> Generator:
     """The released network as an optimiser finds it, with its density raised to be seen."""
     torch.manual_seed(0)
     field = RadianceField(
@@ -202,7 +205,7 @@ def random_generator(spec: ModelSpec) -> Generator:
     )
     weights = field.state_dict()
     weights["alpha_linear.bias"] += 0.3
-    return build(spec, Weights(weights).networks, "0" * 64, torch.device("cpu"))
+    return build(spec, Weights(weights).networks, "0" * 64, device)
 
 
 def floor(generator: Generator, _: int) -> None:
@@ -264,16 +267,23 @@ def main() -> None:
     parser.add_argument("rows", nargs="+", choices=list(ROWS))
     parser.add_argument("--checkpoint", type=Path, default=ASSET)
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--device", default="cpu")
     asked = parser.parse_args()
     if len(asked.rows) > 1:
         options = ["--checkpoint", str(asked.checkpoint), "--frames", str(asked.frames)]
+        options += ["--device", asked.device]
         for row in asked.rows:
             subprocess.run([sys.executable, "-m", "benchmarks.render", row, *options], check=True)
         return
     torch.set_num_threads(2)
-    generator = load_checkpoint(asked.checkpoint, None, torch.device("cpu"))
+    generator = load_checkpoint(asked.checkpoint, None, pick_device(asked.device))
     Renderer(generator).render(shot(generator, size=16))
     ROWS[asked.rows[0]](generator, asked.frames)
+    if generator.device.type == "cuda":
+        peak = peak_memory(generator.device) / 2**20
+        print(
+            f"{torch.cuda.get_device_name(generator.device)}, at most {peak:,.0f} MiB", flush=True
+        )
 
 
 if __name__ == "__main__":

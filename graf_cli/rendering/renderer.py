@@ -39,6 +39,7 @@ from graf_cli.rendering.recent import remember
 from graf_cli.rendering.shot import Frame, Image, Rgb, Series, Shot
 from graf_cli.rendering.tracer import Tracer, columns
 from graf_cli.scene.camera import Camera, along_axis
+from graf_cli.scene.kernels import full_precision
 from graf_cli.scene.volume import Colourless, Painting, Scene, Scenes, Windows
 from graf_cli.syntax import Precision
 
@@ -139,6 +140,7 @@ class Renderer:
         return self._tracer.chunk
 
     @torch.inference_mode()
+    @full_precision()
     def render(
         self,
         shot: Shot,

@@ -18,7 +18,8 @@ Every product that a picture is made of is a `Linear`, an `Affine` or a `dot`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -34,6 +35,24 @@ OUTPUTS = 32  # of MKL likewise: the smallest such number that was good on both 
 MKL = (torch.float32, torch.float64)  # what was measured of it
 ONEDNN = (torch.float32, torch.bfloat16)
 NUMBERS = 1024  # of a dot product; with four times as many MKL shares it among threads
+
+
+@contextmanager
+def full_precision() -> Iterator[None]:
+    """Have CUDA compute float32 with all its digits, and in one order, while the block runs.
+
+    From Ampere on, cuDNN rounds what goes into a convolution to TF32's 10 bits unless it is told
+    not to, which shows as 1e-3 of a picture; matrix products do where a program has allowed it.
+    Settings of the program come back afterwards.
+    """
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, matmul.allow_tf32
+    cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark = False, True, False
+    matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark, matmul.allow_tf32 = before
 
 
 class Linear(nn.Linear):

@@ -17,6 +17,7 @@ from graf_cli.scene.kernels import (
     Affine,
     Linear,
     dot,
+    full_precision,
     in_tiles,
     plain_tile,
     product,
@@ -192,3 +193,22 @@ def test_what_onednn_has_no_kernel_for_is_multiplied_all_the_same(
     found = affine(x.to(torch.bfloat16)).to(torch.float32)
     torch.testing.assert_close(found, x @ numbers(4, 8).T + numbers(4), rtol=0.1, atol=0.2)
     assert torch.equal(affine.rectified(x.to(torch.bfloat16)).to(torch.float32), found.relu())
+
+
+# digits
+
+
+def test_full_precision_allows_no_tf32_and_leaves_a_programs_settings() -> None:
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, True
+    try:
+        assert cudnn.allow_tf32  # PyTorch's default, which this is about
+        with full_precision():
+            assert not (cudnn.allow_tf32 or matmul.allow_tf32)
+            assert cudnn.deterministic
+            assert cudnn.enabled
+        assert cudnn.allow_tf32
+        assert matmul.allow_tf32
+        assert not cudnn.deterministic
+    finally:
+        matmul.allow_tf32 = before

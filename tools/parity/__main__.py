@@ -1,4 +1,10 @@
-"""Run every case of a folder: ``python -m tools.parity FOLDER``; exit 1 when one is off."""
+"""Run every case of a folder; exit 1 when one is off.
+
+    python -m tools.parity FOLDER [--device cpu]
+
+Networks, rays and random numbers are moved to the device, and what comes of them back. The random
+numbers are the CPU's everywhere, as cameras and configurations are.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+import torch
+
 import tools.parity
+from graf_cli.errors import GrafError
+from graf_cli.model.device import pick_device
 from tools.parity.rows import Row
 
 
@@ -22,22 +32,28 @@ def families() -> Iterator[str]:
                 yield module.name
 
 
-def rows(folder: Path) -> Iterator[Row]:
+def rows(folder: Path, device: torch.device) -> Iterator[Row]:
     """Every comparison that a folder has."""
     for name in families():
         module = import_module(f"tools.parity.{name}")
         for case in module.cases(folder):
-            yield from module.run(case)
+            yield from module.run(case, device)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print a row for each output of each case; 0 when all are within their bounds."""
     parser = argparse.ArgumentParser(prog="python -m tools.parity", description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args(arguments).folder
+    parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:N or mps")
+    given = parser.parse_args(arguments)
+    try:
+        device = pick_device(given.device)
+    except GrafError as error:
+        parser.error(str(error))
     count = failed = 0
+    print(f"on {device}, float32")
     print(f"{'case':32} {'output':22} {'largest':>9} {'mean':>9} {'bound':>9}")
-    for row in rows(folder):
+    for row in rows(given.folder, device):
         count += 1
         failed += not row.good
         print(

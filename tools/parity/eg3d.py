@@ -29,7 +29,7 @@ from graf_cli.families.eg3d.spec import CARS_FOCAL, FACES_FOCAL, Spec
 from graf_cli.rendering.integrator import Seen, integrate
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.volume import Draws, Scene
-from tools.parity.rows import Row, compare
+from tools.parity.rows import CPU, Row, compare, drawn_on, placed
 
 RGB, RGB_MEAN = 1e-4, 5e-6
 DEPTH = 1e-4  # where the opacity is above SEEN; elsewhere it hangs on single bits
@@ -37,7 +37,6 @@ SEEN = 1e-2
 DENSITY = 1e-4  # raw, of values up to 60
 STEPS = 65536  # in which the cases' random numbers are stored
 CHUNK = 1 << 16
-CPU = torch.device("cpu")
 F32 = torch.float32
 Numbers = dict[str, np.ndarray[Any, Any]]
 
@@ -54,7 +53,7 @@ def held(  # noqa: PLR0917
     case: str, output: str, ours: Any, theirs: Any, bound: float, mean_bound: float = math.inf
 ) -> Row:  # fmt: skip
     """A row of a tensor or an array and what it should be."""
-    ours, theirs = (x.numpy() if isinstance(x, Tensor) else x for x in (ours, theirs))
+    ours, theirs = (x.cpu().numpy() if isinstance(x, Tensor) else x for x in (ours, theirs))
     return compare(case, output, ours, theirs, bound, mean_bound=mean_bound)
 
 
@@ -69,7 +68,7 @@ def cases(folder: Path) -> Iterator[Case]:
         yield Case("cameras", folder)
 
 
-def run(case: Case) -> Iterator[Row]:
+def run(case: Case, device: torch.device = CPU) -> Iterator[Row]:
     """Rows of one case."""
     with np.load(case.folder / f"{case.name}.npz") as file:
         truth: Numbers = {key: file[key] for key in file.files}
@@ -79,9 +78,9 @@ def run(case: Case) -> Iterator[Row]:
     told = json.loads((case.folder / f"{case.name}.json").read_text())
     with torch.inference_mode():
         if (case.folder / f"{case.name}.pkl").exists():
-            yield from _small(case, told, truth)
+            yield from _small(case, told, truth, device)
         else:
-            yield from _full(case.name, told, truth)
+            yield from _full(case.name, told, truth, device)
 
 
 # one picture
@@ -112,8 +111,10 @@ class View:
 
     def seen(self, draws: Draws) -> Seen:
         """What the rays saw."""
-        pixel = torch.arange(len(self.rays), device=CPU, dtype=torch.int64)
-        return integrate(self.scene, self.rays, chunk=CHUNK, pixel=pixel, draws=draws)
+        device = self.planes.device
+        pixel = torch.arange(len(self.rays), device=device, dtype=torch.int64)
+        drawn = drawn_on(draws, device)
+        return integrate(self.scene, self.rays, chunk=CHUNK, pixel=pixel, draws=drawn)
 
     def square(self, seen: Seen) -> Tensor:
         """Radiance as a picture, shape = (channels, n, n)."""
@@ -138,7 +139,7 @@ def _view(
     ws = truncated(ws, network.mapping.w_avg, psi, spec.rows if cutoff < 0 else int(cutoff))
     planes = network.backbone(ws, noise)
     scene = scene_of(spec, network, ws, planes, key=b"", state=state)
-    return View(ws, planes, scene, _rays(spec, label.numpy()))
+    return View(ws, planes, scene, placed(_rays(spec, label.numpy()), planes.device))
 
 
 def _rays(spec: Spec, label: np.ndarray[Any, Any]) -> Rays:
@@ -170,17 +171,17 @@ def _picture(image: Tensor) -> Tensor:
 
 def _depth(seen: Seen, truth: np.ndarray[Any, Any]) -> tuple[Tensor, np.ndarray[Any, Any]]:
     """Ours and theirs, where there is something."""
-    where = seen.opacity.reshape(truth.shape).numpy() > SEEN
-    depth = (seen.depth / seen.opacity).reshape(truth.shape)
+    where = seen.opacity.reshape(truth.shape).cpu().numpy() > SEEN
+    depth = (seen.depth / seen.opacity).reshape(truth.shape).cpu()
     return depth[torch.as_tensor(where, device=CPU, dtype=torch.bool)], truth[where]
 
 
 # small cases: a checkpoint, and all numbers of its pictures
 
 
-def _small(case: Case, told: dict[str, Any], truth: Numbers) -> Iterator[Row]:
+def _small(case: Case, told: dict[str, Any], truth: Numbers, device: torch.device) -> Iterator[Row]:
     spec, weights = load(case.folder / f"{case.name}.pkl")
-    network = FAMILY.network(spec, weights, device=CPU)
+    network = FAMILY.network(spec, weights, device=device)
     assert isinstance(network, Generator)
     model, name = Model(spec, network), case.name
     for index in range(len(truth["z"])):
@@ -232,6 +233,7 @@ def _parts(name: str, view: View, seen: Seen, truth: Numbers) -> Iterator[Row]:
     _, added = stage.network.block0(x, x[:, :3], (stage.w,) * 3, noise)
     yield held(name, "first block", _picture(added[0]), truth["sr_rgb0"], RGB, RGB_MEAN)
     points = torch.as_tensor(truth["points"][:, [*cameras.TO_OURS]], device=CPU, dtype=F32)
+    points = points.to(device=view.planes.device)
     volume = view.scene.passes[0]
     hidden, density = volume.density(points)
     yield held(name, "density", density, truth["point_sigma"], DENSITY)
@@ -273,10 +275,10 @@ def _camera(n: int) -> Camera:
 SMALLER = (1.3, 0.9, 0.45, 0.2, 0.12, 0.08, 0.05)  # colours of b4 … b256
 
 
-def _full(name: str, told: dict[str, Any], truth: Numbers) -> Iterator[Row]:
+def _full(name: str, told: dict[str, Any], truth: Numbers, device: torch.device) -> Iterator[Row]:
     spec = full_spec(told)
     stored = full_weights(spec, int(told["offset"]), truth)
-    network = FAMILY.network(spec, adopt(Path(name), spec, {"G_ema": stored}), device=CPU)
+    network = FAMILY.network(spec, adopt(Path(name), spec, {"G_ema": stored}), device=device)
     assert isinstance(network, Generator)
     view = _view(Model(spec, network), truth, 0, _const(network))
     rays = spec.raster**2
@@ -296,8 +298,8 @@ def _full(name: str, told: dict[str, Any], truth: Numbers) -> Iterator[Row]:
     yield held(name, "raw", raw[::raw_step, ::raw_step], truth["image_raw"], RGB, RGB_MEAN)
     opacity = seen.opacity.reshape(n, n)[::step, ::step]
     yield held(name, "opacity", opacity, truth["opacity"], 5e-5)
-    where = opacity.numpy() > SEEN
-    depth = (seen.depth / seen.opacity).reshape(n, n)[::step, ::step].numpy()
+    where = opacity.cpu().numpy() > SEEN
+    depth = (seen.depth / seen.opacity).reshape(n, n)[::step, ::step].cpu().numpy()
     yield held(name, "depth", depth[where], truth["depth"][where], DEPTH)
     rgb = (_picture(view.stage.image(radiance)) + 1) / 2
     stride = int(truth["stride"])

@@ -28,10 +28,9 @@ from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject, along_great_circle
 from graf_cli.scene.volume import Scene
 from tools.parity import giraffe_release as release
-from tools.parity.rows import Row, compare
+from tools.parity.rows import CPU, Row, compare, placed
 
 CHUNK = 1 << 16  # points at once
-CPU = torch.device("cpu")
 
 # Largest and mean difference. Sound float32 or float64 code in another order of operations is off
 # by up to 2e-4 and 5e-6; each fault that was tried on purpose, by 0.06 and more.
@@ -93,11 +92,14 @@ def _is_model(path: Path) -> bool:
     )
 
 
-def run(case: Case) -> Iterable[Row]:
+def run(case: Case, device: torch.device = CPU) -> Iterable[Row]:
     """Compare everything that a case holds."""
-    runs = {"model": _model, "cameras": _cameras, "programs": _programs, "videos": _videos}
+    on_device = {"model": _model, "videos": _videos}
     with torch.no_grad():
-        yield from runs[case.kind](case)
+        if case.kind in on_device:
+            yield from on_device[case.kind](case, device)
+        else:
+            yield from {"cameras": _cameras, "programs": _programs}[case.kind](case)
 
 
 # one small model
@@ -131,7 +133,8 @@ class Model:
     def rays(self, pose: np.ndarray[Any, np.dtype[np.float64]]) -> Rays:
         """Of the feature map."""
         found = self.configuration
-        return cameras.release_rays(pose, found.fov, self.spec.raster, (found.near, found.far))
+        rays = cameras.release_rays(pose, found.fov, self.spec.raster, (found.near, found.far))
+        return placed(rays, next(self.network.parameters()).device)
 
     def scene(self, subject: Subject) -> Scene:
         """As the renderer takes it."""
@@ -144,12 +147,12 @@ def _lerp(span: tuple[float, float], setting: float) -> float:
     return span[0] + float(setting) * (span[1] - span[0])
 
 
-def load(folder: Path, name: str) -> Model:
+def load(folder: Path, name: str, device: torch.device = CPU) -> Model:
     """The model of a case."""
     found = read_config(folder / f"{name}.json")
     path = folder / f"{name}.pt"
     tensors = FAMILY.adopt(path, found.spec, _stored(path))
-    network = FAMILY.network(found.spec, tensors, device=CPU)
+    network = FAMILY.network(found.spec, tensors, device=device)
     assert isinstance(network, Network)
     return Model(found, network)
 
@@ -189,8 +192,8 @@ def picture(seen: Scene, features: Tensor) -> Tensor:
     return painted.permute(1, 2, 0)
 
 
-def _model(case: Case) -> Iterator[Row]:
-    arrays, model = case.arrays, load(case.folder, case.name)
+def _model(case: Case, device: torch.device) -> Iterator[Row]:
+    arrays, model = case.arrays, load(case.folder, case.name, device)
     rows = [row for view in range(len(arrays["val_u"])) for row in _view(case, model, view)]
     rows += _inside(case, model)
     rows += _alone(case, model)
@@ -276,6 +279,7 @@ def _inside(case: Case, model: Model) -> Iterator[Row]:
     assert isinstance(union, scene.Union)
     pose = model.pose(*(arrays[f"val_{name}"][0] for name in "uvr"))
     pixels = torch.from_numpy(arrays["probe_row"] * spec.raster + arrays["probe_column"])
+    pixels = pixels.to(device=next(model.network.parameters()).device)
     rays = model.rays(pose)[pixels]
     z = first_depths(rays, seen.quadrature)
     yield compare(case.name, "probe depths", z[0], arrays["depths"], *EXACT)
@@ -521,12 +525,12 @@ def _heads(key: str, arrays: Arrays, play: release.Play, row: int, number: int) 
             yield compare(key, theirs, code[:6], arrays[f"{key}/{theirs}_{one}"][row], 1e-6)
 
 
-def _videos(case: Case) -> Iterator[Row]:
+def _videos(case: Case, device: torch.device) -> Iterator[Row]:
     models: dict[str, Model] = {}
     for key, theirs in case.arrays.items():
         name, program, number = key.split("/")
         if name not in models:
-            models[name] = load(case.folder, name)
+            models[name] = load(case.folder, name, device)
         model = models[name]
         play = release.Play(model.spec, release.PROGRAMS[program])
         for one, frame in zip((0, release.SCENES - 1), theirs, strict=True):

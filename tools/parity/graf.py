@@ -15,10 +15,9 @@ from graf_cli.model.generator import Generator, load_checkpoint
 from graf_cli.rendering.integrator import disparity, integrate
 from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_sphere, rays
 from graf_cli.scene.codes import Code, Subject, split
-from tools.parity.rows import Row, compare, shares
+from tools.parity.rows import CPU, Row, compare, shares
 
 SECTIONS = {"data", "nerf", "z_dist"}
-CPU = torch.device("cpu")
 ANGLES = 1e-9
 SOMETHING = 1e-3  # opacity from which there is a disparity to speak of
 CHUNK = 4096
@@ -54,7 +53,7 @@ def cases(folder: Path) -> Iterator[Case]:
         yield Case(folder, "cameras")
 
 
-def run(case: Case) -> Iterator[Row]:
+def run(case: Case, device: torch.device = CPU) -> Iterator[Row]:
     """Every output of a case against the authors'."""
     with np.load(case.folder / f"{case.name}.npz") as file:
         measured = {key: file[key].astype(np.float64) for key in file.files}
@@ -63,7 +62,7 @@ def run(case: Case) -> Iterator[Row]:
         return
     checkpoint, config = (case.folder / f"{case.name}.{kind}" for kind in ("pt", "json"))
     with torch.inference_mode():
-        yield from _pictures(case, load_checkpoint(checkpoint, config, CPU), measured)
+        yield from _pictures(case, load_checkpoint(checkpoint, config, device), measured)
 
 
 def _pictures(case: Case, generator: Generator, measured: dict[str, np.ndarray]) -> Iterator[Row]:
@@ -74,15 +73,18 @@ def _pictures(case: Case, generator: Generator, measured: dict[str, np.ndarray])
         subject = Subject({name: Code(code) for name, code in codes.items()})
         camera = camera_for(generator.spec.camera, pose, width=size, height=size)
         scene = generator.scene(subject, samples=features.samples)
-        seen.append(integrate(scene, rays(camera, device=CPU, dtype=torch.float32), chunk=CHUNK))
+        through = rays(camera, device=generator.device, dtype=torch.float32)
+        seen.append(integrate(scene, through, chunk=CHUNK))
     opacity = torch.stack([one.opacity for one in seen])
     white = float(generator.spec.background == "white")
     colour = torch.stack([one.radiance for one in seen]) + (1 - opacity[..., None]) * white
     most = 0.999 if features.further else None
     for name, ours in (("rgb", colour), ("opacity", opacity)):
         yield from shares(case.name, name, ours, measured[name].reshape(ours.shape), most=most)
-    nearness = torch.stack([disparity(one.depth, one.opacity) for one in seen]).double().numpy()
-    there = opacity.double().numpy() > SOMETHING
+    nearness = (
+        torch.stack([disparity(one.depth, one.opacity) for one in seen]).cpu().double().numpy()
+    )
+    there = opacity.cpu().double().numpy() > SOMETHING
     off = np.abs(nearness / measured["disparity"].reshape(nearness.shape) - 1)[there]
     yield Row(
         case.name, "disparity (99.9 %)", float(np.quantile(off, 0.999)), float(off.mean()),

@@ -28,10 +28,9 @@ from graf_cli.scene.codes import Subject
 from graf_cli.scene.intrinsics import Intrinsics
 from graf_cli.scene.spec import CameraSpec, ModelSpec
 from graf_cli.scene.volume import Scene
-from tools.parity.rows import Row, compare, shares
+from tools.parity.rows import CPU, Row, compare, shares
 
 SAYS = {"width", "height", "focal", "near", "far", "ndc"}
-CPU = torch.device("cpu")
 POSES, RAYS = 1e-6, 1e-5
 PROMISED = 1e-3  # of the fast path, against the exact one
 SOMETHING = 1e-3  # opacity from which there is a disparity to speak of
@@ -67,8 +66,8 @@ def cases(folder: Path) -> Iterator[Case]:
             yield Case(folder, path.stem)
 
 
-def generator_of(case: Case) -> Generator:
-    """The scene of a case, on the CPU."""
+def generator_of(case: Case, device: torch.device = CPU) -> Generator:
+    """The scene of a case."""
     said, config = json.loads(case.path("json").read_bytes()), parse(case.path("txt"))
     width, height, focal = said["width"], said["height"], said["focal"]
     front = None
@@ -89,14 +88,14 @@ def generator_of(case: Case) -> Generator:
             network=network_of(config), disparity=config.lindisp and front is None, front=front
         ),
     )  # fmt: skip
-    return build(spec, read_checkpoint(case.path("tar"), spec), "0" * 64, CPU)
+    return build(spec, read_checkpoint(case.path("tar"), spec), "0" * 64, device)
 
 
-def run(case: Case) -> Iterator[Row]:
+def run(case: Case, device: torch.device = CPU) -> Iterator[Row]:
     """Every output of a case against the authors'."""
     with np.load(case.path("npz")) as file:
         measured = {key: file[key].astype(np.float64) for key in file.files}
-    generator = generator_of(case)
+    generator = generator_of(case, device)
     with torch.inference_mode():
         yield from _cameras(case, generator, measured)
         yield from _pictures(case, generator, measured)
@@ -128,7 +127,7 @@ def _cameras(case: Case, generator: Generator, measured: Mapping[str, Array]) ->
         poses = [pose_on_sphere(90 - theta, -phi, radius) for theta, phi in pairs]
         yield compare(case.name, "poses", np.stack(poses), measured["poses"], POSES)
     camera, scene = camera_of(generator, measured, 0), _scene(generator)
-    through = rays(camera, device=CPU, dtype=torch.float32)
+    through = rays(camera, device=generator.device, dtype=torch.float32)
     through = through if scene.warp is None else scene.warp(through, camera)
     made = {"ray_origins_0": through.origins, "ray_directions_0": through.directions}
     for name, ours in made.items():
@@ -139,7 +138,7 @@ def _cameras(case: Case, generator: Generator, measured: Mapping[str, Array]) ->
 
 def march(generator: Generator, scene: Scene, camera: Camera) -> tuple[Seen, Tensor]:
     """What the exact integrator sees, and the colours on the scene's own background."""
-    through = rays(camera, device=CPU, dtype=torch.float32)
+    through = rays(camera, device=generator.device, dtype=torch.float32)
     through = through if scene.warp is None else scene.warp(through, camera)
     seen = integrate(scene, through, chunk=CHUNK)
     white = float(generator.spec.background == "white")
@@ -157,12 +156,12 @@ def _pictures(case: Case, generator: Generator, measured: Mapping[str, Array]) -
         cameras = [camera_of(generator, measured, view) for view in range(len(measured["poses"]))]
         seen, colours = zip(*(march(generator, one, camera) for camera in cameras), strict=True)
         most = MOST if one.quadrature.further else None
-        opacity = torch.stack([found.opacity for found in seen]).double().numpy()
-        rgb = torch.stack(colours).double().numpy()
+        opacity = torch.stack([found.opacity for found in seen]).cpu().double().numpy()
+        rgb = torch.stack(colours).cpu().double().numpy()
         for name, ours in ((f"rgb{suffix}", rgb), (f"opacity{suffix}", opacity)):
             yield from shares(case.name, name, ours, measured[name].reshape(ours.shape), most=most)
         if not suffix:
-            depth = torch.stack([found.depth for found in seen]).double().numpy()
+            depth = torch.stack([found.depth for found in seen]).cpu().double().numpy()
             yield _disparity(case, depth, opacity, measured["disparity"].reshape(depth.shape))
 
 

@@ -33,11 +33,10 @@ from graf_cli.rendering.integrator import Seen, integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject
 from graf_cli.scene.volume import Draws, FastVolume, Scene
-from tools.parity.rows import Row, compare
+from tools.parity.rows import CPU, Row, compare, drawn_on, placed
 
 Numbers = dict[str, Array]
 
-CPU = torch.device("cpu")
 CHUNK = 1 << 15  # points; the numbers do not depend on it
 # Of a picture. A resampled distance can jump where the first pass saw next to nothing, so single
 # pixels say little: three times the largest of what a second implementation was measured to err.
@@ -85,17 +84,17 @@ def cases(folder: Path) -> Iterator[Case]:
             yield Case(folder, kind, kind)
 
 
-def run(case: Case) -> list[Row]:
+def run(case: Case, device: torch.device = CPU) -> list[Row]:
     """Largest and mean differences of all its outputs."""
     with torch.no_grad():
         if case.kind == "pictures":
-            return [*Pictures(case.folder, case.name).rows()]
-        return [*OTHERS[case.kind](case.folder)]
+            return [*Pictures(case.folder, case.name, device).rows()]
+        return [*OTHERS[case.kind](case.folder, device)]
 
 
 def held(case: str, output: str, seen: ArrayLike | Tensor, truth: ArrayLike, bound: float) -> Row:
     """One comparison."""
-    return compare(case, output, seen.numpy() if isinstance(seen, Tensor) else seen, truth, bound)
+    return compare(case, output, seen, truth, bound)
 
 
 def picture_rows(case: str, output: str, seen: Array, truth: Array) -> Iterator[Row]:
@@ -124,10 +123,12 @@ class Pictures:
     ----------
     folder : Path
     name : str
+    device : torch.device
+        Of the network and what goes through it.
     """
 
-    def __init__(self, folder: Path, name: str) -> None:
-        self.folder, self.name = folder, name
+    def __init__(self, folder: Path, name: str, device: torch.device = CPU) -> None:
+        self.folder, self.name, self.device = folder, name, device
         self.about: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
         self.options: dict[str, Any] = self.about["options"]
         self.truth = numbers(folder / f"{name}.npz")
@@ -170,11 +171,12 @@ class Pictures:
     def network(self) -> Network:
         """With averages of its own."""
         weights = FAMILY.adopt(self.folder / self.name, self.spec, self.stored)
-        return cast(Network, FAMILY.network(self.spec, weights, device=CPU))
+        return cast(Network, FAMILY.network(self.spec, weights, device=self.device))
 
     def averaged(self, frequencies: Array, phases: Array) -> Network:
         """With averages as given."""
-        return Network(self.network.siren, Film(tensor(frequencies), tensor(phases)))
+        film = (tensor(array).to(device=self.device) for array in (frequencies, phases))
+        return Network(self.network.siren, Film(*film))
 
     def rows(self) -> Iterator[Row]:
         """All that is compared."""
@@ -191,10 +193,11 @@ class Pictures:
         own = self.network.average
         if "average_codes_seed" in self.about:
             source = np.random.RandomState(self.about["average_codes_seed"])
-            own = siren.averages(tensor(source.standard_normal((10_000, self.spec.z))))
+            codes = tensor(source.standard_normal((10_000, self.spec.z)))
+            own = siren.averages(codes.to(device=self.device))
         average = np.stack([truth["avg_frequencies"], truth["avg_phase_shifts"]]).ravel()
         yield held(self.name, "averages", own.row, average, FILM)
-        film = siren.film(tensor(truth["z"][0])).row
+        film = siren.film(tensor(truth["z"][0]).to(device=self.device)).row
         expected = np.concatenate([truth["frequencies"], truth["phase_shifts"]])
         yield held(self.name, "frequencies and phases", film, expected, FILM)
 
@@ -216,7 +219,8 @@ class Pictures:
     def through(self, pose: Array, size: int, fov: float) -> Rays:
         """Rays of a square picture."""
         near, far = self.options["ray_start"], self.options["ray_end"]
-        return cameras.rays(pose, size, size, fov=fov, near=near, far=far)
+        rays = cameras.rays(pose, size, size, fov=fov, near=near, far=far)
+        return placed(rays, self.device)
 
     def _scene(self, view: int) -> Scene:
         truth = self.truth
@@ -242,8 +246,8 @@ class Pictures:
             seen = integrate(unfolding(scene) if folded else scene, rays, chunk=CHUNK)
             shape = truth["rgb"].shape[1:]
             colours.append(shown(seen, self._options(view)).reshape(shape))
-            opacities.append(seen.opacity.reshape(shape[:2]).numpy())
-            depths.append(seen.depth.reshape(shape[:2]).numpy())
+            opacities.append(seen.opacity.reshape(shape[:2]).cpu().numpy())
+            depths.append(seen.depth.reshape(shape[:2]).cpu().numpy())
         if folded:
             yield held(self.name, "rgb, folded", colours, truth["rgb"], max(FOLDED, LARGEST))
             return
@@ -263,7 +267,9 @@ class Pictures:
     def _probes(self) -> Iterator[Row]:
         """Raw densities of the first pass, at points given, against the largest one."""
         truth = self.truth
-        points = from_authors(tensor(truth["probe_points_coarse"]).reshape(-1, 3))
+        points = from_authors(tensor(truth["probe_points_coarse"]).reshape(-1, 3)).to(
+            device=self.device
+        )
         _, density = self._scene(0).passes[0].density(points)
         expected = truth["probe_sigma_coarse"].ravel()
         scale = float(np.abs(expected).max())
@@ -283,7 +289,7 @@ class Pictures:
         colours, opacities = [], []
         for frame, drawn in enumerate(islice(stream, frames)):
             yield from self._numbers_drawn(frame, drawn.draws, noise)
-            average = self.network.siren.averages(drawn.codes)
+            average = self.network.siren.averages(drawn.codes.to(device=self.device))
             expected = [truth[f"drawn_avg_{of}"][frame] for of in ("frequencies", "phase_shifts")]
             yield held(self.name, "drawn averages", average.row, np.concatenate(expected), FILM)
             network = Network(self.network.siren, average)
@@ -292,10 +298,11 @@ class Pictures:
             scene = FAMILY.scene(spec, network, subject, samples=samples, camera=None)
             ways = (float(truth[f"drawn_{name}"][frame]) for name in ("h_mean", "v_mean"))
             rays = self.through(pose_of(spec.views, *ways), size, float(truth["drawn_fov"][frame]))
-            pixel = torch.arange(size * size, device="cpu", dtype=torch.int64)
-            seen = integrate(scene, rays, chunk=CHUNK, pixel=pixel, draws=drawn.draws)
+            pixel = torch.arange(size * size, device=self.device, dtype=torch.int64)
+            given = drawn_on(drawn.draws, self.device)
+            seen = integrate(scene, rays, chunk=CHUNK, pixel=pixel, draws=given)
             colours.append(shown(seen, options).reshape(size, size, 3))
-            opacities.append(seen.opacity.reshape(size, size).numpy())
+            opacities.append(seen.opacity.reshape(size, size).cpu().numpy())
         rgb = np.stack(colours)
         yield from picture_rows(self.name, "drawn rgb", rgb, truth["drawn_rgb"])
         yield held(self.name, "drawn opacity", opacities, truth["drawn_opacity"], OPACITY)
@@ -346,7 +353,7 @@ def unfolding(scene: Scene) -> Scene:
 
 def shown(seen: Seen, options: dict[str, Any]) -> Array:
     """A picture as the authors' options ask for it, shape = (n, 3)."""
-    colour, opacity = seen.radiance, seen.opacity[:, None]
+    colour, opacity = seen.radiance.cpu(), seen.opacity[:, None].cpu()
     if options.get("white_back"):
         colour = colour + 1 - opacity
     if options.get("fill_mode") == "debug":
@@ -364,9 +371,9 @@ def pose_of(views: Views, horizontal: float, vertical: float) -> Array:
     return cameras.pose(float(yaw), float(pitch))
 
 
-def interpolation(folder: Path) -> Iterator[Row]:
+def interpolation(folder: Path, device: torch.device) -> Iterator[Row]:
     """Between the first two codes of the case `celeba`."""
-    truth, case = numbers(folder / "interpolation.npz"), Pictures(folder, "celeba")
+    truth, case = numbers(folder / "interpolation.npz"), Pictures(folder, "celeba", device)
     network = case.averaged(truth["avg_frequencies"], truth["avg_phase_shifts"])
     size, pictures = truth["rgb"].shape[1], []
     first, second = tensor(truth["z"])
@@ -377,17 +384,18 @@ def interpolation(folder: Path) -> Iterator[Row]:
         scene = FAMILY.scene(case.spec, network, subject, samples=samples, camera=None)
         view = cameras.view_at("interpolation", "front", case.options["fov"], float(t))
         rays = case.through(cameras.pose(view.horizontal, view.vertical), size, view.fov)
-        pictures.append(integrate(scene, rays, chunk=CHUNK).radiance.reshape(size, size, 3).numpy())
+        seen = integrate(scene, rays, chunk=CHUNK).radiance
+        pictures.append(seen.reshape(size, size, 3).cpu().numpy())
     yield from picture_rows("interpolation", "rgb", np.stack(pictures), truth["rgb"])
 
 
-def grids(folder: Path) -> Iterator[Row]:
+def grids(folder: Path, device: torch.device) -> Iterator[Row]:
     """Raw densities on grids, in parts of the largest: the authors' sheared one, a straight one."""
     truth = numbers(folder / "grids.npz")
     for name in sorted({key.partition("_")[0] for key in truth}):
         if not (folder / f"{name}.json").exists():
             continue
-        case = Pictures(folder, name)
+        case = Pictures(folder, name, device)
         average = (truth[f"{name}_avg_{of}"] for of in ("frequencies", "phase_shifts"))
         subject = Subject(
             {"z": Code(tensor(truth[f"{name}_z"][0]))}, "z", float(truth[f"{name}_psi"])
@@ -401,7 +409,7 @@ def grids(folder: Path) -> Iterator[Row]:
         }
         for output, at in points.items():
             expected = truth[f"{name}_{output}"]
-            _, density = scene.passes[0].density(from_authors(at))
+            _, density = scene.passes[0].density(from_authors(at).to(device=device))
             scale = float(np.abs(expected).max())
             seen = density.reshape(expected.shape) / scale
             yield held("grids", f"{name} {output}", seen, expected / scale, GRID)
@@ -413,7 +421,7 @@ def straight(count: int, side: float) -> Tensor:
     return torch.cartesian_prod(axis, axis, axis)
 
 
-def camera_poses(folder: Path) -> Iterator[Row]:
+def camera_poses(folder: Path, _: torch.device) -> Iterator[Row]:
     """Random cameras from seeds, named ones, and rays."""
     truth = numbers(folder / "cameras.npz")
     for key in sorted(truth):
@@ -453,7 +461,7 @@ def views_of(curriculum: str, mode: str | None = None) -> Views:
     )
 
 
-def programs(folder: Path) -> Iterator[Row]:
+def programs(folder: Path, _: torch.device) -> Iterator[Row]:
     """What their programs ask for, frame after frame, and where the camera then stands."""
     truth = numbers(folder / "programs.npz")
     for key in sorted(key for key in truth if key.endswith("/h_mean")):
@@ -474,7 +482,7 @@ def programs(folder: Path) -> Iterator[Row]:
         yield held("programs", f"{name} poses", poses, truth[f"{name}/cam2world"], POSE)
 
 
-OTHERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+OTHERS: dict[str, Callable[[Path, torch.device], Iterator[Row]]] = {
     "interpolation": interpolation,
     "grids": grids,
     "cameras": camera_poses,

@@ -10,6 +10,10 @@ import torch
 from numpy.typing import ArrayLike
 
 from graf_cli.arrays import Array
+from graf_cli.scene.camera import Rays
+from graf_cli.scene.volume import Draws
+
+CPU = torch.device("cpu")
 
 
 class Row(NamedTuple):
@@ -79,5 +83,21 @@ def shares(
 
 def _numbers(values: ArrayLike) -> Array:
     """In double precision; tensors of inference know no copies of NumPy's kind."""
-    plain = values.numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    plain = values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
     return plain.astype(np.float64)
+
+
+def placed(rays: Rays, device: torch.device) -> Rays:
+    """Rays, which cameras make on the CPU, on a device."""
+    views = None if rays.views is None else rays.views.to(device=device)
+    origins, directions, near, far = (
+        part.to(device=device) for part in (rays.origins, rays.directions, rays.near, rays.far)
+    )
+    return Rays(origins, directions, near, far, views)
+
+
+def drawn_on(draws: Draws, device: torch.device) -> Draws:
+    """Random numbers, which are the CPU's by definition, on a device."""
+    quantiles = None if draws.quantiles is None else draws.quantiles.to(device=device)
+    noise = tuple(one.to(device=device) for one in draws.noise)
+    return Draws(draws.jitter.to(device=device), quantiles, noise)

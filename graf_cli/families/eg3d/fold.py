@@ -30,6 +30,8 @@ SHIFTED = 0.001
 RAYS = 512  # whose samples' features, 6 MB, stay in a processor's cache
 AT_ONCE = 8  # samples of a ray in one round of the first pass
 POINTS = 4096  # that are decoded at once
+# The same on a GPU, which a small part leaves idle: features of so many rays take 0.2 GB.
+GPU_RAYS, GPU_POINTS = 1 << 14, 1 << 17
 # Transmittance below which a ray ends. In the first pass the weights place samples, and a floor of
 # 1e-2 is added to them: there a hundredth of what shows moves a sample by 1e-4 of a bin.
 CLEAR, CLEAR_FIRST = 1e-5, 1e-6
@@ -151,13 +153,15 @@ class Marcher:
         self.texels = Texels(planes, projections, 2 / spec.box)
         self.decoder = FoldedDecoder(decoder)
         self.outside = self.decoder(torch.zeros_like(self.texels.table[:1]))
+        small = planes.device.type == "cpu"
+        self.rays, self.points = (RAYS, POINTS) if small else (GPU_RAYS, GPU_POINTS)
         self.evaluated = 0  # samples
 
     def __call__(self, rays: Rays, radiance: bool) -> tuple[Tensor, Tensor, Tensor]:
         """See `Scene.march`."""
         parts = [
-            self._block(rays[start : start + RAYS], radiance=radiance)
-            for start in range(0, len(rays), RAYS)
+            self._block(rays[start : start + self.rays], radiance=radiance)
+            for start in range(0, len(rays), self.rays)
         ]
         seen, opacity, depth = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, opacity, depth
@@ -176,7 +180,7 @@ class Marcher:
 
     def decoded(self, points: Tensor) -> Tensor:
         """Raw density and raw features, shape = (m, 33), of points, (3, m)."""
-        return torch.cat([self._decoded(some) for some in torch.split(points, POINTS, dim=1)])
+        return torch.cat([self._decoded(some) for some in torch.split(points, self.points, dim=1)])
 
     def _decoded(self, points: Tensor) -> Tensor:
         places = self.texels.places(points)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graf_cli.families.eg3d.spec import HIDDEN, LABEL, PLANE_CHANNELS, PLANES, Spec
+from graf_cli.scene.kernels import full_precision
 
 GAIN = math.sqrt(2)  # behind every leaky ReLU, which halves the variance
 SLOPE = 0.2  # of the leaky ReLU
@@ -235,6 +236,7 @@ class Backbone(nn.Module):
         """All convolutions, in the order in which noise is drawn for them."""
         return [layer for block in self.blocks for layer in block.layers]
 
+    @full_precision()
     def forward(self, ws: Tensor, noise: list[Tensor | None]) -> Tensor:
         """Of rows, shape = (r, w_dim), planes, shape = (3, 32, n, n).
 
@@ -288,6 +290,7 @@ class Superresolution(nn.Module):
         """Of features, shape = (32, h, w) in [−1, 1], the picture, shape = (3, H, W), likewise."""
         return self.painted(self.resized(features[None]), w)
 
+    @full_precision()
     def painted(self, x: Tensor, w: Tensor, top: int = 0, left: int = 0) -> Tensor:
         """The picture, shape = (3, H, W), of features at the first block's size, (1, 32, h, w).
 

@@ -18,6 +18,7 @@ from graf_cli.families.giraffe.spec import PADDED, Spec
 from graf_cli.scene.camera import Camera, Rays
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.intrinsics import Intrinsics
+from graf_cli.scene.kernels import full_precision
 from graf_cli.scene.volume import Placed, Quadrature, Scene
 
 
@@ -265,7 +266,6 @@ def raster(spec: Spec, camera: Camera) -> Camera:
 
 def finish(network: Network, seen: Tensor) -> Tensor:
     """The picture, shape = (3, H, W), of a feature map, shape = (channels, h, w)."""
-    # Newer GPUs round the inputs of a convolution to 10 bits unless they are told not to.
-    with torch.backends.cudnn.flags(allow_tf32=False, deterministic=True):
+    with full_precision():
         painted: Tensor = network.renderer(seen[None])[0]
     return painted

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
+from torch.nn import functional
 
 from graf_cli.families.eg3d import scene
 from graf_cli.families.eg3d.scene import Stage, make_scene
@@ -62,3 +63,33 @@ def test_a_processor_with_bfloat16_paints_in_it_first(
     monkeypatch.setattr(scene, "scouting_dtype", lambda _: torch.bfloat16)
     made = make_scene(faces.spec, faces.network, subject(faces))
     assert [one.dtype for one in made.paintings] == [torch.bfloat16, torch.float32]
+
+
+def test_no_convolution_of_the_exact_picture_may_round_its_inputs(
+    faces: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To TF32's 10 bits, as cuDNN does unless it is told not to."""
+    allowed: list[bool] = []
+
+    def watched(name: str) -> None:
+        real = getattr(functional, name)
+
+        def conv(*args: object, **how: object) -> object:
+            allowed.append(torch.backends.cudnn.allow_tf32)
+            return real(*args, **how)
+
+        monkeypatch.setattr(functional, name, conv)
+
+    watched("conv2d")
+    watched("conv_transpose2d")
+    assert torch.backends.cudnn.allow_tf32
+    made = make_scene(faces.spec, faces.network, subject(faces))
+    assert isinstance(made.finish, Stage)
+    n = faces.spec.raster
+    radiance = torch.zeros((made.passes[0].channels, n, n), device="cpu", dtype=torch.float32)
+    made.finish(radiance)
+    side = made.windows.side if made.windows is not None else n
+    assert made.windows is not None
+    made.windows.finish(radiance[:, :side, :side], 0, 0)
+    assert len(allowed) > 20
+    assert not any(allowed)
