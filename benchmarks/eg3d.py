@@ -59,6 +59,7 @@ from graf_cli.model.manifest import builtin_manifest, read_manifest
 from graf_cli.rendering.integrator import composite, integrate, sample
 from graf_cli.rendering.tracer import CPU_CHUNK, GPU_CHUNK
 from graf_cli.scene.camera import Rays
+from graf_cli.scene.kernels import full_precision
 from graf_cli.scene.quadrature import alphas, first_depths, further_depths, weights
 from graf_cli.scene.volume import Scene
 from tools.parity.rows import placed
@@ -283,6 +284,7 @@ def timed(told: dict[str, float], name: str, run: Callable[[], T]) -> T:
 
 
 @torch.inference_mode()
+@full_precision()
 def main() -> None:
     """Print seconds a frame and the ratios to the plain rebuild."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eg3d", description=__doc__)

@@ -28,6 +28,7 @@ from graf_cli.model.device import pick_device
 from graf_cli.rendering.integrator import integrate
 from graf_cli.scene.camera import Rays
 from graf_cli.scene.codes import Code, Subject
+from graf_cli.scene.kernels import full_precision
 from graf_cli.scene.volume import Scene
 from tools.parity.rows import placed
 
@@ -148,6 +149,7 @@ def random_network(spec: Spec) -> Network:
 
 
 @torch.no_grad()
+@full_precision()
 def main() -> None:
     """Print seconds a frame and the ratios to the release's structure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.giraffe", description=__doc__)

@@ -392,7 +392,7 @@ class Renderer:
                 log.info("picture %s: %s; %s", _name(shot), broken, CAREFULLY)
                 fallback = replace(fallback, rung=after_broken_grid(fallback.rung, broken.share))
             else:
-                kept = attempt.grid_difference <= PROMISE
+                kept = attempt.grid_difference <= self._attempts.allowed(fallback)
                 _tell(shot, attempt, proof, kept=kept)
                 if kept:
                     return Made(attempt.picture, fallback, attempt.outcome)

@@ -22,6 +22,8 @@ GPU_CHUNK = 1 << 17
 SMALLEST_CHUNK = 64
 BLOCK_RAYS = 1 << 16
 BLOCK_POINTS = 1 << 18  # samples held at once by the exact integrator
+FAST_BLOCK_POINTS = 1 << 20  # by the fast path, which holds most of them only as bits
+GPU_TIMES = 4  # as many on other devices, which wait for every block's operations to be sent
 
 T = TypeVar("T")
 
@@ -34,12 +36,19 @@ class Tracer:
     generator : Scenes
     chunk : int or None
         Points that go through the network at once; None takes what suits the device.
+
+    Attributes
+    ----------
+    block_points, fast_block_points : int
+        Samples that the exact integrator and the fast path hold at once.
     """
 
     def __init__(self, generator: Scenes, chunk: int | None = None) -> None:
         self.generator = generator
         suits = CPU_CHUNK if generator.device.type == "cpu" else GPU_CHUNK
         self.chunk = suits if chunk is None else chunk
+        times = 1 if generator.device.type == "cpu" else GPU_TIMES
+        self.block_points, self.fast_block_points = BLOCK_POINTS * times, FAST_BLOCK_POINTS * times
         self._scenes: OrderedDict[tuple[bytes, ...], Scene] = OrderedDict()
 
     def scene(self, shot: Shot) -> Scene:
@@ -107,7 +116,7 @@ class Tracer:
         return self.fill(
             shot,
             lambda through, pixel: self.march(shot, through, pixel, scene),
-            BLOCK_POINTS,
+            self.block_points,
             scene.passes[-1].channels,
         )
 
@@ -122,7 +131,7 @@ class Tracer:
         assert march is not None
         channels = scene.passes[-1].channels if radiance else 0
         return self.fill(
-            shot, lambda through, _: Seen(*march(through, radiance)), BLOCK_POINTS, channels
+            shot, lambda through, _: Seen(*march(through, radiance)), self.block_points, channels
         )
 
     def march(self, shot: Shot, through: Rays, pixel: Tensor, scene: Scene | None = None) -> Seen:

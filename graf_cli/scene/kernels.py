@@ -29,7 +29,9 @@ from torch.nn import functional
 
 ALIGN = 16  # the matrix kernels like a multiple of this many inputs
 ROWS = 128  # rows come to the libraries in multiples of this, far above what is few
-TILES = {"cuda": 1 << 13}  # rows of a product where kernels differ with the number of rows
+# Rows of a product where kernels differ with their number. On an H100 a quarter as many took four
+# times as long for a plain picture, and four times as many longer for a fast one, of few samples.
+TILES = {"cuda": 1 << 15}
 TILE = 512  # the same on other devices
 OUTPUTS = 32  # of MKL likewise: the smallest such number that was good on both makers'
 MKL = (torch.float32, torch.float64)  # what was measured of it

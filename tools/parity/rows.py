@@ -35,6 +35,10 @@ class Row(NamedTuple):
     bound: float
     mean_bound: float = math.inf
 
+    def widened(self, times: float) -> Row:
+        """With bounds so many times as wide."""
+        return self._replace(bound=times * self.bound, mean_bound=times * self.mean_bound)
+
     @property
     def good(self) -> bool:
         """Whether both are within their bounds; NaN is not."""

@@ -31,7 +31,7 @@ RAYS = 512  # whose samples' features, 6 MB, stay in a processor's cache
 AT_ONCE = 8  # samples of a ray in one round of the first pass
 POINTS = 4096  # that are decoded at once
 # The same on a GPU, which a small part leaves idle: features of so many rays take 0.2 GB.
-GPU_RAYS, GPU_POINTS = 1 << 14, 1 << 17
+GPU_RAYS, GPU_POINTS = 1 << 14, 1 << 20
 # Transmittance below which a ray ends. In the first pass the weights place samples, and a floor of
 # 1e-2 is added to them: there a hundredth of what shows moves a sample by 1e-4 of a bin.
 CLEAR, CLEAR_FIRST = 1e-5, 1e-6
@@ -155,6 +155,7 @@ class Marcher:
         self.outside = self.decoder(torch.zeros_like(self.texels.table[:1]))
         small = planes.device.type == "cpu"
         self.rays, self.points = (RAYS, POINTS) if small else (GPU_RAYS, GPU_POINTS)
+        self.at_once = AT_ONCE if small else quadrature.samples
         self.evaluated = 0  # samples
 
     def __call__(self, rays: Rays, radiance: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -238,8 +239,8 @@ class _Block:
         alpha = self.z.new_zeros((len(self.z), samples - 1))
         clear = torch.ones_like(self.length[:, 0])
         going: slice | Tensor = slice(None)
-        for start in range(0, samples, AT_ONCE):
-            stop = min(start + AT_ONCE, samples)
+        for start in range(0, samples, self.marcher.at_once):
+            stop = min(start + self.marcher.at_once, samples)
             self._decode_next(going, start, stop)
             before = max(start - 1, 0)
             z, density = self.z[going, before:stop], self.raw[going, before:stop, 0]

@@ -15,6 +15,7 @@ from graf_cli.rendering.fast.proof import (
     Outcome,
     Proof,
     Used,
+    allowed,
     difference,
     matrix_products,
     precisions,
@@ -25,8 +26,6 @@ from graf_cli.rendering.shot import Series, Shot
 from graf_cli.rendering.tracer import Tracer, columns
 from graf_cli.scene.camera import Rays
 from graf_cli.syntax import Precision
-
-FAST_BLOCK_POINTS = 1 << 20  # samples that the fast path holds at once, most of them only as bits
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,10 @@ class Attempts:
         self.precisions = precisions(asked, tracer.generator.device)
         self.by_name = asked not in ("auto", "float32")
 
+    def allowed(self, fallback: Fallback) -> float:
+        """What the rays that a picture's proof looks at may differ by."""
+        return allowed(self.precisions[fallback.precision], by_name=self.by_name)
+
     def make(self, shot: Shot, series: Series, fallback: Fallback, proof: Proof) -> Attempt:
         """One picture, held against the plain marcher.
 
@@ -116,7 +119,7 @@ class Attempts:
         self, shot: Shot, setup: PictureSetup, precision: Used, proof: Proof
     ) -> tuple[Tensor, Outcome]:
         opened, audit, count = self._open(setup), self._audit(shot, proof), Count()
-        starts = iter(self.tracer.blocks(shot, FAST_BLOCK_POINTS))
+        starts = iter(self.tracer.blocks(shot, self.tracer.fast_block_points))
 
         def march_some(through: Rays, _: Tensor) -> Seen:
             if audit is not None:
@@ -126,7 +129,7 @@ class Attempts:
             return seen
 
         channels = opened.marchers[-1].volume.channels
-        picture = self.tracer.fill(shot, march_some, FAST_BLOCK_POINTS, channels)
+        picture = self.tracer.fill(shot, march_some, self.tracer.fast_block_points, channels)
         if audit is not None:
             audit.finish()
         return picture, Outcome(
@@ -142,7 +145,7 @@ class Attempts:
     def _audit(self, shot: Shot, proof: Proof) -> Audit | None:
         if not proof.audited:
             return None
-        blocks = len(self.tracer.blocks(shot, FAST_BLOCK_POINTS))
+        blocks = len(self.tracer.blocks(shot, self.tracer.fast_block_points))
         return Audit(proof.audited, blocks, shot.seed, expect=proof.expect)
 
     def _measured(
