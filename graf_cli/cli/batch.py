@@ -279,10 +279,10 @@ def _parsed(line: Line) -> dict[str, Any]:
 
 
 def _result(request: Request) -> Result:
-    from graf_cli.cli import job
+    from graf_cli.cli.job import Planned
 
-    result = job.run(request)
-    if isinstance(result, job.Planned):
+    result = request.run()
+    if isinstance(result, Planned):
         raise UsageError("A line of a batch is no dry run; leave out `dry_run`.")
     return result
 

@@ -12,7 +12,8 @@ from click.core import ParameterSource
 from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
 
 if TYPE_CHECKING:
-    from graf_cli.jobs import Job
+    from graf_cli.cli.job import Planned
+    from graf_cli.jobs import Job, Result
     from graf_cli.opening import Opened
     from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
@@ -42,6 +43,17 @@ class Request:
         GrafError, click.UsageError
         """
         raise NotImplementedError
+
+    def run(self) -> Result | Planned:
+        """Run the job, or find what it would cost.
+
+        Raises
+        ------
+        GrafError, click.UsageError
+        """
+        from graf_cli.cli import job
+
+        return job.run(self.job(), self.engine, self.output)
 
     def dry(self) -> Self:
         """The same of a job that is only looked at; its model is not fetched."""
@@ -92,10 +104,10 @@ class Drawing(click.Command):
         ctx.invoke(self._run, ctx)  # which has wrong command lines told with the usage
 
     def _run(self, ctx: click.Context) -> None:
-        from graf_cli.cli import job
+        from graf_cli.cli.job import report
 
         request = self.request(ctx.params, said(ctx))
-        job.report(job.run(request), request.output)
+        report(request.run(), request.output)
 
 
 def said(context: click.Context) -> frozenset[str]:

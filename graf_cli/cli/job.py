@@ -1,4 +1,4 @@
-"""What the drawing commands share: reading a recipe, running a request, saying what came of it."""
+"""What the drawing commands share: reading a recipe, running a job, saying what came of it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ from typing import TypeVar
 import click
 
 from graf_cli.cli import console
-from graf_cli.cli.choices import OutputChoice
-from graf_cli.cli.drawing import Request
+from graf_cli.cli.choices import EngineChoice, OutputChoice
 from graf_cli.cli.inputs import STDIN
 from graf_cli.errors import RecipeError, UsageError
-from graf_cli.jobs import Cost, Events, Result
+from graf_cli.jobs import Cost, Events, Job, Result
 from graf_cli.output.formats import Target
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 from graf_cli.stopping import Ending, after_the_picture_in_hand
@@ -72,22 +71,21 @@ def read_recipe(path: Path) -> Recipe:
     return from_json(text)
 
 
-def run(request: Request) -> Result | Planned:
+def run(job: Job, engine: EngineChoice, output: OutputChoice) -> Result | Planned:
     """Draw every frame, or find what that would cost.
 
     Raises
     ------
-    GrafError, click.UsageError
+    GrafError
         When the job fails.
     """
-    job = request.job()
-    if request.output.dry_run:
+    if output.dry_run:
         if job.also is not None:
             job.also()
         return Planned(job.asked, job.cost())
-    if request.output.as_json and job.target.path is None:
+    if output.as_json and job.target.path is None:
         raise UsageError("--json and --out - both want standard output; name a file.")
-    return job.run(engine=request.engine.open, events=Told(), patience=_patience)
+    return job.run(engine=engine.open, events=Told(), patience=_patience)
 
 
 def _patience() -> AbstractContextManager[Ending]:
