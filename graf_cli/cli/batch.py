@@ -7,32 +7,29 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from click.core import ParameterSource
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import EngineChoice, ModelChoice
+from graf_cli.cli.drawing import Request
 from graf_cli.cli.options import (
     common_options,
     engine_options,
     model_options,
-    output_options,
 )
-from graf_cli.cli.values import give
+from graf_cli.cli.values import Options
 from graf_cli.errors import GrafError, UsageError
 
 if TYPE_CHECKING:
-    from graf_cli.cli.job import Planned
     from graf_cli.jobs import Result
 
 COMMANDS = ("render", "sample", "grid", "dataset", "export")
-RECIPE = "recipe"
 LONGEST = 256 << 20  # bytes of a line; a recipe of many codes is long
 
 
@@ -113,15 +110,40 @@ class Defaults:
     weights : dict
         Its file, which a recipe does not name.
     others : dict
+    options : callable
+        The options of a command by its name, with what the environment says of them; found when
+        the first line asks for them.
     """
 
     model: dict[str, Any]
     weights: dict[str, Any]
     others: dict[str, Any]
+    options: Callable[..., Options]
 
-    def dry(self) -> Defaults:
-        """The same for a job that is only looked at."""
-        return replace(self, others={**self.others, "dry_run": True})
+    def request(self, job: Mapping[str, Any]) -> Request:
+        """What the command of a job would be asked.
+
+        Raises
+        ------
+        GrafError, click.ClickException
+        """
+        if "plan" in job:
+            return self._replayed(job)
+        name = job.get("command", "render")
+        if name not in COMMANDS:
+            raise UsageError(
+                f"There is no `command` {name!r} for a batch; use {', '.join(COMMANDS)}."
+            )
+        line = {key: value for key, value in job.items() if key != "command"}
+        model = {} if line.keys() & {"model", "checkpoint"} else {**self.model, **self.weights}
+        return self.options(name).request({**model, **self.others}, line)
+
+    def _replayed(self, job: Mapping[str, Any]) -> Request:
+        """That of a recipe. It comes with the batch, and yet names no file that is opened."""
+        from graf_cli.recipe import from_json
+
+        typed = {"recipe": from_json(_recipe_of(job)), "out": job["out"]}
+        return self.options("replay", "-").request({**self.weights, **self.others, **typed}, {})
 
 
 def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Defaults:
@@ -131,7 +153,7 @@ def _defaults(source: ModelChoice, engine: EngineChoice, *, resume: bool) -> Def
     flags = {key: True for key, on in (("exact", engine.exact), ("resume", resume)) if on}
     rest = given(device=source.device, chunk=engine.chunk, precision=engine.precision)
     weights = given(checkpoint=source.checkpoint, config=source.config, like=source.like)
-    return Defaults(given(model=source.model), weights, {**rest, **flags})
+    return Defaults(given(model=source.model), weights, {**rest, **flags}, cache(Options.of))
 
 
 def _lines(file: Path) -> Iterator[Line]:
@@ -164,7 +186,6 @@ def _part(lines: Sequence[Line], shard: str, defaults: Defaults) -> Sequence[Lin
 
 def _cost(line: Line, defaults: Defaults) -> float:
     """Samples of a job, whatever is on this machine; one not understood costs nothing."""
-    from graf_cli.cli.job import Planned
     from graf_cli.recipe import from_json
 
     try:
@@ -172,17 +193,13 @@ def _cost(line: Line, defaults: Defaults) -> float:
         if "plan" in job:
             recipe = from_json(_recipe_of(job))
             return float(len(recipe) * recipe.width * recipe.height * recipe.samples)
-        planned = _invoke(job, defaults.dry())
+        return float(defaults.request(job).dry().job().cost().samples)
     except (GrafError, click.ClickException):
         return 0.0
-    assert isinstance(planned, Planned)
-    return float(planned.cost.samples)
 
 
 def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
     """How many jobs failed."""
-    from graf_cli.jobs import Result
-
     failed = 0
     taken: set[str] = set()
     for line in lines:
@@ -192,9 +209,7 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
             job = _parsed(line)
             told["out"] = job["out"]
             _take(job["out"], taken)
-            result = _invoke(job, defaults)
-            assert isinstance(result, Result)
-            told |= _told(result)
+            told |= _told(_result(defaults.request(job)))
         except Exception as error:
             failed += 1
             told |= {"status": "failed", "error": _reason(error)}
@@ -263,84 +278,16 @@ def _parsed(line: Line) -> dict[str, Any]:
     return job
 
 
-def _invoke(job: Mapping[str, Any], defaults: Defaults) -> Result | Planned:
-    """Run one job as its command would.
+def _result(request: Request) -> Result:
+    from graf_cli.cli.job import Planned
 
-    Raises
-    ------
-    GrafError, click.ClickException
-    """
-    results: list[Result | Planned] = []
-    with _reported_to(results):
-        if "plan" in job:
-            _replay(job, defaults)
-        else:
-            _command(job, defaults)
-    [result] = results
+    result = request.run()
+    if isinstance(result, Planned):
+        raise UsageError("A line of a batch is no dry run; leave out `dry_run`.")
     return result
-
-
-@contextmanager
-def _reported_to(results: list[Result | Planned]) -> Iterator[None]:
-    common = console.common()
-    common.on_result = results.append
-    try:
-        yield
-    finally:
-        common.on_result = None
-
-
-def _command(job: Mapping[str, Any], defaults: Defaults) -> None:
-    name = job.get("command", "render")
-    if name not in COMMANDS:
-        raise UsageError(f"There is no `command` {name!r} for a batch; use {', '.join(COMMANDS)}.")
-    command = _find(name)
-    given = {key: value for key, value in job.items() if key != "command"}
-    own = given.keys() & {"model", "checkpoint"}
-    model = {} if own else {**defaults.model, **defaults.weights}
-    _start(command, name, {**model, **defaults.others}, given)
-
-
-def _replay(job: Mapping[str, Any], defaults: Defaults) -> None:
-    """Draw a recipe. It comes with the batch, and yet names no file that is opened."""
-    from graf_cli.cli.replay import replay_recipe
-    from graf_cli.recipe import from_json
-
-    recipe = from_json(_recipe_of(job))
-
-    @click.command()
-    @model_options
-    @engine_options
-    @output_options
-    def draw(**choices: Any) -> None:
-        replay_recipe(recipe, job["out"], **choices)
-
-    _start(draw, RECIPE, {**defaults.weights, **defaults.others}, {})
 
 
 def _recipe_of(job: Mapping[str, Any]) -> bytes:
     import msgspec
 
     return msgspec.json.encode({key: value for key, value in job.items() if key != "out"})
-
-
-def _find(name: str) -> click.Command:
-    context = click.get_current_context()
-    group = context.find_root().command
-    assert isinstance(group, click.Group)
-    command = group.get_command(context, name)
-    assert command is not None
-    return command
-
-
-def _start(
-    command: click.Command, name: str, defaults: Mapping[str, Any], given: Mapping[str, Any]
-) -> None:
-    """Run a command with the batch's defaults, whose values are typed, and a line's options."""
-    root = click.get_current_context().find_root()  # so that GRAF_RENDER_… mean what they do there
-    with command.make_context(name, [], parent=root) as context:
-        for key, value in defaults.items():
-            context.params[key] = value
-            context.set_parameter_source(key, ParameterSource.COMMANDLINE)
-        give(context, given)
-        command.invoke(context)

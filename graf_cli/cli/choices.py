@@ -8,9 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
-from click.core import ParameterSource
-
 from graf_cli.cli import console
 from graf_cli.cli.console import Common
 from graf_cli.errors import UsageError
@@ -39,11 +36,6 @@ class ModelChoice:
     device: str
     family: str | None = None
     like: str | None = None
-
-    @property
-    def named(self) -> bool:
-        """Whether the command line itself names a model; the environment does not count."""
-        return self.checkpoint is not None or from_command_line("model")
 
     def load(self) -> Generator:
         """The generator, fetched if need be.
@@ -324,9 +316,3 @@ class OutputChoice:
             shard=None if self.shard is None else parse_shard(self.shard),
             encoding=Encoding(codec=self.codec, crf=self.crf, loop=self.loop),
         )
-
-
-def from_command_line(name: str) -> bool:
-    """Whether a parameter was given there, and not by the environment or a default."""
-    source = click.get_current_context().get_parameter_source(name)
-    return source is ParameterSource.COMMANDLINE

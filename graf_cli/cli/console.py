@@ -33,8 +33,6 @@ class Common:
         Generators that jobs before this one have loaded, by what named them.
     engine : Engine or None
         That jobs before this one have opened.
-    on_result : callable or None
-        Takes a job's result, or what a dry run finds, in place of standard output.
     """
 
     manifest: Path | None = None
@@ -43,7 +41,6 @@ class Common:
     debug: bool = False
     models: dict[object, Generator] = field(default_factory=dict)
     engine: Engine | None = None
-    on_result: Callable[[Any], None] | None = None
 
 
 def common() -> Common:

@@ -2,35 +2,94 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graf_cli.cli.choices import (
-    EngineChoice,
-    ModelChoice,
-    OutputChoice,
-    PictureChoice,
-)
+from graf_cli.cli.choices import PictureChoice, ViewChoice
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     FILE,
     common_options,
     engine_options,
     look_options,
     model_options,
+    rig_options,
     run_options,
 )
-from graf_cli.cli.types import SPLIT, SWEEP
+from graf_cli.cli.types import SPLIT
 from graf_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from graf_cli.jobs import Job
     from graf_cli.scene.spec import ModelSpec
 
 DEFAULT_TAR_SIZE = 256  # MB
 
 
-@click.command(short_help="A posed data set of many objects.")
+@dataclass(frozen=True, kw_only=True)
+class DatasetRequest(Request):
+    """What `graf dataset` is asked."""
+
+    n: int
+    views: int | None
+    seed: int
+    cameras: str | None
+    view: ViewChoice
+    poses: Path | None
+    split: tuple[tuple[str, float], ...] | None
+    annotations: str | None
+    picture: PictureChoice
+    packing: str
+    tar_size: int | None
+    out: Path
+
+    def job(self) -> Job:
+        """A folder of many objects and their cameras."""
+        from graf_cli.output.formats import target_of
+        from graf_cli.request import dataset
+
+        if str(self.out) == "-" or self.out.suffix in (".tar", ".mp4", ".zip"):
+            raise UsageError(f"--out {self.out}: a data set is a folder; name one.")
+        asked = {
+            **self.picture.asked(),
+            **self.view.asked(),
+            "cameras": self.cameras,
+            "split": self.split,
+            "annotations": self.annotations,
+            **self._packed(),
+        }
+        opened = self.open()
+        if self.poses is not None:
+            asked |= self._cameras(self.poses, opened.spec)
+        recipe = dataset(opened.ref, opened.spec, self.n, self.views, self.seed, **asked)
+        return self.job_of(opened, recipe, target_of(f"{self.out}/"))
+
+    def _packed(self) -> dict[str, Any]:
+        """How objects are laid out in files."""
+        if self.packing == "webdataset":
+            return {"tar_size": DEFAULT_TAR_SIZE if self.tar_size is None else self.tar_size}
+        if self.tar_size is not None:
+            raise UsageError("--tar-size goes with --format webdataset.")
+        return {"labels": True} if self.packing == "labels" else {}
+
+    def _cameras(self, poses: Path, spec: ModelSpec) -> dict[str, Any]:
+        """The cameras of the file; it may say their lenses and the size as well."""
+        from graf_cli.cli.inputs import cameras_from
+
+        fov = self.view.fov
+        cameras = cameras_from(poses, self.picture.size, spec, fov)
+        return {
+            "poses": cameras.rows,
+            "fov": fov or cameras.fov,
+            "intrinsics": cameras.intrinsics,
+            "size": cameras.size,
+        }
+
+
+@click.command(cls=Drawing, short_help="A posed data set of many objects.")
 @model_options
 @click.option(
     "--n",
@@ -57,22 +116,7 @@ DEFAULT_TAR_SIZE = 256  # MB
     help="At random as the model was trained, on an orbit, spread evenly over a cap of "
     "the sphere, or from --poses.  [default: model]",
 )
-@click.option(
-    "--azimuth",
-    type=SWEEP,
-    help="Degrees; a range, or the keyframes of an orbit.  [default: the training range]",
-)
-@click.option(
-    "--elevation",
-    type=SWEEP,
-    help="Degrees above the horizon.  [default: likewise; of an orbit its middle]",
-)
-@click.option(
-    "--radius",
-    type=SWEEP,
-    help="Distance from the origin.  [default: likewise; of an orbit and a cap its middle]",
-)
-@click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]")
+@rig_options
 @click.option(
     "--poses",
     type=FILE,
@@ -115,20 +159,7 @@ DEFAULT_TAR_SIZE = 256  # MB
     help="A folder.",
 )
 @common_options
-def dataset(
-    *,
-    source: ModelChoice,
-    n: int,
-    views: int | None,
-    seed: int,
-    picture: PictureChoice,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: Path,
-    packing: str,
-    tar_size: int | None,
-    **asked: object,
-) -> None:
+def dataset(**options: Any) -> DatasetRequest:
     """A posed data set: images, metric depth, opacity, codes and cameras of random objects.
 
     It opens in nerfstudio (transforms.json of each object), or in webdataset. README.md in it says
@@ -138,33 +169,4 @@ def dataset(
     graf dataset --n 100 --views 24 --split train=0.9,val=0.1
     graf dataset --n 1000 --cameras cap --background transparent --format webdataset
     """
-    from graf_cli.cli import job
-    from graf_cli.output.formats import target_of
-    from graf_cli.request import dataset as dataset_recipe
-
-    if str(out) == "-" or out.suffix in (".tar", ".mp4", ".zip"):
-        raise UsageError(f"--out {out}: a data set is a folder; name one.")
-    if tar_size is not None and packing != "webdataset":
-        raise UsageError("--tar-size goes with --format webdataset.")
-    if packing == "webdataset":
-        asked["tar_size"] = DEFAULT_TAR_SIZE if tar_size is None else tar_size
-    if packing == "labels":
-        asked["labels"] = True
-    opened = job.open_model(source, output)
-    wishes = {**picture.asked(), **_with_poses(asked, picture.size, opened.spec)}
-    recipe = dataset_recipe(opened.ref, opened.spec, n, views, seed, **wishes)
-    job.draw(opened, recipe, target_of(f"{out}/"), engine, output)
-
-
-def _with_poses(
-    asked: dict[str, object], size: tuple[int, int] | None, spec: ModelSpec
-) -> dict[str, object]:
-    """The cameras of the file; it may say their lenses and the size as well."""
-    from graf_cli.cli.inputs import cameras_from
-
-    path, fov = asked["poses"], cast("tuple[float, ...] | None", asked["fov"])
-    if not isinstance(path, Path):
-        return asked
-    cameras = cameras_from(path, size, spec, fov)
-    lenses = {"fov": fov or cameras.fov, "intrinsics": cameras.intrinsics}
-    return {**asked, "poses": cameras.rows, **lenses, "size": cameras.size}
+    return DatasetRequest(**options)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graf_cli.cli.choices import (
-    EngineChoice,
-    ExportChoice,
-    ModelChoice,
-    ObjectChoice,
-    OutputChoice,
-)
+from graf_cli.cli.choices import ExportChoice, ObjectChoice
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     common_options,
     engine_options,
@@ -24,10 +20,37 @@ from graf_cli.cli.options import (
 from graf_cli.surfaces.options import KINDS
 
 if TYPE_CHECKING:
+    from graf_cli.jobs import Job
     from graf_cli.surfaces.options import Extracted
 
 
-@click.command(short_help="The shape of an object: a mesh, splats, points, densities.")
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest(Request):
+    """What `graf export` is asked."""
+
+    thing: ObjectChoice
+    n: int | None
+    kind: Extracted | None
+    taken: ExportChoice
+    out: str | None
+
+    def job(self) -> Job:
+        """A file of a shape, or a folder of them."""
+        from graf_cli.model.spec import features_of
+        from graf_cli.output.formats import export_target
+        from graf_cli.request.export import export
+
+        opened = self.open()
+        several, form = self.n is not None, self.output.form
+        name = opened.spec.name.partition(":")[0]
+        default = f"{name}/" if several else f"{name}.{form or 'glb'}"
+        target, kind = export_target(self.out or default, form, self.kind, folders=several)
+        asked = {**self.thing.asked(features_of(opened.spec)), **self.taken.asked()}
+        recipe = export(opened.ref, opened.spec, kind, n=self.n, **asked)
+        return self.job_of(opened, recipe, target)
+
+
+@click.command(cls=Drawing, short_help="The shape of an object: a mesh, splats, points, densities.")
 @model_options
 @object_options
 @click.option("--n", type=click.IntRange(1, 1_000_000),
@@ -41,17 +64,7 @@ if TYPE_CHECKING:
 @click.option("--out", help="What to write, - for standard output; the suffix decides.  "
                             "[default: MODEL.glb, or MODEL/ with --n]")  # fmt: skip
 @common_options
-def export(
-    *,
-    source: ModelChoice,
-    thing: ObjectChoice,
-    n: int | None,
-    kind: Extracted | None,
-    taken: ExportChoice,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: str | None,
-) -> None:
+def export(**options: Any) -> ExportRequest:
     """The shape of an object, in a file that other programs open.
 
     The suffix of --out decides what is written: .glb .ply .obj .stl a mesh, .splat.ply Gaussian
@@ -61,18 +74,4 @@ def export(
     graf export --seed 3 --out car.glb
     graf export --n 64 --out cars/
     """
-    from graf_cli.cli import job
-    from graf_cli.model.spec import features_of
-    from graf_cli.output.formats import export_target
-    from graf_cli.request.export import export as export_recipe
-
-    opened = job.open_model(source, output)
-    several = n is not None
-    form = f".{output.form}" if output.form else ".glb"
-    name = opened.spec.name.partition(":")[0]
-    target, kind = export_target(
-        out or (f"{name}/" if several else name + form), output.form, kind, folders=several
-    )
-    asked = {**thing.asked(features_of(opened.spec)), **taken.asked()}
-    recipe = export_recipe(opened.ref, opened.spec, kind, n=n, **asked)
-    job.draw(opened, recipe, target, engine, output)
+    return ExportRequest(**options)

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graf_cli.cli.choices import (
-    EngineChoice,
-    ModelChoice,
-    OutputChoice,
-    PictureChoice,
-    ViewChoice,
-    by_name,
-    from_command_line,
-)
+from graf_cli.cli.choices import PictureChoice, ViewChoice, by_name
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     camera_options,
     code_option,
@@ -26,11 +20,59 @@ from graf_cli.cli.options import (
 )
 from graf_cli.cli.types import AXIS
 
+if TYPE_CHECKING:
+    from graf_cli.jobs import Job
+
 COUNT = click.IntRange(1, 256)
 DEFAULT_COUNT = 5  # of rows and columns
 
 
-@click.command(short_help="Something changes from row to row, something else in each row.")
+@dataclass(frozen=True, kw_only=True)
+class GridRequest(Request):
+    """What `graf grid` is asked."""
+
+    rows: tuple[str, Any] | None
+    columns: tuple[str, Any] | None
+    shapes: int | None
+    appearances: int | None
+    seed: int
+    codes: tuple[tuple[str, tuple[int, ...]], ...]
+    view: ViewChoice
+    picture: PictureChoice
+    out: str
+
+    def job(self) -> Job:
+        """A sheet of pictures, or a file each."""
+        from graf_cli.output.formats import target_of
+        from graf_cli.request import grid
+
+        target = target_of(self.out, self.output.form)
+        opened = self.open()
+        recipe = grid(
+            opened.ref,
+            opened.spec,
+            _seeds(self.shapes, self.seed, self.rows),
+            _seeds(self.appearances, self.seed, self.columns),
+            **self.picture.asked(),
+            **self.view.asked(),
+            rows=None if self.rows is None else dict([self.rows]),
+            columns=None if self.columns is None else dict([self.columns]),
+            codes=by_name("codes", self.codes),
+            seed=self.seed if "seed" in self.said else None,
+        )
+        return self.job_of(opened, recipe, target)
+
+
+def _seeds(count: int | None, first: int, axis: object) -> range | None:
+    """Those of a side, unless an axis says what changes there."""
+    if axis is not None and count is None:
+        return None
+    return range(first, first + (DEFAULT_COUNT if count is None else count))
+
+
+@click.command(
+    cls=Drawing, short_help="Something changes from row to row, something else in each row."
+)
 @model_options
 @click.option(
     "--rows",
@@ -58,21 +100,7 @@ DEFAULT_COUNT = 5  # of rows and columns
 @output_options
 @click.option("--out", default="grid.png", show_default=True, help="What to write.")
 @common_options
-def grid(
-    *,
-    source: ModelChoice,
-    rows: tuple[str, Any] | None,
-    columns: tuple[str, Any] | None,
-    shapes: int | None,
-    appearances: int | None,
-    seed: int,
-    codes: tuple[tuple[str, tuple[int, ...]], ...],
-    view: ViewChoice,
-    picture: PictureChoice,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: str,
-) -> None:
+def grid(**options: Any) -> GridRequest:
     """Pictures side by side: rows share a shape and columns an appearance, or what you say.
 
     Of seeds, from:to is every one between; of numbers, 5 that are evenly spread, or COUNT.
@@ -81,31 +109,4 @@ def grid(
     graf grid --shapes 5 --appearances 5 --azimuth 30 --out grid.png
     graf grid --rows shape=0:4 --columns azimuth=-30:30/7 --out turns.png
     """
-    from graf_cli.cli import job
-    from graf_cli.output.formats import target_of
-    from graf_cli.request import grid as grid_recipe
-
-    target = target_of(out, output.form)
-    opened = job.open_model(source, output)
-    asked = {
-        **picture.asked(), **view.asked(),
-        "rows": None if rows is None else dict([rows]),
-        "columns": None if columns is None else dict([columns]),
-        "codes": by_name("codes", codes),
-        "seed": seed if from_command_line("seed") else None,
-    }  # fmt: skip
-    recipe = grid_recipe(
-        opened.ref,
-        opened.spec,
-        _seeds(shapes, seed, rows),
-        _seeds(appearances, seed, columns),
-        **asked,
-    )
-    job.draw(opened, recipe, target, engine, output)
-
-
-def _seeds(count: int | None, first: int, axis: object) -> range | None:
-    """Those of a side, unless an axis says what changes there."""
-    if axis is not None and count is None:
-        return None
-    return range(first, first + (DEFAULT_COUNT if count is None else count))
+    return GridRequest(**options)

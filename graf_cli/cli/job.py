@@ -1,4 +1,4 @@
-"""What the drawing commands share: opening a model, running a job, saying what came of it."""
+"""What the drawing commands share: reading a recipe, running a job, saying what came of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TypeVar
 import click
 
 from graf_cli.cli import console
-from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
+from graf_cli.cli.choices import EngineChoice, OutputChoice
+from graf_cli.cli.inputs import STDIN
 from graf_cli.errors import RecipeError, UsageError
-from graf_cli.jobs import Cost, Events, Job, Result, job_of
-from graf_cli.opening import Opened
+from graf_cli.jobs import Cost, Events, Job, Result
 from graf_cli.output.formats import Target
 from graf_cli.recipe import MAX_BYTES, Recipe, from_json
 from graf_cli.stopping import Ending, after_the_picture_in_hand
@@ -53,21 +53,8 @@ class Planned:
     cost: Cost
 
 
-def open_model(source: ModelChoice, output: OutputChoice, base: Recipe | None = None) -> Opened:
-    """The model that the command line names, else that of the recipe, else the default.
-
-    Raises
-    ------
-    GrafError
-        When it cannot be had.
-    """
-    if base is not None and not source.named:
-        return Opened.of(source.load_for(base))
-    return source.outline() if output.dry_run else Opened.of(source.load())
-
-
-def read_recipe(path: Path | None) -> Recipe:
-    """A recipe from a file of any kind that carries one; None reads JSON from standard input.
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from a file of any kind that carries one, or as JSON from standard input.
 
     Raises
     ------
@@ -76,7 +63,7 @@ def read_recipe(path: Path | None) -> Recipe:
     """
     from graf_cli.output.provenance import reading
 
-    if path is not None:
+    if path != STDIN:
         return reading.read(path).recipe(str(path))
     text = sys.stdin.buffer.read(MAX_BYTES + 1)
     if not text.strip():
@@ -84,15 +71,8 @@ def read_recipe(path: Path | None) -> Recipe:
     return from_json(text)
 
 
-def draw(
-    opened: Opened, recipe: Recipe, target: Target, engine: EngineChoice, output: OutputChoice
-) -> None:
-    """Run the job that suits the kind of recipe. Raises as `run`."""
-    run(job_of(opened, recipe, target, engine.options(), output.options()), engine, output)
-
-
-def run(job: Job, engine: EngineChoice, output: OutputChoice) -> None:
-    """Draw every frame and say what came out, or only what would.
+def run(job: Job, engine: EngineChoice, output: OutputChoice) -> Result | Planned:
+    """Draw every frame, or find what that would cost.
 
     Raises
     ------
@@ -102,11 +82,10 @@ def run(job: Job, engine: EngineChoice, output: OutputChoice) -> None:
     if output.dry_run:
         if job.also is not None:
             job.also()
-        report(Planned(job.asked, job.cost()), output)
-        return
+        return Planned(job.asked, job.cost())
     if output.as_json and job.target.path is None:
         raise UsageError("--json and --out - both want standard output; name a file.")
-    report(job.run(engine=engine.open, events=Told(), patience=_patience), output)
+    return job.run(engine=engine.open, events=Told(), patience=_patience)
 
 
 def _patience() -> AbstractContextManager[Ending]:
@@ -116,11 +95,8 @@ def _patience() -> AbstractContextManager[Ending]:
 
 
 def report(result: Result | Planned, output: OutputChoice) -> None:
-    """Say what came of a job: on standard output, or to the batch that it is a line of."""
-    on_result = console.common().on_result
-    if on_result is not None:
-        on_result(result)
-    elif isinstance(result, Planned):
+    """Say on standard output what came of a job."""
+    if isinstance(result, Planned):
         _report_plan(result, output)
     elif output.as_json:
         console.print_json(result.as_json())

@@ -156,6 +156,19 @@ camera_options = _group(
     click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
 )  # fmt: skip
 
+rig_options = _group(
+    "view", ViewChoice,
+    click.option("--azimuth", type=SWEEP,
+                 help="Degrees; a range, or the keyframes of an orbit.  [default: the training "
+                      "range]"),
+    click.option("--elevation", type=SWEEP,
+                 help="Degrees above the horizon.  [default: likewise; of an orbit its middle]"),
+    click.option("--radius", type=SWEEP,
+                 help="Distance from the origin.  [default: likewise; of an orbit and a cap its "
+                      "middle]"),
+    click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
+)  # fmt: skip
+
 code_option = click.option(
     "--code", "codes", type=CODE, multiple=True, metavar="NAME=SEEDS",
     help="Seed of one code alone; see `graf models show`. May be repeated.  [default: --seed]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,12 @@ import click
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import (
-    EngineChoice,
-    ModelChoice,
     MotionChoice,
     ObjectChoice,
-    OutputChoice,
     PictureChoice,
     ViewChoice,
-    from_command_line,
 )
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     camera_options,
     common_options,
@@ -32,14 +30,127 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from graf_cli.jobs import Job
     from graf_cli.opening import Opened
     from graf_cli.output.formats import Target
     from graf_cli.recipe import Recipe
 
 INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
 
+# Which options give an argument of the library, where that is not the one of its name.
+SAID_BY = {
+    "latents": ("latent",),
+    "fov": ("fov", "poses"),
+    "size": ("size", "poses"),
+    "intrinsics": ("poses",),
+    "poses": ("poses", "path"),
+    "fps": ("fps", "poses"),
+}
 
-@click.command(short_help="One picture, or a video as soon as something sweeps.")
+
+@dataclass(frozen=True, kw_only=True)
+class RenderRequest(Request):
+    """What `graf render` is asked."""
+
+    thing: ObjectChoice
+    view: ViewChoice
+    motion: MotionChoice
+    picture: PictureChoice
+    poses: Path | None
+    path: str | None
+    save_cameras: Path | None
+    recipe: Path | None
+    out: str | None
+
+    def job(self) -> Job:
+        """A picture or a video, of what is asked or of a recipe that it overrides."""
+        from graf_cli.cli import inputs, job
+        from graf_cli.jobs import Job, default_target
+        from graf_cli.output.cameras import check_cameras
+        from graf_cli.output.formats import target_of
+
+        files = {"latent": self.thing.latent, "poses": self.poses, "recipe": self.recipe}
+        inputs.only_one_stdin(**files)
+        if self.save_cameras:
+            check_cameras(self.save_cameras, **files)
+        form = self.output.form
+        target = target_of(self.out, form) if self.out else None
+        base = job.read_recipe(self.recipe) if self.recipe else None
+        opened = self.open(base)
+        recipe = self._recipe(opened, base)
+        target = target or default_target(recipe.model.name, recipe, form)
+        also = self._saving(recipe, opened, target)
+        return Job(opened, recipe, target, self.engine.options(), self.output.options(), also=also)
+
+    def _recipe(self, opened: Opened, base: Recipe | None) -> Recipe:
+        from graf_cli.request import override, sweep
+
+        asked = self._asked(opened)
+        if base is None:
+            return sweep(opened.ref, opened.spec, **asked)
+        if opened.ref != base.model:
+            name = opened.ref.name
+            console.warn(f"The recipe is of {base.model.name}; this draws it with {name}.")
+        return override(base, opened.ref, opened.spec, **self._said(asked))
+
+    def _asked(self, opened: Opened) -> dict[str, Any]:
+        """Which object, seen from where; files are read now."""
+        from graf_cli.request import PictureOptions, features_for, spiral_of
+
+        picture = self.picture.asked()
+        features = features_for(opened.spec, PictureOptions.of(picture))
+        asked: dict[str, Any] = {
+            **picture,
+            **self.motion.asked(),
+            **self.thing.asked(features),
+            **self.view.asked(),
+        }
+        if self.poses:
+            asked |= self._cameras(self.poses, opened)
+        if self.path:
+            if self.poses:
+                raise click.UsageError(
+                    "--poses and --path both say where the cameras are; give one."
+                )
+            asked["poses"] = spiral_of(opened.spec, self.motion.frames)
+        return asked
+
+    def _cameras(self, poses: Path, opened: Opened) -> dict[str, Any]:
+        """The cameras of the file; it may say their lenses, the size and the speed as well."""
+        from graf_cli.cli.inputs import cameras_from
+
+        cameras = cameras_from(poses, self.picture.size, opened.spec, self.view.fov)
+        fov, fps = self.view.fov, self.motion.fps
+        return {
+            "poses": cameras.rows,
+            "fov": cameras.fov if fov is None else fov,
+            "intrinsics": cameras.intrinsics or None,
+            "size": cameras.size,
+            "fps": cameras.fps if fps is None else fps,
+        }
+
+    def _said(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Less what comes from GRAF_RENDER_… variables, which set defaults and not this job."""
+        return {
+            key: value
+            for key, value in asked.items()
+            if not self.said.isdisjoint(SAID_BY.get(key, (key,)))
+        }
+
+    def _saving(self, recipe: Recipe, opened: Opened, target: Target) -> Callable[[], Path] | None:
+        """What writes the cameras, where that is asked; whether it can is found now."""
+        from graf_cli.output.cameras import cameras_of, is_there, save_cameras
+        from graf_cli.shots import Shots
+
+        if self.save_cameras is None:
+            return None
+        clobber = self.output.clobber
+        data = cameras_of(self.save_cameras, recipe, Shots(recipe, opened.spec), target)
+        is_there(self.save_cameras, data, clobber=clobber)
+        return partial(save_cameras, self.save_cameras, data, clobber=clobber)
+
+
+@click.command(cls=Drawing, short_help="One picture, or a video as soon as something sweeps.")
 @model_options
 @object_options
 @camera_options
@@ -77,21 +188,7 @@ INPUT = click.Path(exists=True, path_type=Path, allow_dash=True)
     "[default: MODEL.png or MODEL.mp4]",
 )
 @common_options
-def render(
-    *,
-    source: ModelChoice,
-    thing: ObjectChoice,
-    view: ViewChoice,
-    poses: Path | None,
-    path: str | None,
-    save_cameras: Path | None,
-    motion: MotionChoice,
-    picture: PictureChoice,
-    recipe: Path | None,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: str | None,
-) -> None:
+def render(**options: Any) -> RenderRequest:
     """One picture, or a video as soon as something sweeps.
 
     A sweep is `from:to`, or keyframes `a:b:c`; several may sweep at once. Whole turns never
@@ -106,93 +203,4 @@ def render(
     graf render --code shape=1:2 --truncation 0.7 --out near.mp4
     graf render --azimuth 0:360 --out - --format y4m | ffmpeg -i - spin.mkv
     """
-    from graf_cli.cli import inputs, job
-    from graf_cli.jobs import Job, default_target
-    from graf_cli.output.cameras import check_cameras
-    from graf_cli.output.formats import target_of
-    from graf_cli.request import spiral_of
-
-    inputs.only_one_stdin(latent=thing.latent, poses=poses, recipe=recipe)
-    if save_cameras:
-        check_cameras(save_cameras, latent=thing.latent, poses=poses, recipe=recipe)
-    target = target_of(out, output.form) if out else None
-    base = job.read_recipe(None if recipe == inputs.STDIN else recipe) if recipe else None
-    opened = job.open_model(source, output, base)
-    asked: dict[str, Any] = {
-        **picture.asked(),
-        **motion.asked(),
-        **_asked(opened, thing, view, poses, (picture, motion.fps)),
-    }
-    if path:
-        if poses:
-            raise click.UsageError("--poses and --path both say where the cameras are; give one.")
-        asked["poses"] = spiral_of(opened.spec, motion.frames)
-    made = _recipe(opened, base, asked)
-    target = target or default_target(made.model.name, made, output.form)
-    also = _saving(save_cameras, made, opened, target, output) if save_cameras else None
-    asked_job = Job(opened, made, target, engine.options(), output.options(), also=also)
-    job.run(asked_job, engine, output)
-
-
-def _asked(
-    opened: Opened,
-    thing: ObjectChoice,
-    view: ViewChoice,
-    poses: Path | None,
-    given: tuple[PictureChoice, float | None],
-) -> dict[str, Any]:
-    """Which object, seen from where; files are read now."""
-    from graf_cli.cli.inputs import cameras_from
-    from graf_cli.request import PictureOptions, features_for
-
-    picture, fps = given
-    features = features_for(opened.spec, PictureOptions.of(picture.asked()))
-    asked: dict[str, Any] = {**thing.asked(features), **view.asked()}
-    if poses:
-        cameras = cameras_from(poses, picture.size, opened.spec, view.fov)
-        asked["poses"] = cameras.rows
-        asked["fov"] = cameras.fov if view.fov is None else view.fov
-        asked["intrinsics"] = cameras.intrinsics or None
-        asked["size"] = cameras.size
-        if fps is None and cameras.fps is not None:
-            asked["fps"] = cameras.fps
-    return asked
-
-
-def _saving(
-    path: Path, recipe: Recipe, opened: Opened, target: Target, output: OutputChoice
-) -> Callable[[], Path]:
-    """What writes the cameras; whether it can is found now."""
-    from graf_cli.output.cameras import cameras_of, is_there, save_cameras
-    from graf_cli.shots import Shots
-
-    data = cameras_of(path, recipe, Shots(recipe, opened.spec), target)
-    is_there(path, data, clobber=output.clobber)
-    return partial(save_cameras, path, data, clobber=output.clobber)
-
-
-def _recipe(opened: Opened, base: Recipe | None, asked: Mapping[str, Any]) -> Recipe:
-    from graf_cli.request import override, sweep
-
-    if base is None:
-        return sweep(opened.ref, opened.spec, **asked)
-    if opened.ref != base.model:
-        console.warn(f"The recipe is of {base.model.name}; this draws it with {opened.ref.name}.")
-    return override(base, opened.ref, opened.spec, **_on_the_command_line(asked))
-
-
-def _on_the_command_line(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Less what comes from GRAF_RENDER_… variables, which set defaults and not this job."""
-    given = {**asked}
-    for key in asked:
-        sources = {
-            "latents": ("latent",),
-            "fov": ("fov", "poses"),
-            "size": ("size", "poses"),
-            "intrinsics": ("poses",),
-            "poses": ("poses", "path"),
-            "fps": ("fps", "poses"),
-        }.get(key, (key,))
-        if not any(map(from_command_line, sources)):
-            given.pop(key)
-    return given
+    return RenderRequest(**options)

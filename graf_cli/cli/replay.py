@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     common_options,
     engine_options,
@@ -16,10 +17,38 @@ from graf_cli.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from graf_cli.jobs import Job
     from graf_cli.recipe import Recipe
 
 
-@click.command(short_help="Draw again what a file says that it shows.")
+@dataclass(frozen=True, kw_only=True)
+class ReplayRequest(Request):
+    """What `graf replay` is asked.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        What is drawn, where it is not what the file says: a line of a batch brings its own.
+    """
+
+    file: Path
+    out: str | None
+    recipe: Recipe | None = None
+
+    def job(self) -> Job:
+        """What the recipe says, by its very own model."""
+        from graf_cli.cli.job import read_recipe
+        from graf_cli.jobs import replay_name, target_for
+        from graf_cli.recipe import check_model
+
+        recipe = read_recipe(self.file) if self.recipe is None else self.recipe
+        out = self.out or replay_name(self.file, recipe)
+        opened = self.open(recipe)
+        check_model(recipe, opened.ref)
+        return self.job_of(opened, recipe, target_for(recipe, out, self.output.form))
+
+
+@click.command(cls=Drawing, short_help="Draw again what a file says that it shows.")
 @click.argument("file", type=click.Path(exists=True, path_type=Path, allow_dash=True))
 @model_options
 @engine_options
@@ -28,14 +57,7 @@ if TYPE_CHECKING:
     "--out", help="What to write, - for standard output.  [default: NAME-replay with its suffix]"
 )
 @common_options
-def replay(
-    *,
-    file: Path,
-    source: ModelChoice,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: str | None,
-) -> None:
+def replay(**options: Any) -> ReplayRequest:
     """Draw again what FILE says that it shows: a picture, a video, .npz, recipe.json, a folder.
 
     On the same machine the pixels are the same. The model must be the very one, by its digest;
@@ -45,27 +67,4 @@ def replay(
     graf replay spin.mp4 --out again.mp4
     graf replay samples/0003.png
     """
-    from graf_cli.cli import inputs, job
-    from graf_cli.jobs import replay_name
-
-    recipe = job.read_recipe(None if file == inputs.STDIN else file)
-    out = out or replay_name(file, recipe)
-    replay_recipe(recipe, out, source=source, engine=engine, output=output)
-
-
-def replay_recipe(
-    recipe: Recipe, out: str, *, source: ModelChoice, engine: EngineChoice, output: OutputChoice
-) -> None:
-    """Draw a recipe with its very own model.
-
-    Raises
-    ------
-    GrafError
-    """
-    from graf_cli.cli import job
-    from graf_cli.jobs import target_for
-    from graf_cli.recipe import check_model
-
-    opened = job.open_model(source, output, recipe)
-    check_model(recipe, opened.ref)
-    job.draw(opened, recipe, target_for(recipe, out, output.form), engine, output)
+    return ReplayRequest(**options)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import click
 
-from graf_cli.cli.choices import (
-    EngineChoice,
-    ModelChoice,
-    OutputChoice,
-    PictureChoice,
-)
+from graf_cli.cli.choices import PictureChoice
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.options import (
     common_options,
     engine_options,
@@ -18,8 +17,31 @@ from graf_cli.cli.options import (
     picture_options,
 )
 
+if TYPE_CHECKING:
+    from graf_cli.jobs import Job
 
-@click.command(short_help="Random objects seen by random cameras.")
+
+@dataclass(frozen=True, kw_only=True)
+class SampleRequest(Request):
+    """What `graf sample` is asked."""
+
+    n: int
+    seed: int
+    picture: PictureChoice
+    out: str
+
+    def job(self) -> Job:
+        """Pictures into a folder, or a sheet of them."""
+        from graf_cli.output.formats import target_of
+        from graf_cli.request import sample
+
+        target = target_of(self.out, self.output.form, folders=True)
+        opened = self.open()
+        recipe = sample(opened.ref, opened.spec, self.n, self.seed, **self.picture.asked())
+        return self.job_of(opened, recipe, target)
+
+
+@click.command(cls=Drawing, short_help="Random objects seen by random cameras.")
 @model_options
 @click.option(
     "--n", type=click.IntRange(1, 1_000_000), default=16, show_default=True, help="How many."
@@ -42,27 +64,11 @@ from graf_cli.cli.options import (
     "one contact sheet as .png.",
 )
 @common_options
-def sample(
-    *,
-    source: ModelChoice,
-    n: int,
-    seed: int,
-    picture: PictureChoice,
-    engine: EngineChoice,
-    output: OutputChoice,
-    out: str,
-) -> None:
+def sample(**options: Any) -> SampleRequest:
     """Random objects seen by random cameras, from the model's own distribution.
 
     \b
     graf sample --n 64
     graf sample --n 64 --out sheet.png
     """
-    from graf_cli.cli import job
-    from graf_cli.output.formats import target_of
-    from graf_cli.request import sample as sample_recipe
-
-    target = target_of(out, output.form, folders=True)
-    opened = job.open_model(source, output)
-    recipe = sample_recipe(opened.ref, opened.spec, n, seed, **picture.asked())
-    job.draw(opened, recipe, target, engine, output)
+    return SampleRequest(**options)

@@ -1,13 +1,15 @@
-"""Options by their names, as a line of a batch has them, become the values of a command."""
+"""Options by their names, as a line of a batch has them, become the request of a command."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
+from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.types import Parsed
 from graf_cli.errors import RecipeError, UsageError
 from graf_cli.syntax import nearest
@@ -16,41 +18,79 @@ from graf_cli.syntax import nearest
 JOINED = {"sweep": ":", "seeds": ":", "depths": ":", "size": "x"}
 
 
-def give(context: click.Context, options: Mapping[str, Any]) -> None:
-    """Set options by their names, with ``_`` or ``-``, as if the command line had given them.
+@dataclass(frozen=True)
+class Options:
+    """The options of a command, for any number of lines.
 
-    Raises
-    ------
-    UsageError, RecipeError, click.BadParameter
-        When the command has no such option, or it cannot have such a value.
+    Attributes
+    ----------
+    command : Drawing
+    context : click.Context
+        With the values that the environment and defaults give; no line changes it.
     """
-    for param, value in _typed(context, options):
-        assert param.name is not None
-        if param.expose_value:
-            context.params[param.name] = value
-            context.set_parameter_source(param.name, ParameterSource.COMMANDLINE)
-        elif param.callback is not None:
-            param.callback(context, param, value)
 
+    command: Drawing
+    context: click.Context
 
-def _typed(
-    context: click.Context, options: Mapping[str, Any]
-) -> Iterator[tuple[click.Option, object]]:
-    known = [param for param in context.command.params if isinstance(param, click.Option)]
-    spelled = {option: param for param in known for option in param.opts}
-    negated = {option: param for param in known for option in param.secondary_opts}
-    for key, value in options.items():
+    @classmethod
+    def of(cls, name: str, *arguments: str) -> Options:
+        """Those of the command of this name, and what it takes besides."""
+        root = click.get_current_context().find_root()  # so that GRAF_RENDER_… are found
+        assert isinstance(root.command, click.Group)
+        command = root.command.get_command(root, name)
+        assert isinstance(command, Drawing)
+        return cls(command, command.make_context(name, [*arguments], parent=root))
+
+    def request(self, typed: Mapping[str, Any], line: Mapping[str, Any]) -> Request:
+        """The request of a line, as if the command line had said all of it.
+
+        Parameters
+        ----------
+        typed : mapping
+            Values by parameters' names, which a line may override.
+        line : mapping
+            Values as JSON has them, by options' names with ``_`` or ``-``.
+
+        Raises
+        ------
+        UsageError, RecipeError, click.BadParameter
+            When the command has no such option, or it cannot have such a value.
+        """
+        said = {**typed}
+        for key, given in line.items():
+            if given is None:
+                continue
+            param, value = self._typed(key, given)
+            assert param.name is not None
+            if param.expose_value:
+                said[param.name] = value
+            elif param.callback is not None:
+                param.callback(self.context, param, value)
+        return self.command.request({**self.context.params, **said}, frozenset(said))
+
+    def _typed(self, key: str, value: Any) -> tuple[click.Option, object]:
+        """An option by its name, and its value."""
         option = f"--{key.replace('_', '-')}"
-        if value is None:
-            continue
-        if option in negated and value is True:
-            yield negated[option], False
-        elif option in spelled:
-            yield spelled[option], _value(context, spelled[option], key, value)
-        else:
-            near = nearest(key, [name.lstrip("-").replace("-", "_") for name in spelled])
-            hint = f"do you mean `{near}`?" if near else "see its --help."
-            raise UsageError(f"`{context.command.name}` has no option `{key}`; {hint}")
+        if option in self._negated and value is True:
+            return self._negated[option], False
+        if option in self._spelled:
+            param = self._spelled[option]
+            return param, _value(self.context, param, key, value)
+        near = nearest(key, [name.lstrip("-").replace("-", "_") for name in self._spelled])
+        hint = f"do you mean `{near}`?" if near else "see its --help."
+        raise UsageError(f"`{self.command.name}` has no option `{key}`; {hint}")
+
+    @cached_property
+    def _known(self) -> list[click.Option]:
+        return [param for param in self.command.params if isinstance(param, click.Option)]
+
+    @cached_property
+    def _spelled(self) -> dict[str, click.Option]:
+        return {option: param for param in self._known for option in param.opts}
+
+    @cached_property
+    def _negated(self) -> dict[str, click.Option]:
+        return {option: param for param in self._known for option in param.secondary_opts}
 
 
 def _value(context: click.Context, param: click.Option, key: str, value: Any) -> object:
@@ -62,6 +102,9 @@ def _value(context: click.Context, param: click.Option, key: str, value: Any) ->
             raise RecipeError(f"`{key}` cannot be {value!r}; it is true or false.")
         case "-":
             raise UsageError(f"`{key}` cannot be standard input in a batch; name a file.")
+        case str() | [_, *_] if param.multiple:
+            items = [value] if isinstance(value, str) else value
+            return tuple(param.type.convert(str(item), param, context) for item in items)
         case str() | int() | float() if not isinstance(value, bool):
             return param.type.convert(str(value), param, context)
         case dict() if value and param.multiple:

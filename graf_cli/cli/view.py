@@ -10,6 +10,7 @@ import click
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import ModelChoice
+from graf_cli.cli.drawing import said
 from graf_cli.cli.options import common_options, model_options
 from graf_cli.errors import UsageError
 
@@ -67,7 +68,8 @@ def view(
     from graf_cli.viewer.models import Choice
     from graf_cli.viewer.server import place, serve
 
-    if picture is not None and source.named and source.checkpoint is None:
+    named = "model" in said(click.get_current_context())
+    if picture is not None and named and source.checkpoint is None:
         raise UsageError("PICTURE names its own model; leave ⟨model⟩ out.")
     common = console.common()
     guard(host, 0, token)  # before anything is opened

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -239,6 +240,33 @@ def test_a_mistyped_option_is_told_with_the_nearest(run: Run) -> None:
     assert said[0] == "`render` has no option `azimut`; do you mean `azimuth`?"
     assert said[1] == "`render` has no option `depth-rnge`; do you mean `depth_range`?"
     assert "0 is not in the range" in said[2]
+
+
+def test_a_dry_run_is_told_that_it_is_none(run: Run) -> None:
+    [job] = told(batch(run, {"dry_run": True, "out": "a.png"}, code=1))
+    assert job["error"] == "A line of a batch is no dry run; leave out `dry_run`."
+
+
+def test_a_line_makes_no_context(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither to be costed, nor to be run, nor as a recipe: each command has one for all."""
+    made = []
+    make = click.Context.__init__
+
+    def counted(self: click.Context, *arguments: Any, **settings: Any) -> None:
+        made.append(self)
+        make(self, *arguments, **settings)
+
+    recipe = json.loads(run("render", *CARS, "--size", "8", "--dry-run").stdout)
+    monkeypatch.setattr(click.Context, "__init__", counted)
+    counts = []
+    for each in (1, 25):
+        lines = [{**SMALL, "size": 4, "out": f"{k}.png"} for k in range(each)]
+        lines += [{**recipe, "out": f"recipe{k}.png"} for k in range(each)]
+        made.clear()
+        text = "\n".join(map(json.dumps, lines))
+        assert len(told(run("batch", "-", *CARS, "--shard", "1/1", input=text))) == 2 * each
+        counts.append(len(made))
+    assert counts == [4, 4]  # of `graf`, `batch`, `render` and `replay`
 
 
 def test_a_mark_of_unicode_is_no_part_of_the_first_line(run: Run) -> None:
