@@ -75,7 +75,10 @@ def alphas(z: Tensor, density: Tensor, length: Tensor, quadrature: Quadrature) -
 def weights(alpha: Tensor) -> Tensor:
     """``w_k = α_k T_k`` (GRAF, equation 6), shape as `alpha`, (n, intervals)."""
     clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha + EPSILON), dim=-1)
-    return alpha * clear.cumprod(dim=-1)[:, :-1]
+    # A processor multiplies up in double precision by itself; a second pass minds the last digit.
+    if clear.device.type == "cuda":
+        clear = clear.to(torch.float64)
+    return alpha * clear.cumprod(dim=-1)[:, :-1].to(alpha.dtype)
 
 
 def further_depths(

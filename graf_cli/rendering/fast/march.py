@@ -415,4 +415,4 @@ def _of(values: Tensor, taken: Tensor | None) -> Tensor:
 
 def _wide(like: Tensor) -> torch.dtype:
     """In which the plain marcher multiplies transmittances up, where there is such a type."""
-    return torch.float64 if like.device.type == "cpu" else like.dtype
+    return torch.float64 if like.device.type in {"cpu", "cuda"} else like.dtype
