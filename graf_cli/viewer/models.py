@@ -168,17 +168,28 @@ class Models:
             else:
                 return held
         name = recipe.model.name
-        # The rule of `opening.load_for`: nothing is fetched because a file says so.
+        self.check_here(name)
+        held = self.open(name)
+        check_model(recipe, held.opened.ref)
+        return held
+
+    def check_here(self, name: str) -> None:
+        """The rule of `opening.load_for`: nothing is fetched because a file or a link says so.
+
+        Raises
+        ------
+        RecipeError
+            When a model would have to be.
+        """
+        if name == YOURS and self.choice.checkpoint is not None:
+            return
         spec = self._manifest().resolve(name)
         assert spec.weights is not None
         if download.cached(spec.weights) is None:
             raise RecipeError(
-                f"The recipe's model `{name}` is not on this machine; choose it, so that it is "
-                "fetched, and bring the file again."
+                f"The model `{name}` is not on this machine; choose it, so that it is fetched, and "
+                "open this again."
             )
-        held = self.open(name)
-        check_model(recipe, held.opened.ref)
-        return held
 
     def _manifest(self) -> Manifest:
         return load_manifest(self.choice.manifest)

@@ -23,84 +23,16 @@ from graf_cli.viewer.guard import guard
 from graf_cli.viewer.models import YOURS, Choice
 from graf_cli.viewer.server import MOST_BROUGHT, PAGES, Place, Server, place
 from tests.conftest import REFERENCE
+from tests.viewer.conversation import TOKEN, Client, Talk, converse, opened
 
-TOKEN = "0123456789abcdefghijkl"
 CARS = Choice(checkpoint=REFERENCE / "cars.pt", config=REFERENCE / "cars.json", device="cpu")
-Talk = Callable[["Client"], Coroutine[Any, Any, None]]
-
-
-class Client:
-    """Whoever speaks to the server."""
-
-    def __init__(self, session: ClientSession, at: Place) -> None:
-        self.session, self.at = session, at
-        self.root = at.address(TOKEN)
-
-    async def status(self, path: str = "", **settings: Any) -> int:
-        """Of a GET, or of another method."""
-        method = settings.pop("method", "GET")
-        async with self.session.request(method, self.root + path, **settings) as answer:
-            assert str(Path.cwd()) not in await answer.text(errors="replace")
-            return answer.status
-
-
-class Page:
-    """A page's socket."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def ask(self, **request: Any) -> None:
-        await self.socket.send_json(request)
-
-    async def hear(self, what: str, kind: str | None = None) -> dict[str, Any]:
-        """The next answer of a kind; a problem that was not asked for fails."""
-        while True:
-            message = await self.socket.receive(timeout=60)
-            if message.type is WSMsgType.BINARY:
-                length = int.from_bytes(message.data[:4], "little")
-                answer = json.loads(message.data[4 : 4 + length])
-                answer["data"] = message.data[4 + length :]
-            else:
-                assert message.type is WSMsgType.TEXT, message
-                assert str(REFERENCE) not in message.data
-                answer = json.loads(message.data)
-            assert isinstance(answer, dict)
-            assert what == "problem" or answer["is"] != "problem", answer
-            if answer["is"] == what and (kind is None or answer["kind"] == kind):
-                return answer
 
 
 @pytest.fixture
 def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Talk], None]:
-    """Serve in an empty folder while somebody talks."""
+    """Serve the cars in an empty folder while somebody talks."""
     monkeypatch.chdir(tmp_path)
-
-    def run(words: Talk) -> None:
-        at, desk = place("127.0.0.1", 0), Desk(CARS)
-
-        async def both() -> None:
-            made = Server(desk, guard("127.0.0.1", at.port, TOKEN))
-            ready = asyncio.Event()
-            serve = asyncio.create_task(made.run(at, ready.set))
-            await asyncio.wait_for(ready.wait(), 20)
-            async with ClientSession() as session:
-                await words(Client(session, at))
-            assert not serve.done(), serve
-            serve.cancel()
-            await asyncio.wait([serve])
-
-        try:
-            asyncio.run(both())
-        finally:
-            desk.close()
-        assert not [thread for thread in threading.enumerate() if thread.name == "graf-renderer"]
-
-    return run
-
-
-async def opened(client: Client) -> Page:
-    return Page(await client.session.ws_connect(f"{client.root}live", max_msg_size=1 << 26))
+    return lambda words: converse(CARS, words)
 
 
 def test_strangers_are_refused(talk: Callable[[Talk], None]) -> None:
