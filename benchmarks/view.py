@@ -10,8 +10,8 @@ screen:
   alone takes;
 * *new shape*: from a click on the dice until the new object is seen, and until its volumes, the
   coarse one and the finer one, can be turned;
-* *exact*: from the last movement until the exact picture of 256² pixels, with the pause by which the
-  page knows that nothing moves;
+* *exact*: from the last movement until the exact picture of 256² pixels, with the pause by which
+  the page knows that nothing moves;
 * *turning*: the turntable's frames a second, and its share of the window's pixels along a side;
 * *input*: milliseconds from a key to the frame that shows it, of the volume and of small frames.
 """
@@ -38,7 +38,7 @@ STAGE = (800, 600)
 KEYS = 20  # of each kind of input
 PATIENCE = 60_000  # milliseconds
 
-# What a page says, watched once a frame; the time is that of the frame after, which is on the screen.
+# What a page says, watched once a frame; the time is that of the frame after, when it is seen.
 UNTIL = """(said) => {{
   const what = {said};
   return new Promise((done) => {{

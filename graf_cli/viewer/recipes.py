@@ -199,7 +199,8 @@ def film_asked(film: Film, features: Features, size: tuple[int, int]) -> Asked:
             values = [value(state, size) if value else getattr(state, word) for state in states]
             asked[word] = _sweep(values, closed=plain)
     asked["ease"] = None if eased == "linear" or film.frames == 1 else eased
-    asked["boomerang"] = (plain and film.boomerang and film.frames > 1 and len(film.keys) > 1) or None
+    moves = film.frames > 1 and len(film.keys) > 1
+    asked["boomerang"] = (plain and film.boomerang and moves) or None
     return _said(asked)
 
 

@@ -27,7 +27,8 @@ from graf_cli.viewer.turns import SHORT
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
 SIDE = 8192  # pixels of a window
-OF_A_MODEL = ("preview", "exact", "coarse", "fine", "line", "thumbs around")  # of one, not another
+EXACT = ("exact", "large")  # what is given up when something moves
+OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
 THUMBS = 32  # small pictures of one request
 PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
 
@@ -228,7 +229,7 @@ class Session:
     def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""
         state, window = self._state_of(ask), _window(ask)
-        self.desk.turns.drop(self.name, "exact")
+        self.desk.turns.drop(self.name, *EXACT)
 
         def small() -> None:
             start = time.perf_counter()
@@ -237,8 +238,16 @@ class Session:
 
         def exact() -> None:
             start = time.perf_counter()
-            for picture in self.desk.exactly(self.model, state, window):
+            for picture in self.desk.stepwise(self.model, state, window):
                 self._send_picture(ask.id, picture, start)
+            if self.desk.is_large(self.model, state, window):
+                self._later("large", ask.id, last, 4)
+            else:
+                last()
+
+        def last() -> None:
+            start = time.perf_counter()
+            self._send_picture(ask.id, self.desk.exactly(self.model, state, window), start)
 
         if ask.moving:
             self._later("preview", ask.id, small, 0)
@@ -309,7 +318,7 @@ class Session:
 
     def _scrub(self, ask: Ask) -> None:
         film, window = self._film_of(ask), _window(ask)
-        self.desk.turns.drop(self.name, "exact")
+        self.desk.turns.drop(self.name, *EXACT)
 
         def run() -> None:
             start = time.perf_counter()

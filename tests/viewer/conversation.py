@@ -68,12 +68,12 @@ async def opened(client: Client) -> Page:
     return Page(await client.session.ws_connect(f"{client.root}live", max_msg_size=1 << 26))
 
 
-def converse(choice: Choice, words: Talk) -> None:
+def converse(choice: Choice, words: Talk, host: str = "127.0.0.1") -> None:
     """Serve while somebody talks."""
-    at, desk = place("127.0.0.1", 0), Desk(choice)
+    at, desk = place(host, 0), Desk(choice)
 
     async def both() -> None:
-        made = Server(desk, guard("127.0.0.1", at.port, TOKEN))
+        made = Server(desk, guard(host, at.port, TOKEN))
         ready = asyncio.Event()
         serve = asyncio.create_task(made.run(at, ready.set))
         await asyncio.wait_for(ready.wait(), 20)

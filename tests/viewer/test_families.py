@@ -72,7 +72,7 @@ CASES = {
 def test_a_family_is_turned_and_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES[name]
     monkeypatch.setattr(session, "COARSE", 6)  # points along a side
-    monkeypatch.setattr(session, "finer", lambda seconds: None)  # noqa: ARG005
+    monkeypatch.setattr(session, "finer", lambda seconds: None)
     look: dict[str, Any] = {} if case.side else {"size": SMALL}
 
     async def words(client: Client) -> None:
