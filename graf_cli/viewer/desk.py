@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from graf_cli.errors import GrafError, UsageError
-from graf_cli.model.manifest import load_manifest
 from graf_cli.model.spec import features_of
 from graf_cli.output.cameras import camera_path
 from graf_cli.recipe import Recipe
@@ -105,7 +104,7 @@ class Desk:
         """
         if name == YOURS:
             return
-        spec = load_manifest(self.choice.manifest).resolve(name)
+        spec = self.models.manifest.resolve(name)
         assert spec.weights is not None
         download.fetch(spec.weights, offline=self.choice.offline, progress=progress)
 

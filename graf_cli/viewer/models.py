@@ -120,7 +120,7 @@ class Models:
         GrafError
             When it cannot be had.
         """
-        name = name if name == YOURS else self._manifest().resolve(name).name
+        name = name if name == YOURS else self.manifest.resolve(name).name
         if name not in self._held:
             while len(self._held) >= HELD:
                 self._held.popitem(last=False)
@@ -187,7 +187,7 @@ class Models:
         """
         if name == YOURS and self.choice.checkpoint is not None:
             return
-        spec = self._manifest().resolve(name)
+        spec = self.manifest.resolve(name)
         assert spec.weights is not None
         if download.cached(spec.weights) is None:
             raise RecipeError(
@@ -195,7 +195,8 @@ class Models:
                 "open this again."
             )
 
-    def _manifest(self) -> Manifest:
+    @property
+    def manifest(self) -> Manifest:
         """Read once: a request would take a tenth of a second more."""
         if self._read is None:
             self._read = load_manifest(self.choice.manifest)
@@ -206,7 +207,7 @@ class Models:
         if self.choice.checkpoint is not None:
             name = self.choice.checkpoint.name
             yield {"name": YOURS, "title": name, "here": True, "fetched": True}
-        manifest = self._manifest()
+        manifest = self.manifest
         for name, entry in manifest.models.items():
             for size in entry.sizes:
                 spec = entry.spec(name, size)

@@ -28,6 +28,13 @@ TOKEN = "0123456789abcdefghijkl"
 MODEL = "small.safetensors"  # of a few hundred random weights, whose pictures take no time
 PATIENCE = 60_000  # milliseconds until a test gives up on a page
 
+# As `python -m graf_cli`, with volumes that are baked in no time: noise has haze everywhere.
+PROGRAM = """
+from graf_cli.viewer import session
+session.COARSE, session.finer = 8, lambda seconds: 12
+from graf_cli.cli.main import run
+run()
+"""
 FAMILIES = Path(__file__).parents[1] / "families"
 DROP = """([name, text]) => {
   const dataTransfer = new DataTransfer();
@@ -59,7 +66,7 @@ class Running:
     def start(self) -> None:
         """Begin, or again at the same port after an end."""
         command = [
-            sys.executable, "-m", "graf_cli", "view", "--no-browser", "--port", str(self.port),
+            sys.executable, "-c", PROGRAM, "view", "--no-browser", "--port", str(self.port),
             "--token", TOKEN, "--checkpoint", str(self.model),
         ]  # fmt: skip
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -221,6 +228,9 @@ def test_objects_are_thrown_mixed_kept_and_undone(
     page.keyboard.press("Control+Shift+z")
     page.click("#favourites button")
     assert look(page)["codes"]["shape"] == mix
+    page.hover("#favourites button")
+    page.click("[aria-label='Remove favourite 1']")
+    assert page.locator("#favourites button").count() == 0
     page.click("#around")
     page.click("#neighbours button:enabled[title='Walk there']")
     until(page, "graf.page.look.rows")
@@ -256,8 +266,14 @@ def test_a_film_is_directed_and_rendered(page: Page, server: Running) -> None:
     for key in ("k", "ArrowRight", "k"):
         page.press("#picture", key)
     assert page.locator("#marks button").count() == 2
-    page.fill("#frames", "3")
     page.fill("#film-size", "16x16")
+    page.fill("#frames", "4000")
+    page.fill("#film-name", "long/")
+    page.click("#render")
+    until(page, "document.getElementById('done').value > 0")
+    page.click("#stop")
+    until(page, "document.getElementById('job').textContent === 'Stopped.'")
+    page.fill("#frames", "3")
     page.fill("#film-name", "spin.gif")
     page.press("#film-name", "Tab")
     page.focus("#scrub")

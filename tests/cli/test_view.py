@@ -13,7 +13,7 @@ from tests.cli.conftest import Run
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (("--host", "0.0.0.0"), "give a --token of 16 letters or more"),  # noqa: S104
+        (("--host", "0.0.0.0"), "give a --token of 16 letters or more"),
         (("--token", "short"), "--token takes 16 or more of the letters"),
         (("car.png", "--model", "cars"), "PICTURE names its own model; leave --model out."),
     ],

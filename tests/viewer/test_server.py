@@ -65,7 +65,7 @@ def test_others_come_by_number_and_with_the_token() -> None:
         ):
             assert await client.status(headers=headers) == 403
 
-    converse(CARS, words, host="0.0.0.0")  # noqa: S104 - the very address that is tested
+    converse(CARS, words, host="0.0.0.0")
 
 
 def test_nothing_of_the_disk_is_served(talk: Callable[[Talk], None], tmp_path: Path) -> None:

@@ -254,11 +254,13 @@ export class Explore {
       image.src = one.picture;
       const button = made("button", { type: "button",
         title: "Show it; Delete removes it", "aria-label": `Favourite ${k + 1}` }, canvas);
+      const forget = made("button", { type: "button", className: "forget", textContent: "×",
+        title: "Remove it", "aria-label": `Remove favourite ${k + 1}` });
+      const removed = () => this.keep(this.kept().filter((_, other) => other !== k));
       button.addEventListener("click", () => this.page.show(one.look));
-      button.addEventListener("keydown", (event) => {
-        if (event.key === "Delete") this.keep(this.kept().filter((_, other) => other !== k));
-      });
-      return button;
+      button.addEventListener("keydown", (event) => event.key === "Delete" && removed());
+      forget.addEventListener("click", removed);
+      return made("div", { className: "kept" }, button, forget);
     }));
   }
 
