@@ -237,7 +237,7 @@ def test_objects_are_thrown_mixed_kept_and_undone(
     exact(page)
 
 
-def test_other_kinds_backgrounds_and_sizes(page: Page) -> None:
+def test_other_kinds_backgrounds_and_sizes_and_their_link(page: Page, browser: Browser) -> None:
     page.click("[data-kind=depth]")
     page.keyboard.press("ArrowRight")
     assert look(page)["show"] == ["normal"]
@@ -247,10 +247,6 @@ def test_other_kinds_backgrounds_and_sizes(page: Page) -> None:
     assert look(page)["size"] == [256, 256]
     page.select_option("#size", "")
     assert "size" not in look(page)
-    until(page, "location.hash.length > 20")
-
-
-def test_a_link_opens_the_very_view(page: Page, server: Running, browser: Browser) -> None:
     page.fill("[aria-label=Azimuth]", "12.5")
     page.keyboard.press("Tab")
     exact(page)
@@ -261,11 +257,38 @@ def test_a_link_opens_the_very_view(page: Page, server: Running, browser: Browse
     other.close()
 
 
-def test_a_film_is_directed_and_rendered(page: Page, server: Running) -> None:
+def directed(page: Page) -> None:
+    """Two keyframes, played, scrubbed there and back, and one of them set anew."""
     page.click("#tab-direct")
-    for key in ("k", "ArrowRight", "k"):
-        page.press("#picture", key)
+    assert page.is_disabled("#play")
+    page.press("#picture", "k")
+    page.press("#picture", "ArrowLeft")
+    page.press("#picture", "k")
+    ends = page.evaluate("graf.page.panels.direct.film.keys.map((key) => key.look.azimuth)")
+    page.click("#play")
+    until(page, "Number(document.getElementById('scrub').value) > 1")
+    assert page.inner_text("#badge") == "Preview"
+    page.click("#play")
+    exact(page)
+    assert min(ends) <= look(page)["azimuth"] <= max(ends)
+    page.check("#boomerang")
+    page.focus("#scrub")
+    page.keyboard.press("Home")
+    until(page, f"graf.page.look.azimuth === {ends[0]}")
+    middle = int(page.input_value("#frames")) // 2
+    page.fill("#scrub", str(middle))
+    until(page, f"graf.page.look.azimuth === {ends[1]}")
+    exact(page)
+    page.click("#marks button >> nth=0")
+    assert look(page)["azimuth"] == ends[0]
+    page.press("#marks button >> nth=0", "Delete")
+    assert page.locator("#marks button").count() == 1
+    page.press("#picture", "k")
     assert page.locator("#marks button").count() == 2
+
+
+def test_a_film_is_directed_played_scrubbed_and_rendered(page: Page, server: Running) -> None:
+    directed(page)
     page.fill("#film-size", "16x16")
     page.fill("#frames", "4000")
     page.fill("#film-name", "long/")
@@ -294,33 +317,6 @@ def test_a_film_is_directed_and_rendered(page: Page, server: Running) -> None:
     page.wait_for_selector("#forget:visible")
     page.set_input_files("#opened", server.folder / "spin.gif")
     until(page, "!graf.page.panels.direct.film.poses")
-
-
-def test_a_timeline_is_played_and_scrubbed(page: Page) -> None:
-    page.click("#tab-direct")
-    assert page.is_disabled("#play")
-    page.press("#picture", "k")
-    page.press("#picture", "ArrowLeft")
-    page.press("#picture", "k")
-    ends = page.evaluate("graf.page.panels.direct.film.keys.map((key) => key.look.azimuth)")
-    page.click("#play")
-    until(page, "Number(document.getElementById('scrub').value) > 1")
-    assert page.inner_text("#badge") == "Preview"
-    page.click("#play")
-    exact(page)
-    assert min(ends) <= look(page)["azimuth"] <= max(ends)
-    page.check("#boomerang")
-    page.focus("#scrub")
-    page.keyboard.press("Home")
-    until(page, f"graf.page.look.azimuth === {ends[0]}")
-    middle = int(page.input_value("#frames")) // 2
-    page.fill("#scrub", str(middle))
-    until(page, f"graf.page.look.azimuth === {ends[1]}")
-    exact(page)
-    page.click("#marks button >> nth=0")
-    assert look(page)["azimuth"] == ends[0]
-    page.press("#marks button >> nth=0", "Delete")
-    assert page.locator("#marks button").count() == 1
 
 
 def test_a_file_is_dropped_onto_the_page(server: Running, browser: Browser) -> None:
