@@ -85,10 +85,9 @@ def test_a_family_is_turned_and_set(name: str, monkeypatch: pytest.MonkeyPatch) 
         assert {*facts["shows"]} == {"rgb", "depth", "normal", "opacity"} | case.kinds
         assert {control["name"] for control in facts["controls"]} >= {*case.controls}
         seen = []
-        for number, more in enumerate(
-            [{}, {"controls": case.controls}, {"azimuth": 5.0}]
-            + [{"show": [kind]} for kind in ("normal", *case.kinds)]
-        ):
+        changes: list[dict[str, Any]] = [{}, {"controls": case.controls}, {"azimuth": 5.0}]
+        changes += [{"show": [kind]} for kind in ("normal", *case.kinds)]
+        for number, more in enumerate(changes):
             if more.get("azimuth") and facts["turns"] == "objects":
                 continue  # by the control that the page's pointer turns
             await page.ask(do="look", id=number, look={**look, **more}, window=SMALL, moving=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.conftest import REFERENCE
 from tests.server import Body, Status, serve
 from tests.viewer.conversation import Client, Page, converse, opened
 
-CARS = {"checkpoint": REFERENCE / "cars.pt", "config": REFERENCE / "cars.json", "device": "cpu"}
+CARS = Choice(checkpoint=REFERENCE / "cars.pt", config=REFERENCE / "cars.json", device="cpu")
 TINY = {"size": [8, 8]}
 FILM = {
     "keys": [{"at": 0, "look": {"azimuth": 0}}, {"at": 1, "look": {"azimuth": 90}}],
@@ -60,7 +61,7 @@ def test_a_model_is_fetched_while_the_page_goes_on(tmp_path: Path) -> None:
             await page.ask(do="hello", id=6, model="own")
             assert (await page.hear("model"))["facts"]["name"] == "own:24"
 
-        converse(Choice(**CARS, manifest=manifest), words)
+        converse(replace(CARS, manifest=manifest), words)
 
 
 def test_a_model_that_cannot_be_fetched_leaves_the_one_before(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_a_model_that_cannot_be_fetched_leaves_the_one_before(tmp_path: Path) ->
             await page.ask(do="line", id=2, look=TINY)
             assert "--checkpoint cars.pt" in (await page.hear("line"))["line"]
 
-        converse(Choice(**CARS, manifest=manifest), words)
+        converse(replace(CARS, manifest=manifest), words)
 
 
 async def _either(page: Page, *kinds: str) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def test_a_film_that_was_stopped_is_gone_on_with(folder: Path) -> None:
         assert len([*folder.rglob("*.png")]) == many
         assert {one: one.stat().st_mtime_ns for one in kept} == before, "made once"
 
-    converse(Choice(**CARS), words)
+    converse(CARS, words)
 
 
 def test_a_film_goes_there_and_back(folder: Path) -> None:
@@ -124,4 +125,4 @@ def test_a_film_goes_there_and_back(folder: Path) -> None:
         assert [azimuth for azimuth, _ in seen] == [0, 45, 90, 45]
         assert seen[1][1] == seen[3][1]
 
-    converse(Choice(**CARS), words)
+    converse(CARS, words)
