@@ -373,7 +373,7 @@ class Page {
   }
 
   async bring(file) {
-    this.screen.tell(`Opening ${file.name}…`);
+    this.status(`Opening ${file.name}…`);
     const query = new URLSearchParams({ name: file.name, model: this.facts.name });
     let told;
     try {
