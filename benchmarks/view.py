@@ -180,15 +180,12 @@ def main() -> None:
                 told(f"new shape, {name}", [row[name] for row in rows], "s after the dice")
             told("exact, 256²", [resting(page, 3) for _ in range(given.turns)], "s after resting")
             page.select_option("#size", "")
-            until(page, "graf.page.exact")
-            told("exact, the stage's", [resting(page, 3)], "s after resting")
             each, share = page.evaluate(TURNING)
             told("turning", [each], "frames a second")
             told("turning", [share], "of the pixels along a side")
-            until(page, "graf.page.exact")
             told("input, volume", inputs(page, "graf.page.screen.frames"), "ms")
             page.click("[data-kind=depth]")
-            until(page, "graf.page.exact")
+            inputs(page, "graf.page.screen.drawn")  # until they are as large as is quick
             told("input, small frames", inputs(page, "graf.page.screen.drawn"), "ms")
         browser.close()
 

@@ -102,6 +102,7 @@ class Session:
             "cameras": self._cameras,
             "render": self._render,
             "stop": self._stop,
+            "move": self._move,
             "rest": self._rest,
         }
 
@@ -354,6 +355,10 @@ class Session:
 
     def _stop(self, ask: Ask) -> None:  # noqa: ARG002 - a page has one job
         self.desk.stop(self.name)
+
+    def _move(self, ask: Ask) -> None:  # noqa: ARG002 - the page turns a volume by itself
+        """The exact picture is of what was seen before."""
+        self.desk.turns.drop(self.name, *EXACT)
 
     def _rest(self, ask: Ask) -> None:  # noqa: ARG002 - nothing is wanted any more
         self.desk.turns.drop(self.name)

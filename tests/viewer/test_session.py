@@ -126,3 +126,20 @@ def test_a_film_goes_there_and_back(folder: Path) -> None:
         assert seen[1][1] == seen[3][1]
 
     converse(CARS, words)
+
+
+def test_what_moves_gives_the_exact_picture_up() -> None:
+    """Even where the page turns a volume, and asks for nothing."""
+
+    async def words(client: Client) -> None:
+        page = await opened(client)
+        await page.ask(do="look", id=1, look={"size": [360, 360]})
+        await page.hear("line")
+        await page.ask(do="move", id=2)
+        await page.ask(do="thumbs", id=3, looks=[TINY], window=[8, 8])
+        kinds = [(await page.hear("picture"))["kind"]]
+        while kinds[-1] != "preview":
+            kinds.append((await page.hear("picture"))["kind"])
+        assert "exact" not in kinds, "it would have come before"
+
+    converse(CARS, words)

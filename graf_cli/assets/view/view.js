@@ -25,6 +25,7 @@ class Page {
     this.wanted = null; // the one that is wanted after it
     this.resting = null;
     this.asked = 0; // number of the picture that is waited for
+    this.awaits = false; // whether an exact picture is on its way
     this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
@@ -167,6 +168,8 @@ class Page {
       if (look[name] === null || look[name] === undefined) delete look[name];
     this.look = look;
     this.exact = null;
+    if (this.awaits) this.link.ask({ do: "move" });
+    this.awaits = false;
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
     clearTimeout(this.resting);
@@ -231,11 +234,15 @@ class Page {
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
       (answer) => {
         if (id !== this.asked) return;
-        if (answer.kind === "exact") this.rested = performance.now() - began;
+        if (answer.kind === "exact") {
+          this.rested = performance.now() - began;
+          this.awaits = false;
+        }
         this.heard(answer);
       },
     );
     this.asked = id;
+    this.awaits = true;
   }
 
   // A volume of what is seen, a coarse one first.
