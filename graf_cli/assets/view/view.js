@@ -21,6 +21,7 @@ class Page {
     this.past = [];
     this.future = [];
     this.recorded = null;
+    this.recording = false; // whether what is seen at rest is to be undone to
     this.pending = 0; // number of the small picture that is on its way
     this.wanted = null; // the one that is wanted after it
     this.resting = null;
@@ -173,7 +174,8 @@ class Page {
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.rest(record), moving ? REST : 0);
+    this.recording ||= record; // a window that is resized meanwhile forgets none
+    this.resting = setTimeout(() => this.rest(), moving ? REST : 0);
     if (moving) this.moved();
   }
 
@@ -219,13 +221,14 @@ class Page {
   }
 
   // Nothing has moved for a moment.
-  rest(record = true) {
+  rest() {
     if (!this.link.here) return;
     if (this.wanted && !this.wanted.answered) this.wanted = null;
     const subject = this.subject();
     if (this.screen.subject !== subject && !this.pending && this.baked !== subject) this.moved();
     this.bake(subject);
-    if (record) this.record();
+    if (this.recording) this.record();
+    this.recording = false;
     this.panels.direct.rested();
     const fragment = fragmentOf({ model: this.facts.name, look: this.look });
     history.replaceState(null, "", `#${fragment}`);
