@@ -193,8 +193,6 @@ def _view(view: View, k: int, pace: Pace, features: Features) -> dict[str, Any]:
 
 def _film(recipe: Recipe, plan: Sweep, features: Features) -> Film:
     """Keyframes at equal distances, which all of the sweeps have or can be cut at."""
-    if plan.boomerang:
-        raise RecipeError("This video goes there and back, which a page's timeline cannot say.")
     if len(recipe) > MOST_FRAMES:
         raise RecipeError(f"A page's timeline has at most {MOST_FRAMES:,} frames.")
     subject, view = plan.subject, plan.view
@@ -221,7 +219,7 @@ def _film(recipe: Recipe, plan: Sweep, features: Features) -> Film:
     return Film(
         keys=tuple(keys), frames=plan.frames, fps=plan.fps, poses=view.poses if len(view.poses) > 1
         else (), lenses=view.intrinsics if len(view.poses) > 1 else (),
-        size=(recipe.width, recipe.height),
+        size=(recipe.width, recipe.height), boomerang=plan.boomerang,
     )  # fmt: skip
 
 

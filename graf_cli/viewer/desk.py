@@ -11,8 +11,7 @@ from typing import Any
 
 import msgspec
 
-from graf_cli.errors import UsageError
-from graf_cli.model.manifest import load_manifest
+from graf_cli.errors import GrafError, UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.output.cameras import camera_path
 from graf_cli.recipe import Recipe
@@ -28,6 +27,7 @@ from graf_cli.viewer.state import Film, ViewState
 from graf_cli.viewer.turns import Turns
 from graf_cli.weights import download
 
+FIRST = (800, 600)  # a window as many are
 FILMS = 2  # rendered at once by all pages together
 Size = tuple[int, int]
 
@@ -104,7 +104,7 @@ class Desk:
         """
         if name == YOURS:
             return
-        spec = load_manifest(self.choice.manifest).resolve(name)
+        spec = self.models.manifest.resolve(name)
         assert spec.weights is not None
         download.fetch(spec.weights, offline=self.choice.offline, progress=progress)
 
@@ -115,14 +115,32 @@ class Desk:
     # pictures
 
     def preview(
-        self, model: str, state: ViewState, window: Size, most: int = pictures.SMALL
+        self, model: str, state: ViewState, window: Size, most: int | None = None
     ) -> Picture:
         """A small picture at once."""
         return pictures.preview(self.models.open(model), state, window, most)
 
-    def exactly(self, model: str, state: ViewState, window: Size) -> Iterator[Picture]:
-        """The exact picture, and smaller ones before it."""
+    def warm(self) -> None:
+        """Have the first model, and what its first picture needs, before a page asks for them."""
+        try:
+            if self.picture is None:
+                self.models.check_here(self.choice.first)
+            begun = self.begin()
+            self.preview(begun.model, begun.state or ViewState(), FIRST, pictures.SMALL)
+        except GrafError:
+            return  # the page that asks is told
+
+    def stepwise(self, model: str, state: ViewState, window: Size) -> Iterator[Picture]:
+        """Smaller pictures before the exact one."""
+        return pictures.stepwise(self.models.open(model), state, window)
+
+    def exactly(self, model: str, state: ViewState, window: Size) -> Picture:
+        """The exact picture."""
         return pictures.exactly(self.models.open(model), state, window)
+
+    def is_large(self, model: str, state: ViewState, window: Size) -> bool:
+        """Whether the exact picture takes so long that a finer volume comes before it."""
+        return pictures.is_large(self.models.open(model), state, window)
 
     def volume(self, model: str, state: ViewState, resolution: int) -> pictures.Volume:
         """An object's volume."""

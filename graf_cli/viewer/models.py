@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from graf_cli.model.manifest import Manifest, load_manifest
 from graf_cli.model.spec import features_of
 from graf_cli.opening import Opened
 from graf_cli.output.provenance.command import option
-from graf_cli.recipe import Recipe, check_model
+from graf_cli.recipe import Kind, Recipe, check_model
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.preview import Preview
 from graf_cli.scene.features import Control, Features
@@ -76,6 +76,8 @@ class Held:
     engine : LocalEngine
         Of exact pictures.
     preview : Preview
+    quick : dict
+        Pixels of small frames that are made at once, by what they show.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Held:
     source: Source
     engine: LocalEngine
     preview: Preview
+    quick: dict[tuple[Kind, ...], int] = field(default_factory=dict)
 
     @property
     def generator(self) -> Generator:
@@ -107,6 +110,7 @@ class Models:
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
         self._held: OrderedDict[str, Held] = OrderedDict()
+        self._read: Manifest | None = None
 
     def open(self, name: str, progress: Progress | None = None) -> Held:
         """A model, fetched if need be.
@@ -116,7 +120,7 @@ class Models:
         GrafError
             When it cannot be had.
         """
-        name = name if name == YOURS else self._manifest().resolve(name).name
+        name = name if name == YOURS else self.manifest.resolve(name).name
         if name not in self._held:
             while len(self._held) >= HELD:
                 self._held.popitem(last=False)
@@ -168,27 +172,42 @@ class Models:
             else:
                 return held
         name = recipe.model.name
-        # The rule of `opening.load_for`: nothing is fetched because a file says so.
-        spec = self._manifest().resolve(name)
-        assert spec.weights is not None
-        if download.cached(spec.weights) is None:
-            raise RecipeError(
-                f"The recipe's model `{name}` is not on this machine; choose it, so that it is "
-                "fetched, and bring the file again."
-            )
+        self.check_here(name)
         held = self.open(name)
         check_model(recipe, held.opened.ref)
         return held
 
-    def _manifest(self) -> Manifest:
-        return load_manifest(self.choice.manifest)
+    def check_here(self, name: str) -> None:
+        """The rule of `opening.load_for`: nothing is fetched because a file or a link says so.
+
+        Raises
+        ------
+        RecipeError
+            When a model would have to be.
+        """
+        if name == YOURS and self.choice.checkpoint is not None:
+            return
+        spec = self.manifest.resolve(name)
+        assert spec.weights is not None
+        if download.cached(spec.weights) is None:
+            raise RecipeError(
+                f"The model `{name}` is not on this machine; choose it, so that it is fetched, and "
+                "open this again."
+            )
+
+    @property
+    def manifest(self) -> Manifest:
+        """Read once: a request would take a tenth of a second more."""
+        if self._read is None:
+            self._read = load_manifest(self.choice.manifest)
+        return self._read
 
     def listed(self) -> Iterator[dict[str, Any]]:
         """What there is to choose."""
         if self.choice.checkpoint is not None:
             name = self.choice.checkpoint.name
             yield {"name": YOURS, "title": name, "here": True, "fetched": True}
-        manifest = self._manifest()
+        manifest = self.manifest
         for name, entry in manifest.models.items():
             for size in entry.sizes:
                 spec = entry.spec(name, size)

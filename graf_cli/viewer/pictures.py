@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import replace as replaced
@@ -30,12 +32,16 @@ from graf_cli.viewer.models import Held
 from graf_cli.viewer.recipes import asked_of, recipe_of
 from graf_cli.viewer.state import Film, ViewState, fitting
 
-SMALL = 64**2  # pixels of a frame while something moves
+SMALL, LEAST = 64**2, 32**2  # pixels of a frame while something moves, at most and at least
+QUICK = 0.04  # seconds that it is to take: with its way to the page less than a person notices
+FEWER, MORE = 0.5, 1.3  # times as many pixels as the frame before had: its first one makes a grid
 SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
+RATIOS = 1.05, 1.4, 1.85, 2.5  # of sides of windows, each with a grid of its own
 COARSE, FINE = 32, 96  # points along the longest side of a volume: at once, and at rest at most
 BAKING = 8.0  # seconds that the finer one may take, by what the coarse one took
-STEP = 4  # times as many pixels from one progressive picture to the next
+STEP = 8  # times as many pixels from one progressive picture to the next: an eighth longer in all
+LARGE = 1 << 17  # pixels of an exact picture that takes longer than a finer volume
 FIRST_STEP = 96**2  # pixels below which a picture is made at once
 MOST_EXACT = 1 << 21  # pixels of a picture of the window, so that its memory is bounded
 
@@ -93,12 +99,25 @@ def told(held: Held, state: ViewState, window: tuple[int, int], out: str) -> tup
 # while something moves
 
 
-def preview(held: Held, state: ViewState, window: tuple[int, int], most: int = SMALL) -> Picture:
-    """A small picture of a view state, unproved."""
+def preview(
+    held: Held, state: ViewState, window: tuple[int, int], most: int | None = None
+) -> Picture:
+    """A small picture of a view state, unproved; without `most` of as many pixels as are quick."""
     size = size_of(held, state, window)
-    if not features_of(held.spec).sizes:
-        size = fitting(size, most)
-    return _small(held, recipe_of(held.opened, state, size), 0)
+    if features_of(held.spec).sizes:
+        return _small(held, recipe_of(held.opened, state, size), 0)
+    pixels = most or held.quick.get(state.show, SMALL)
+    start = time.perf_counter()
+    picture = _small(held, recipe_of(held.opened, state, fitting(size, pixels)), 0)
+    if most is None:
+        held.quick[state.show] = quicker(pixels, time.perf_counter() - start)
+    return picture
+
+
+def quicker(pixels: int, seconds: float) -> int:
+    """Pixels of the next small frame, when one of so many took so long."""
+    times = min(max(QUICK / max(seconds, 1e-6), FEWER), MORE)
+    return min(max(int(pixels * times), LEAST), SMALL)
 
 
 def film_size(held: Held, film: Film, window: tuple[int, int], most: int) -> tuple[int, int]:
@@ -132,15 +151,20 @@ def small_frame(held: Held, recipe: Recipe, k: int) -> Frame:
 
 
 def _usual(held: Held, shot: Shot) -> Camera:
-    """The model's usual camera, by which one grid of space serves an object however it is seen."""
-    camera = held.spec.camera
-    if features_of(held.spec).cameras == "front":
+    """A usual camera, by which one grid of space serves an object however it is seen."""
+    camera, features = held.spec.camera, features_of(held.spec)
+    if features.cameras == "front":
         return shot.camera
     azimuth, elevation, radius = (
         (ends[0] + ends[1]) / 2 for ends in (camera.azimuth, camera.elevation, camera.radius)
     )
     pose = pose_on_sphere(azimuth, elevation, radius, camera.pivot)
-    return camera_for(camera, pose, width=shot.camera.width, height=shot.camera.height)
+    sides = shot.camera.width, shot.camera.height
+    if features.sizes or camera.orthographic:
+        return camera_for(camera, pose, width=sides[0], height=sides[1])
+    wider = next((one for one in RATIOS if one >= max(sides) / min(sides)), RATIOS[-1])
+    across = 2 * math.degrees(math.atan(math.tan(math.radians(camera.fov) / 2) * wider))
+    return camera_for(camera, pose, width=round(wider * 64), height=64, fov=across)
 
 
 # volumes
@@ -191,13 +215,24 @@ def finer(seconds: float) -> int | None:
 # at rest
 
 
-def exactly(held: Held, state: ViewState, window: tuple[int, int]) -> Iterator[Picture]:
-    """The exact picture, and smaller ones before it."""
+def stepwise(held: Held, state: ViewState, window: tuple[int, int]) -> Iterator[Picture]:
+    """Smaller pictures before the exact one."""
     size = size_of(held, state, window)
     if not features_of(held.spec).sizes:
         for smaller in steps(size):
             yield _exact(held, recipe_of(held.opened, state, smaller), "step")
-    yield _exact(held, recipe_of(held.opened, state, size), "exact")
+
+
+def exactly(held: Held, state: ViewState, window: tuple[int, int]) -> Picture:
+    """The exact picture."""
+    size = size_of(held, state, window)
+    return _exact(held, recipe_of(held.opened, state, size), "exact")
+
+
+def is_large(held: Held, state: ViewState, window: tuple[int, int]) -> bool:
+    """Whether the exact picture takes so long that a finer volume comes before it."""
+    width, height = size_of(held, state, window)
+    return width * height > LARGE
 
 
 def steps(size: tuple[int, int]) -> list[tuple[int, int]]:

@@ -27,7 +27,7 @@ from graf_cli.request.subject import nested
 from graf_cli.scene.codes import Code, along_great_circle, draw, split
 from graf_cli.scene.features import Features
 from graf_cli.scene.intrinsics import Intrinsics
-from graf_cli.viewer.state import Film, Key, Mix, ViewState
+from graf_cli.viewer.state import Film, Key, Mix, ViewState, time_of
 
 Asked = dict[str, Any]
 
@@ -199,6 +199,8 @@ def film_asked(film: Film, features: Features, size: tuple[int, int]) -> Asked:
             values = [value(state, size) if value else getattr(state, word) for state in states]
             asked[word] = _sweep(values, closed=plain)
     asked["ease"] = None if eased == "linear" or film.frames == 1 else eased
+    moves = film.frames > 1 and len(film.keys) > 1
+    asked["boomerang"] = (plain and film.boomerang and moves) or None
     return _said(asked)
 
 
@@ -280,7 +282,7 @@ def _moving_poses(film: Film, size: tuple[int, int]) -> Asked:
 
 def state_at(film: Film, features: Features, k: int) -> ViewState:
     """The view state at a frame; codes between keyframes are rows."""
-    t = k / (film.frames - 1) if film.frames > 1 else 0.0
+    t = time_of(film, k)
     before = max(bisect_right([key.at for key in film.keys], t) - 1, 0)
     a, b = film.keys[before], film.keys[min(before + 1, len(film.keys) - 1)]
     share = _share(a, b, t)

@@ -74,8 +74,9 @@ class Place:
     port: int
 
     def address(self, token: str) -> str:
-        """Of the page."""
-        name = f"[{self.host}]" if ":" in self.host else self.host
+        """Of the page, on this machine."""
+        here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        name = f"[{here}]" if ":" in here else here
         return f"http://{name}:{self.port}/{token}/"
 
 
@@ -263,6 +264,7 @@ class Server:
         try:
             listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
             ready()
+            self.desk.turns.put("start", "warm", self.desk.warm, _unheard)
             try:
                 number = await ended
             finally:
@@ -273,6 +275,11 @@ class Server:
             for one in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(one)
         return number
+
+
+def _unheard(error: Exception) -> None:
+    """Nobody asked yet; the page that does is told."""
+    log.debug("The first model is not ready.", exc_info=error)
 
 
 def _bounded(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:

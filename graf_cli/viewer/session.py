@@ -27,6 +27,8 @@ from graf_cli.viewer.turns import SHORT
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
 SIDE = 8192  # pixels of a window
+EXACT = ("exact", "large")  # what is given up when something moves
+OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
 THUMBS = 32  # small pictures of one request
 PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
 
@@ -84,6 +86,7 @@ class Session:
     def __init__(self, socket: web.WebSocketResponse, desk: Desk, name: str) -> None:
         self.socket, self.desk, self.name = socket, desk, name
         self.model = desk.choice.first
+        self._chosen = 0  # number of the last request for a model
         self._loop = asyncio.get_running_loop()
         self._answers: asyncio.Queue[bytes | str] = asyncio.Queue(QUEUED)
         self._does: dict[str, Callable[[Ask], None]] = {
@@ -99,6 +102,7 @@ class Session:
             "cameras": self._cameras,
             "render": self._render,
             "stop": self._stop,
+            "move": self._move,
             "rest": self._rest,
         }
 
@@ -171,43 +175,52 @@ class Session:
 
     def _hello(self, ask: Ask) -> None:
         """The first words: the model to begin with, and what the command line named."""
+        if ask.model is not None:  # that of a link, or that a page had before
+            self.desk.models.check_here(ask.model)
+        name = ask.model or self.desk.choice.first
 
-        def run() -> None:
+        def told() -> None:
             begun = self.desk.begin()
             if ask.model is None:
-                self.model = begun.model
-            told = {"look": begun.state, "film": begun.film} if ask.model is None else {}
-            self._tell_model(ask.id, **told)
+                self._tell_model(ask.id, begun.model, look=begun.state, film=begun.film)
+            else:
+                self._tell_model(ask.id, name)
 
-        self.model = ask.model or self.model
-        self._later("model", ask.id, run, 0)
+        self._fetch(ask.id, name, told)
 
     def _open(self, ask: Ask) -> None:
-        self.model = ask.model or self.model
-        self.desk.turns.drop(self.name)
-        self._fetch(ask)
+        """Another model; until it is there, the page goes on with the one before."""
+        name = ask.model or self.model
+        self._fetch(ask.id, name, lambda: self._tell_model(ask.id, name))
 
-    def _fetch(self, ask: Ask) -> None:
-        """What has to be fetched is, beside the renderer; then the model is opened."""
+    def _fetch(self, number: int, name: str, told: Callable[[], None]) -> None:
+        """What has to be fetched is, beside the renderer, which others need; then it is told of.
 
-        def opened() -> None:
-            self._tell_model(ask.id)
+        A model that was chosen later takes its place.
+        """
+        self._chosen = number
 
         def progress(done: int, total: int | None) -> None:
-            self.tell(**{"is": "fetched", "id": ask.id, "done": done, "total": total})
+            if self._chosen == number:
+                self.tell(**{"is": "fetched", "id": number, "done": done, "total": total})
+
+        def opened() -> None:
+            if self._chosen == number:
+                told()
 
         def work() -> None:
             try:
-                self.desk.fetch(self.model, progress)
+                self.desk.fetch(name, progress)
             except Exception as error:
-                self._fail(ask.id, error)
+                self._fail(number, error)
             else:
-                self._later("model", ask.id, opened, 0)
+                self._later("model", number, opened, 0)
 
         threading.Thread(target=work, name="graf-fetch", daemon=True).start()
 
-    def _tell_model(self, number: int, **more: Any) -> None:
-        held = self.desk.models.open(self.model)
+    def _tell_model(self, number: int, name: str, **more: Any) -> None:
+        held = self.desk.models.open(name)
+        self.desk.turns.drop(self.name, *OF_A_MODEL)
         self.model = held.name
         self.tell(**{"is": "model", "id": number, "facts": self.desk.facts(held), **more})
 
@@ -217,7 +230,7 @@ class Session:
     def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""
         state, window = self._state_of(ask), _window(ask)
-        self.desk.turns.drop(self.name, "exact")
+        self.desk.turns.drop(self.name, *EXACT)
 
         def small() -> None:
             start = time.perf_counter()
@@ -226,8 +239,16 @@ class Session:
 
         def exact() -> None:
             start = time.perf_counter()
-            for picture in self.desk.exactly(self.model, state, window):
+            for picture in self.desk.stepwise(self.model, state, window):
                 self._send_picture(ask.id, picture, start)
+            if self.desk.is_large(self.model, state, window):
+                self._later("large", ask.id, last, 4)
+            else:
+                last()
+
+        def last() -> None:
+            start = time.perf_counter()
+            self._send_picture(ask.id, self.desk.exactly(self.model, state, window), start)
 
         if ask.moving:
             self._later("preview", ask.id, small, 0)
@@ -298,7 +319,7 @@ class Session:
 
     def _scrub(self, ask: Ask) -> None:
         film, window = self._film_of(ask), _window(ask)
-        self.desk.turns.drop(self.name, "exact")
+        self.desk.turns.drop(self.name, *EXACT)
 
         def run() -> None:
             start = time.perf_counter()
@@ -334,6 +355,10 @@ class Session:
 
     def _stop(self, ask: Ask) -> None:  # noqa: ARG002 - a page has one job
         self.desk.stop(self.name)
+
+    def _move(self, ask: Ask) -> None:  # noqa: ARG002 - the page turns a volume by itself
+        """The exact picture is of what was seen before."""
+        self.desk.turns.drop(self.name, *EXACT)
 
     def _rest(self, ask: Ask) -> None:  # noqa: ARG002 - nothing is wanted any more
         self.desk.turns.drop(self.name)

@@ -150,6 +150,9 @@ class Film(_Told, frozen=True, kw_only=True):
         Their intrinsics, one or one a pose, in pixels of `size`.
     size : tuple of 2 ints or None
         Of the frames; None is that of the window.
+    boomerang : bool
+        There and back: the middle frame is at the last key, and the last one stops short of the
+        first, as in a recipe.
     """
 
     keys: Annotated[tuple[Key, ...], Meta(min_length=1, max_length=MOST_KEYS)]
@@ -158,6 +161,7 @@ class Film(_Told, frozen=True, kw_only=True):
     poses: Annotated[tuple[Pose, ...], Meta(max_length=MOST_FRAMES)] = ()
     lenses: Annotated[tuple[Pinhole, ...], Meta(max_length=MOST_FRAMES)] = ()
     size: tuple[Side, Side] | None = None
+    boomerang: bool = False
 
     def __post_init__(self) -> None:
         times = [key.at for key in self.keys]
@@ -167,8 +171,17 @@ class Film(_Told, frozen=True, kw_only=True):
             raise ValueError("`keys` have either all `codes`, or all `rows`")
         if self.poses and len(self.poses) != self.frames:
             raise ValueError(f"`poses` has {len(self.poses)} rows for {self.frames} frames")
+        if self.poses and self.boomerang:
+            raise ValueError("`boomerang` turns keyframes back, not `poses`")
         if len(self.lenses) not in {0, 1, len(self.poses)}:
             raise ValueError(f"`lenses` has {len(self.lenses)} rows for {len(self.poses)} poses")
+
+
+def time_of(film: Film, k: int) -> float:
+    """When frame `k` is, as a share of the way along the keyframes."""
+    if film.boomerang:
+        return 2 * min(k, film.frames - k) / film.frames
+    return k / (film.frames - 1) if film.frames > 1 else 0.0
 
 
 def convert(plain: object, kind: type[T], what: str) -> T:

@@ -15,6 +15,7 @@ from graf_cli.scene.camera import azimuth_of, camera_for, elevation_of, pose_on_
 from graf_cli.scene.spec import CameraSpec
 from tests.conftest import CPU, REFERENCE, Case
 from tests.rendering.fields import conditioned, march
+from tools.parity.__main__ import ELSEWHERE
 
 HIERARCHICAL = "hierarchical"
 
@@ -54,20 +55,20 @@ def render(case: Case, generator: Generator) -> Pictures:
     )
 
 
-def assert_parity(case: Case, pictures: Pictures) -> None:
-    """The bounds that graf promises."""
+def assert_parity(case: Case, pictures: Pictures, times: float = 1) -> None:
+    """The bounds that graf promises, or so many times as wide."""
     for found, measured in ((pictures.rgb, case.rgb), (pictures.opacity, case.opacity)):
         error = np.abs(found - measured)
         if case.name == HIERARCHICAL:
-            assert (error <= 1e-3).mean() >= 0.999
-            assert error.mean() <= 1e-4
+            assert (error <= times * 1e-3).mean() >= 0.999
+            assert error.mean() <= times * 1e-4
         else:
-            assert error.max() <= 2e-4
-            assert error.mean() <= 1e-5
+            assert error.max() <= times * 2e-4
+            assert error.mean() <= times * 1e-5
     something = case.opacity > 1e-3
     error = np.abs(pictures.disparity / case.disparity - 1)[something]
-    assert (error <= 1e-3).mean() >= 0.999
-    assert error.mean() <= 1e-4
+    assert (error <= times * 1e-3).mean() >= 0.999
+    assert error.mean() <= times * 1e-4
 
 
 @torch.inference_mode()
@@ -84,7 +85,7 @@ def test_pictures_are_the_measured_ones(case: Case) -> None:
 @torch.inference_mode()
 def test_cuda_gives_the_same_pictures(case: Case) -> None:
     generator = load_checkpoint(case.checkpoint, case.config, torch.device("cuda"))
-    assert_parity(case, render(case, generator))
+    assert_parity(case, render(case, generator), times=ELSEWHERE)
 
 
 @pytest.fixture(scope="module")

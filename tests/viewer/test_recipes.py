@@ -169,11 +169,14 @@ PLAIN = [
     film((0, {"azimuth": 0, **SHAPE(1)}), (0.5, {"azimuth": 10, **SHAPE(2)}),
          (1, {"azimuth": 50, **SHAPE(1)})),
     film((0, {"fov": 20}, "smooth"), (1, {"fov": 40}), fps=12.5),
+    film((0, {"azimuth": 0, **SHAPE(1)}, "smooth"), (1, {"azimuth": 360, **SHAPE(2)}),
+         boomerang=True),
     film((0, {"truncation": 0.5})),
 ]  # fmt: skip
 TAKEN_APART = [
     film((0, {"azimuth": 0}), (0.25, {"azimuth": 40}), (1, {"azimuth": 360})),
     film((0, SHAPE(1)), (0.25, SHAPE(2)), (1, SHAPE(3))),
+    film((0, SHAPE(1)), (0.25, SHAPE(2)), (1, {**SHAPE(3), "azimuth": 90}), boomerang=True),
     film((0, {"azimuth": 0}, "smooth"), (0.5, {"azimuth": 40}), (1, {"azimuth": 50})),
     film((0, SHAPE(1)), (1, {"codes": {"shape": {"seeds": [1, 2], "at": [0.5, 0]}}})),
 ]
@@ -199,7 +202,7 @@ def test_keyframes_at_equal_distances_are_sweeps(toys: Opened, made: Film) -> No
     assert film_recipe(toys, shown, SIZE) == recipe
 
 
-@pytest.mark.parametrize("made", TAKEN_APART)
+@pytest.mark.parametrize("made", [*TAKEN_APART, PLAIN[3]])
 def test_a_film_shows_its_view_states(toys: Opened, made: Film) -> None:
     """Frame by frame, whatever the recipe's own words for it are."""
     recipe, features = film_recipe(toys, made, SIZE), features_of(toys.spec)
@@ -251,9 +254,9 @@ def test_controls_move_along_a_film(balls: Opened) -> None:
 
 
 def test_what_a_page_cannot_show_is_said(toys: Opened, balls: Opened) -> None:
-    there_and_back = sweep(toys.ref, toys.spec, azimuth=(0, 9), frames=4, boomerang=True)
-    with pytest.raises(RecipeError, match="there and back"):
-        from_recipe(there_and_back, toys.spec)
+    uneven = sweep(toys.ref, toys.spec, seed=(1, 2, 3), azimuth=(0, 1, 5, 9), frames=4)
+    with pytest.raises(RecipeError, match="one timeline"):
+        from_recipe(uneven, toys.spec)
     between = sweep(balls.ref, balls.spec, seed=(1, 2), frames=3).only(1)
     with pytest.raises(RecipeError, match="a space of its own"):
         from_recipe(between, balls.spec)

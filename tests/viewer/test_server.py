@@ -5,102 +5,32 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp import WSServerHandshakeError
 
 import graf_cli.api as graf
 from graf_cli.errors import GrafError, OutputError
 from graf_cli.recipe import from_json
 from graf_cli.viewer import server as serving
 from graf_cli.viewer.desk import Desk
-from graf_cli.viewer.guard import guard
 from graf_cli.viewer.models import YOURS, Choice
-from graf_cli.viewer.server import MOST_BROUGHT, PAGES, Place, Server, place
+from graf_cli.viewer.server import MOST_BROUGHT, PAGES, Place, place
 from tests.conftest import REFERENCE
+from tests.viewer.conversation import TOKEN, Client, Talk, converse, opened
 
-TOKEN = "0123456789abcdefghijkl"
 CARS = Choice(checkpoint=REFERENCE / "cars.pt", config=REFERENCE / "cars.json", device="cpu")
-Talk = Callable[["Client"], Coroutine[Any, Any, None]]
-
-
-class Client:
-    """Whoever speaks to the server."""
-
-    def __init__(self, session: ClientSession, at: Place) -> None:
-        self.session, self.at = session, at
-        self.root = at.address(TOKEN)
-
-    async def status(self, path: str = "", **settings: Any) -> int:
-        """Of a GET, or of another method."""
-        method = settings.pop("method", "GET")
-        async with self.session.request(method, self.root + path, **settings) as answer:
-            assert str(Path.cwd()) not in await answer.text(errors="replace")
-            return answer.status
-
-
-class Page:
-    """A page's socket."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def ask(self, **request: Any) -> None:
-        await self.socket.send_json(request)
-
-    async def hear(self, what: str, kind: str | None = None) -> dict[str, Any]:
-        """The next answer of a kind; a problem that was not asked for fails."""
-        while True:
-            message = await self.socket.receive(timeout=60)
-            if message.type is WSMsgType.BINARY:
-                length = int.from_bytes(message.data[:4], "little")
-                answer = json.loads(message.data[4 : 4 + length])
-                answer["data"] = message.data[4 + length :]
-            else:
-                assert message.type is WSMsgType.TEXT, message
-                assert str(REFERENCE) not in message.data
-                answer = json.loads(message.data)
-            assert isinstance(answer, dict)
-            assert what == "problem" or answer["is"] != "problem", answer
-            if answer["is"] == what and (kind is None or answer["kind"] == kind):
-                return answer
 
 
 @pytest.fixture
 def talk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Talk], None]:
-    """Serve in an empty folder while somebody talks."""
+    """Serve the cars in an empty folder while somebody talks."""
     monkeypatch.chdir(tmp_path)
-
-    def run(words: Talk) -> None:
-        at, desk = place("127.0.0.1", 0), Desk(CARS)
-
-        async def both() -> None:
-            made = Server(desk, guard("127.0.0.1", at.port, TOKEN))
-            ready = asyncio.Event()
-            serve = asyncio.create_task(made.run(at, ready.set))
-            await asyncio.wait_for(ready.wait(), 20)
-            async with ClientSession() as session:
-                await words(Client(session, at))
-            assert not serve.done(), serve
-            serve.cancel()
-            await asyncio.wait([serve])
-
-        try:
-            asyncio.run(both())
-        finally:
-            desk.close()
-        assert not [thread for thread in threading.enumerate() if thread.name == "graf-renderer"]
-
-    return run
-
-
-async def opened(client: Client) -> Page:
-    return Page(await client.session.ws_connect(f"{client.root}live", max_msg_size=1 << 26))
+    return lambda words: converse(CARS, words)
 
 
 def test_strangers_are_refused(talk: Callable[[Talk], None]) -> None:
@@ -121,6 +51,21 @@ def test_strangers_are_refused(talk: Callable[[Talk], None]) -> None:
             assert await client.status(method=method) in (404, 405)
 
     talk(words)
+
+
+def test_others_come_by_number_and_with_the_token() -> None:
+    async def words(client: Client) -> None:
+        assert client.root.startswith("http://127.0.0.1:"), "what this machine's browser opens"
+        assert await client.status() == 200
+        number = f"10.1.2.3:{client.at.port}"
+        assert await client.status(headers={"Host": number, "Origin": f"http://{number}"}) == 200
+        for headers in (
+            {"Host": f"rebound.example:{client.at.port}"},
+            {"Host": number, "Origin": "http://10.1.2.4"},
+        ):
+            assert await client.status(headers=headers) == 403
+
+    converse(CARS, words, host="0.0.0.0")
 
 
 def test_nothing_of_the_disk_is_served(talk: Callable[[Talk], None], tmp_path: Path) -> None:
@@ -174,12 +119,24 @@ def test_huge_bodies_and_headers_are_refused(talk: Callable[[Talk], None]) -> No
     talk(words)
 
 
-def test_a_hundred_sockets_take_no_more_than_their_share(talk: Callable[[Talk], None]) -> None:
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """As many sockets of this process as the tests want, where the machine lets it."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 4096 if hard == resource.RLIM_INFINITY else min(hard, 4096)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_sockets_take_no_more_than_their_share(talk: Callable[[Talk], None]) -> None:
     async def words(client: Client) -> None:
         pages = [await opened(client) for _ in range(PAGES)]
         with pytest.raises(WSServerHandshakeError, match="503"):
             await opened(client)
-        idle = [await asyncio.open_connection("127.0.0.1", client.at.port) for _ in range(100)]
+        idle = [await asyncio.open_connection("127.0.0.1", client.at.port) for _ in range(1000)]
         for _, writer in idle:
             writer.close()
         await pages[0].socket.close()
@@ -304,6 +261,12 @@ def test_files_are_brought(talk: Callable[[Talk], None], tmp_path: Path) -> None
     arrays = {"codes.npy": np.ones((3, length)), "poses.npy": np.eye(4)[None, :3].repeat(2, 0)}
     for name, array in arrays.items():
         np.save(tmp_path / name, array)
+    np.savez(tmp_path / "codes.npz", z=arrays["codes.npy"])
+    np.savez(tmp_path / "poses.npz", poses=arrays["poses.npy"])
+    placed = [[*map(float, row)] for row in (*np.eye(4)[:2], [0, 0, 1, 10], [0, 0, 0, 1])]
+    frames = [{"file_path": f"{k}.png", "transform_matrix": placed} for k in range(2)]
+    transforms = {"camera_angle_x": 0.5, "w": 16, "h": 8, "frames": frames}
+    (tmp_path / "transforms.json").write_text(json.dumps(transforms))
 
     async def words(client: Client) -> None:
         async def bring(name: str, data: bytes | None = None) -> dict[str, Any]:
@@ -324,7 +287,10 @@ def test_files_are_brought(talk: Callable[[Talk], None], tmp_path: Path) -> None
             360,
         ]
         assert len((await bring("codes.npy"))["looks"]) == 3
-        assert len((await bring("poses.npy"))["film"]["poses"]) == 2
+        assert len((await bring("codes.npz"))["looks"]) == 3
+        for name in ("poses.npy", "poses.npz", "transforms.json"):
+            assert len((await bring(name))["film"]["poses"]) == 2, name
+        assert (await bring("transforms.json"))["film"]["size"] == [16, 8]
         for name, data in (
             ("car.png", b"\x89PNG\r\n\x1a\nbroken"), ("x.npy", b"x"), ("x", b""), ("x.json", b"{}"),
             ("../../x.png", b"{"),

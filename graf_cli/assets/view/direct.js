@@ -20,7 +20,7 @@ export class Direct {
     on("key-ease", "change", () => this.alter({ ease: byId("key-ease").value }));
     on("key-set", "click", () => this.alter({ look: copyOf(page.look) }));
     on("key-remove", "click", () => this.remove());
-    for (const id of ["frames", "fps"]) on(id, "change", () => this.numbers());
+    for (const id of ["frames", "fps", "boomerang"]) on(id, "change", () => this.numbers());
     on("render", "click", () => this.render());
     on("stop", "click", () => page.link.ask({ do: "stop" }));
     on("film-copy", "click", () => this.told((line) => copyText(line.line)));
@@ -35,8 +35,14 @@ export class Direct {
     });
   }
 
-  met() {
+  // Keyframes are kept while the model has their codes and controls.
+  met(facts) {
     this.chosen = null;
+    const blocks = new Set(facts.blocks.map(({ name }) => name));
+    const controls = new Set(facts.controls.map(({ name }) => name));
+    const fits = ({ look }) => Object.keys(look.codes).every((name) => blocks.has(name))
+      && Object.keys(look.controls).every((name) => controls.has(name));
+    if (!this.film.keys.every(fits)) this.film = { ...this.film, keys: [], poses: [], lenses: [] };
   }
 
   changed() {}
@@ -59,8 +65,20 @@ export class Direct {
     if (film.size) byId("film-size").value = film.size.join("x");
     byId("frames").value = film.frames;
     byId("fps").value = film.fps;
+    byId("boomerang").checked = Boolean(film.boomerang);
     this.chosen = null;
     this.drawn();
+  }
+
+  // Of a file, one a frame.
+  get poses() {
+    return this.film.poses || [];
+  }
+
+  // Frames from the first keyframe to the last: there and back takes all of them.
+  get way() {
+    const { frames, boomerang } = this.film;
+    return boomerang && !this.poses.length ? frames / 2 : Math.max(frames - 1, 0);
   }
 
   get file() {
@@ -74,6 +92,7 @@ export class Direct {
     const sides = [size[0], size[1] ?? size[0]];
     return {
       ...this.film,
+      boomerang: Boolean(this.film.boomerang && !this.poses.length),
       size: this.film.lenses && this.film.lenses.length ? this.film.size : sides,
       keys: keys.map((key) => ({ ...key, look: this.free(key.look) })),
     };
@@ -92,14 +111,15 @@ export class Direct {
   // keyframes
 
   add() {
-    const { keys } = this.film;
-    const last = this.film.frames - 1;
-    let at = last ? rounded(byId("scrub").valueAsNumber / last, 6) : 0;
+    const { keys, frames } = this.film;
+    const frame = byId("scrub").valueAsNumber;
+    const there = this.film.boomerang ? Math.min(frame, frames - frame) : frame;
+    let at = this.way ? rounded(there / this.way, 6) : 0;
     // The first keyframes come one after the other, spread over the film.
     if (!this.scrubbing && keys.length) at = 1;
     const key = { at, look: copyOf(this.page.look), ease: "linear" };
-    const there = keys.findIndex((one) => Math.abs(one.at - at) < 1e-6);
-    if (there >= 0 && this.scrubbing) keys[there] = { ...keys[there], look: key.look };
+    const same = keys.findIndex((one) => Math.abs(one.at - at) < 1e-6);
+    if (same >= 0 && this.scrubbing) keys[same] = { ...keys[same], look: key.look };
     else {
       keys.push(key);
       if (!this.scrubbing) keys.forEach((one, k) => {
@@ -107,7 +127,7 @@ export class Direct {
       });
       keys.sort((a, b) => a.at - b.at);
     }
-    this.chosen = there >= 0 && this.scrubbing ? keys[there] : key;
+    this.chosen = same >= 0 && this.scrubbing ? keys[same] : key;
     this.drawn();
     this.page.status(`Keyframe ${keys.indexOf(this.chosen) + 1} of ${keys.length}.`);
   }
@@ -134,6 +154,7 @@ export class Direct {
   numbers() {
     this.film.frames = clamp(Math.round(byId("frames").valueAsNumber) || 120, 1, 4096);
     this.film.fps = clamp(byId("fps").valueAsNumber || 30, 0.1, 1000);
+    this.film.boomerang = byId("boomerang").checked;
     byId("frames").value = this.film.frames;
     byId("fps").value = this.film.fps;
     this.drawn();
@@ -141,13 +162,16 @@ export class Direct {
 
   // Marks above the scrubber; arrow keys move one, Delete removes it.
   drawn() {
-    const { keys, frames, fps, poses } = this.film;
+    const { poses } = this;
+    const { keys, frames, fps } = this.film;
     byId("scrub").max = frames - 1;
+    byId("boomerang").disabled = poses.length > 0;
+    const share = frames > 1 ? this.way / (frames - 1) : 1; // of the track that keyframes have
     const focused = document.activeElement && document.activeElement.dataset.key !== undefined;
     byId("marks").replaceChildren(...keys.map((key, k) => {
       const mark = made("button", { type: "button", dataset: { key: k },
         title: `Keyframe ${k + 1}`, "aria-label": `Keyframe ${k + 1} at ${Math.round(key.at * 100)} %` });
-      mark.style.left = `${key.at * 100}%`;
+      mark.style.left = `${key.at * share * 100}%`;
       mark.setAttribute("aria-pressed", String(key === this.chosen));
       mark.addEventListener("click", () => this.choose(key));
       mark.addEventListener("keydown", (event) => {
@@ -167,65 +191,71 @@ export class Direct {
       byId("key-at").value = this.chosen.at;
       byId("key-ease").value = this.chosen.ease;
     }
-    byId("forget").hidden = !(poses && poses.length);
+    byId("forget").hidden = !poses.length;
     const seconds = rounded(frames / fps, 1);
-    byId("at").textContent = `${keys.length} keyframes, ${seconds} s` +
-      (poses && poses.length ? `, ${poses.length} cameras of a file` : "");
+    byId("play").disabled = !keys.length;
+    byId("scrub").disabled = !keys.length;
+    byId("at").textContent = (keys.length
+      ? `${keys.length} keyframe${keys.length > 1 ? "s" : ""}, ${seconds} s`
+      : "Add one, turn, add another.") +
+      (poses.length ? `, ${poses.length} cameras of a file` : "");
   }
 
   choose(key) {
     this.chosen = key;
-    byId("scrub").value = Math.round(key.at * (this.film.frames - 1));
+    byId("scrub").value = Math.round(key.at * this.way);
     this.drawn();
     this.page.show({ ...key.look, size: this.page.look.size }, { record: false });
   }
 
   // the timeline
 
-  scrub(answered) {
+  scrub(answered = null) {
     if (!this.film.keys.length) return;
     this.scrubbing = true;
-    if (this.busy && !answered) {
-      this.again = true;
-      return;
-    }
-    this.busy = true;
-    this.page.asked = this.page.link.ask(
-      { do: "scrub", film: this.whole, window: this.window(), frame: byId("scrub").valueAsNumber },
-      (answer) => {
-        this.busy = false;
-        if (answer.is === "picture") this.look = answer.look;
-        this.page.heard(answer);
-        if (answered) answered();
-        else if (this.again) {
-          this.again = false;
-          this.scrub();
-        }
-      },
-    );
+    this.page.small(() => ({
+      do: "scrub", film: this.whole, window: this.window(), frame: byId("scrub").valueAsNumber,
+    }), (answer) => {
+      if (answer.is === "picture") this.look = answer.look;
+      if (answered) answered(answer);
+    });
     byId("at").textContent = `Frame ${byId("scrub").valueAsNumber + 1} of ${this.film.frames}`;
   }
 
   // What the film shows there becomes what is seen.
   arrive() {
-    this.scrub(() => {
-      if (!this.look) return;
+    this.scrub((answer) => {
+      if (answer.is !== "picture") return;
       const { size, background, show } = this.page.look;
       this.page.show({ ...this.look, size, background, show }, { record: false });
     });
   }
 
   play(on) {
+    const was = this.playing;
     this.playing = on && this.film.keys.length > 0;
     byId("play").setAttribute("aria-pressed", String(this.playing));
+    byId("play").textContent = this.playing ? "Pause" : "Play";
     if (this.playing) this.step(performance.now(), byId("scrub").valueAsNumber);
+    else if (was) this.arrive();
+  }
+
+  // The program has gone: nothing plays, and whether a film was finished is not known.
+  lost() {
+    this.playing = false;
+    byId("play").setAttribute("aria-pressed", "false");
+    byId("play").textContent = "Play";
+    if (!byId("stop").hidden) this.ended("The program ended before the film did.");
   }
 
   step(began, from) {
     if (!this.playing) return;
     const frame = from + Math.floor(((performance.now() - began) / 1000) * this.film.fps);
     byId("scrub").value = frame % this.film.frames;
-    this.scrub(() => requestAnimationFrame(() => this.step(began, from)));
+    this.scrub((answer) => {
+      if (answer.is === "problem") this.play(false);
+      else requestAnimationFrame(() => this.step(began, from));
+    });
   }
 
   // what becomes of it
@@ -251,14 +281,15 @@ export class Direct {
     }
   }
 
+  ended(text) {
+    byId("render").hidden = false;
+    byId("stop").hidden = true;
+    byId("done").hidden = true;
+    byId("job").replaceChildren(...[text].flat());
+  }
+
   render() {
     const bar = byId("done");
-    const ended = (text) => {
-      byId("render").hidden = false;
-      byId("stop").hidden = true;
-      bar.hidden = true;
-      byId("job").replaceChildren(...[text].flat());
-    };
     byId("render").hidden = true;
     byId("stop").hidden = false;
     bar.hidden = false;
@@ -268,15 +299,15 @@ export class Direct {
       { do: "render", film: this.whole, window: this.window(), name: this.file,
         resume: byId("resume").checked },
       (answer) => {
-        if (answer.is === "problem") ended(answer.text);
-        else if (answer.stopped) ended("Stopped.");
+        if (answer.is === "problem") this.ended(answer.text);
+        else if (answer.stopped) this.ended("Stopped.");
         else if (answer.file) {
           const error = answer.difference === null || answer.difference === undefined
             ? "" : `, error ≤ ${answer.difference.toPrecision(2)}`;
           const name = answer.file.endsWith("/") ? answer.file
             : made("a", { href: `files/${encodeURIComponent(answer.file)}`, target: "_blank",
               textContent: answer.file });
-          ended([name, ` is finished: ${answer.total} frames${error}.`]);
+          this.ended([name, ` is finished: ${answer.total} frames${error}.`]);
         } else {
           bar.max = answer.total;
           bar.value = answer.done;

@@ -75,6 +75,7 @@ export class Explore {
     const box = made("div", { className: "block", dataset: { block: name } });
     const row = made("div", { className: "row" },
       made("b", { textContent: plain(name), title: `Moves ${part}` }));
+    const several = mix.seeds.length > 1 ? made("div", { className: "seeds" }) : null;
     mix.seeds.forEach((seed, k) => {
       const input = made("input", { type: "number", min: 0, step: 1, value: seed,
         dataset: { seed: k }, "aria-label": `Seed ${k + 1} of ${plain(name)}` });
@@ -84,7 +85,7 @@ export class Explore {
           seeds[k] = input.valueAsNumber;
         this.mix(name, { seeds });
       });
-      row.append(input);
+      (several || row).append(input);
     });
     const button = (textContent, title, does) => {
       const one = made("button", { type: "button", textContent, title, "aria-label": title });
@@ -100,7 +101,7 @@ export class Explore {
         const { seeds, at } = this.page.look.codes[name];
         this.mix(name, { seeds: seeds.slice(0, -1), at: seeds.length > 3 ? at : [at[0], 0] });
       });
-    box.append(row);
+    box.append(row, ...(several ? [several] : []));
     const ways = mix.seeds.length > 2 ? ["1 → 2", mix.seeds.length > 3 ? "→ 3, 4" : "→ 3"]
       : mix.seeds.length > 1 ? ["1 → 2"] : [];
     ways.forEach((label, axis) => {
@@ -253,11 +254,13 @@ export class Explore {
       image.src = one.picture;
       const button = made("button", { type: "button",
         title: "Show it; Delete removes it", "aria-label": `Favourite ${k + 1}` }, canvas);
+      const forget = made("button", { type: "button", className: "forget", textContent: "×",
+        title: "Remove it", "aria-label": `Remove favourite ${k + 1}` });
+      const removed = () => this.keep(this.kept().filter((_, other) => other !== k));
       button.addEventListener("click", () => this.page.show(one.look));
-      button.addEventListener("keydown", (event) => {
-        if (event.key === "Delete") this.keep(this.kept().filter((_, other) => other !== k));
-      });
-      return button;
+      button.addEventListener("keydown", (event) => event.key === "Delete" && removed());
+      forget.addEventListener("click", removed);
+      return made("div", { className: "kept" }, button, forget);
     }));
   }
 

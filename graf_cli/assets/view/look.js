@@ -58,6 +58,8 @@ export class Look {
       return this.sliders[word];
     }));
     byId("camera").hidden = !words.length;
+    byId("turntable").hidden = facts.front;
+    if (facts.front) this.turntable(false);
     byId("show").replaceChildren(...facts.shows.map((kind) => {
       const button = made("button", { type: "button", role: "radio", textContent: NAMES[kind],
         dataset: { kind } });
@@ -123,14 +125,14 @@ export class Look {
     const degrees = (radians) => rounded((radians * 180) / Math.PI);
     return {
       azimuth: (degrees(Math.atan2(y, x)) + 360) % 360,
-      elevation: degrees(Math.asin(z / radius)),
+      elevation: radius ? degrees(Math.asin(z / radius)) : 0,
       radius: rounded(radius),
       fov: this.page.look.fov || this.facts.view.fov,
     };
   }
 
   turntable(on) {
-    if (on === Boolean(this.turning) || !this.orbit) return;
+    if (on === Boolean(this.turning) || !this.orbit || (on && this.facts.front)) return;
     byId("turntable").setAttribute("aria-pressed", String(on));
     this.turning = on ? { last: performance.now() } : null;
     if (on) requestAnimationFrame((now) => this.turn(now));

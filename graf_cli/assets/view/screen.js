@@ -29,6 +29,7 @@ export class Screen {
     this.share = 0.6; // of the pixels along a side while moving
     this.last = null;
     this.frames = 0; // drawn of volumes
+    this.drawn = 0; // pictures
   }
 
   // Pixels of the stage.
@@ -55,6 +56,7 @@ export class Screen {
     this.context.drawImage(image, (w - iw) / 2, (h - ih) / 2, iw, ih);
     this.live.hidden = true;
     this.shown = { image, width, height, kind };
+    this.drawn++;
   }
 
   again() {

@@ -10,6 +10,7 @@ import {
 } from "./parts.js";
 
 const REST = 220; // milliseconds without a change after which the exact picture is asked for
+const MOMENT = 2600; // milliseconds that a word of what was done is seen
 const MOST_UNDO = 200; // looks that are remembered
 
 class Page {
@@ -20,10 +21,12 @@ class Page {
     this.past = [];
     this.future = [];
     this.recorded = null;
-    this.pending = false; // a small picture is on its way
-    this.wanted = false; // another one is wanted after it
+    this.recording = false; // whether what is seen at rest is to be undone to
+    this.pending = 0; // number of the small picture that is on its way
+    this.wanted = null; // the one that is wanted after it
     this.resting = null;
     this.asked = 0; // number of the picture that is waited for
+    this.awaits = false; // whether an exact picture is on its way
     this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
@@ -44,7 +47,8 @@ class Page {
   connected(here) {
     byId("ended").hidden = here;
     if (!here) {
-      this.pending = false;
+      this.unsettle();
+      this.panels.direct.lost();
       const [, token] = location.pathname.split("/");
       byId("ended").textContent = "The program has ended. Start it again with " +
         `graf view --port ${location.port} --token ${token} and this page goes on.`;
@@ -61,15 +65,30 @@ class Page {
     this.screen.tell("Loading the model…");
     this.link.ask({ do: "hello", ...(state && state.model ? { model: state.model } : {}) },
       (answer) => {
+        if (answer.is === "fetched") {
+          this.fetched(answer);
+          return;
+        }
+        byId("fetching").hidden = true;
         if (answer.is === "problem") {
           // A link of a model that is not here opens with the program's own.
           this.problem(answer.text);
-          if (state) this.hello(null);
+          if (state && state.model) this.hello(null);
           return;
         }
-        if (answer.is !== "model") return;
         this.met(answer.facts, (state || answer).look, (state || answer).film);
       });
+  }
+
+  fetched({ done, total }) {
+    const bar = byId("fetching");
+    bar.hidden = false;
+    if (total) {
+      bar.max = total;
+      bar.value = done;
+    } else bar.removeAttribute("value");
+    this.screen.tell(`Downloading, ${(done / 1e6).toFixed(0)} MB` +
+      (total ? ` of ${(total / 1e6).toFixed(0)}` : ""));
   }
 
   models(models) {
@@ -84,26 +103,19 @@ class Page {
     if (this.facts) select.value = this.facts.name;
   }
 
+  // Until it is there, the program goes on with the model before.
   choose(name) {
-    const bar = byId("fetching");
     this.screen.tell("Opening the model…");
     this.link.ask({ do: "model", model: name }, (answer) => {
       if (answer.is === "fetched") {
-        bar.hidden = false;
-        if (answer.total) {
-          bar.max = answer.total;
-          bar.value = answer.done;
-        }
-        this.screen.tell(`Downloading, ${(answer.done / 1e6).toFixed(0)} MB` +
-          (answer.total ? ` of ${(answer.total / 1e6).toFixed(0)}` : ""));
+        this.fetched(answer);
         return;
       }
-      bar.hidden = true;
+      byId("fetching").hidden = true;
       if (answer.is === "problem") {
+        if (this.facts) byId("model").value = this.facts.name;
+        this.change({}, { record: false });
         this.problem(answer.text);
-        byId("model").value = this.facts.name;
-        // The program goes on with the model before.
-        this.link.ask({ do: "model", model: this.facts.name }, () => this.change({}));
         return;
       }
       this.met(answer.facts);
@@ -118,7 +130,8 @@ class Page {
     this.baked = null;
     byId("model").value = facts.name;
     document.title = `${facts.told} · graf view`;
-    if (another) [this.past, this.future, this.recorded] = [[], [], null];
+    if (another) Object.assign(this, { past: [], future: [], recorded: null });
+    this.unsettle();
     this.look = this.whole(look || {});
     this.record(); // at once, so that a quick first change can be undone
     for (const panel of Object.values(this.panels)) panel.met(facts);
@@ -157,9 +170,13 @@ class Page {
       if (look[name] === null || look[name] === undefined) delete look[name];
     this.look = look;
     this.exact = null;
+    if (this.awaits) this.link.ask({ do: "move" });
+    this.awaits = false;
+    if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
     clearTimeout(this.resting);
-    this.resting = setTimeout(() => this.rest(record), moving ? REST : 0);
+    this.recording ||= record; // a window that is resized meanwhile forgets none
+    this.resting = setTimeout(() => this.rest(), moving ? REST : 0);
     if (moving) this.moved();
   }
 
@@ -177,34 +194,42 @@ class Page {
       this.screen.tell("Preview");
       return;
     }
+    this.small(() => ({ do: "look", look: this.look, window: this.screen.size, moving: true }));
+  }
+
+  // A small picture: never more than one is on its way, and the newest that is wanted comes next.
+  small(request, answered = null) {
     if (this.pending) {
-      this.wanted = true;
+      this.wanted = { request, answered };
       return;
     }
-    this.pending = true;
     const began = performance.now();
-    this.asked = this.link.ask(
-      { do: "look", look: this.look, window: this.screen.size, moving: true },
-      (answer) => {
-        this.pending = false;
-        this.latency = performance.now() - began;
-        if (this.wanted) {
-          this.wanted = false;
-          this.moved();
-        }
-        this.heard(answer);
-      },
-    );
+    this.pending = this.asked = this.link.ask(request(), (answer) => {
+      this.pending = 0;
+      this.latency = performance.now() - began;
+      const next = this.wanted;
+      this.wanted = null;
+      if (next) this.small(next.request, next.answered);
+      this.heard(answer);
+      if (answered) answered(answer);
+    });
+  }
+
+  // What was asked for is not answered any more.
+  unsettle() {
+    this.pending = 0;
+    this.wanted = null;
   }
 
   // Nothing has moved for a moment.
-  rest(record = true) {
+  rest() {
     if (!this.link.here) return;
-    this.wanted = false;
+    if (this.wanted && !this.wanted.answered) this.wanted = null;
     const subject = this.subject();
     if (this.screen.subject !== subject && !this.pending && this.baked !== subject) this.moved();
     this.bake(subject);
-    if (record) this.record();
+    if (this.recording) this.record();
+    this.recording = false;
     this.panels.direct.rested();
     const fragment = fragmentOf({ model: this.facts.name, look: this.look });
     history.replaceState(null, "", `#${fragment}`);
@@ -213,11 +238,15 @@ class Page {
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
       (answer) => {
         if (id !== this.asked) return;
-        if (answer.kind === "exact") this.rested = performance.now() - began;
+        if (answer.kind === "exact") {
+          this.rested = performance.now() - began;
+          this.awaits = false;
+        }
         this.heard(answer);
       },
     );
     this.asked = id;
+    this.awaits = true;
   }
 
   // A volume of what is seen, a coarse one first.
@@ -299,16 +328,27 @@ class Page {
       "The very picture of the command line. Its largest difference from the plain integrator, " +
       "of colours from 0 to 1, measured on some of its rays.");
     this.panels.explore.seen(this.look);
-    this.status("Exact picture.");
+    byId("status").textContent = "Exact picture.";
   }
 
+  // What is wrong stays to be read until it is put away, or the next thing is done.
   problem(text) {
-    this.screen.tell(text, false, text);
-    this.status(text);
+    if (!this.facts) this.screen.tell("No model");
+    this.notice(text, true);
   }
 
+  // What was done is told for a moment.
   status(text) {
-    byId("status").textContent = text;
+    this.notice(text, false);
+  }
+
+  notice(text, wrong) {
+    const box = byId("notice");
+    clearTimeout(this.noticed);
+    box.hidden = false;
+    box.classList.toggle("wrong", wrong);
+    byId("notice-text").textContent = text;
+    if (!wrong) this.noticed = setTimeout(() => { box.hidden = true; }, MOMENT);
   }
 
   // tools
@@ -344,7 +384,7 @@ class Page {
   }
 
   async bring(file) {
-    this.screen.tell(`Opening ${file.name}…`);
+    this.status(`Opening ${file.name}…`);
     const query = new URLSearchParams({ name: file.name, model: this.facts.name });
     let told;
     try {
@@ -362,6 +402,7 @@ class Page {
     // Codes and cameras leave all else as it is.
     const kept = told.recipe ? {} : this.kept(look);
     if (told.facts.name !== this.facts.name) {
+      this.unsettle();
       this.link.ask({ do: "model", model: told.facts.name }, (answer) => {
         if (answer.is === "model") this.met(answer.facts, look, told.film);
       });
@@ -411,6 +452,7 @@ class Page {
       if (state.model && state.model !== this.facts.name) this.hello(state);
       else this.show(state.look);
     });
+    on("notice-close", "click", () => { byId("notice").hidden = true; });
     this.dropping();
     this.tabs();
     window.addEventListener("keydown", (event) => this.key(event));
