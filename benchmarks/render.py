@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import platform
 import pstats
+import re
 import resource
 import statistics
 import subprocess
@@ -32,6 +34,7 @@ from graf_cli.measure import matrix_floor, peak_memory, seconds, turntable_shot
 from graf_cli.model.device import pick_device
 from graf_cli.model.generator import Generator, build, load_checkpoint
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions, Series, Shot
+from graf_cli.scene.kernels import ONEDNN, has_fused_product
 from graf_cli.scene.spec import ModelSpec
 
 ASSET = Path(__file__).parents[1] / "graf_cli" / "assets" / "toy-cars.safetensors"
@@ -261,6 +264,19 @@ ROWS: dict[str, Callable[[Generator, int], None]] = {
 }
 
 
+def where() -> str:
+    """The processor, the kernels that multiply on it, and the threads."""
+    told = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.+)", told.read_text()) if told.exists() else []
+    cpu = torch.device("cpu")
+    fused = [dtype for dtype in ONEDNN if has_fused_product(cpu, dtype)]
+    kernels = f"oneDNN ({', '.join(str(one)[6:] for one in fused)})" if fused else "MKL"
+    return (
+        f"{names[0] if names else platform.processor()}, {torch.backends.cpu.get_cpu_capability()},"
+        f" {kernels}, {torch.get_num_threads()} threads, PyTorch {torch.__version__}"
+    )
+
+
 def main() -> None:
     """Measure the rows asked for, each in a process of its own, whose peak of memory is its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -276,6 +292,7 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "benchmarks.render", row, *options], check=True)
         return
     torch.set_num_threads(2)
+    print(where(), flush=True)
     generator = load_checkpoint(asked.checkpoint, None, pick_device(asked.device))
     Renderer(generator).render(shot(generator, size=16))
     ROWS[asked.rows[0]](generator, asked.frames)
