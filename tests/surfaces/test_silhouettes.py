@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from graf_cli.arrays import Array
 from graf_cli.rendering.integrator import integrate
 from graf_cli.scene.camera import Camera, rays
 from graf_cli.scene.codes import Subject
@@ -33,7 +33,7 @@ def dense(points: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
     return 30 * (0.9 - points.norm(dim=-1)), rainbow(points)
 
 
-def opaque(objects: Objects, camera: Camera) -> Array:
+def opaque(objects: Objects, camera: Camera) -> NDArray[np.bool_]:
     """Of each pixel, whether more than half of its light is stopped."""
     scene = objects.scene(Subject({}), samples=objects.quadrature.samples, camera=camera)
     through = rays(camera, device=CPU, dtype=torch.float32)
