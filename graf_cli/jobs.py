@@ -40,6 +40,7 @@ from graf_cli.scene.spec import ModelSpec
 from graf_cli.sharding import Shard
 from graf_cli.shots import Shots, enlarged, outside_training, sample_draw
 from graf_cli.stopping import Ending, Terminated, at_once
+from graf_cli.surfaces.source import Report, untold
 
 log = logging.getLogger("graf")
 T = TypeVar("T")
@@ -61,6 +62,9 @@ class Events:
     def progress(self, pictures: Iterable[T], total: int) -> Iterator[T]:  # noqa: ARG002
         """Pass on each of `total` pictures as it is made."""
         return iter(pictures)
+
+    def making(self, done: float, what: str) -> None:
+        """Hear how far, in [0, 1], the shape in hand is, and what is done now; 1 ends it."""
 
     def ended_early(self, *, kept: bool) -> None:
         """Hear that the job ends before its last picture: finished ones are kept, or are not."""
@@ -203,6 +207,7 @@ def work_of(
     *,
     surface: bool = True,
     masks: bool = False,
+    report: Report = untold,
 ) -> Work:
     """Some pictures of a recipe, as an engine takes them.
 
@@ -214,7 +219,7 @@ def work_of(
     return Work(
         generator, shots, pictures, options_of(recipe, options),
         normals=normals, surface=surface or recipe.show != ("rgb",),
-        masks=masks or "alpha" in recipe.show,
+        masks=masks or "alpha" in recipe.show, report=report,
     )  # fmt: skip
 
 
@@ -344,7 +349,7 @@ class _Run:
             numbers = self.job.posed or self.job.target.format.numbers
             work = work_of(
                 generator, self.recipe, missing, self.job.render,
-                surface=numbers, masks=self.job.posed,
+                surface=numbers, masks=self.job.posed, report=self.events.making,
             )  # fmt: skip
             outcome = self._fill(sink, work)
             records = self._write_records()

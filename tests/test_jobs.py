@@ -13,15 +13,17 @@ import pytest
 
 import graf_cli as graf
 from graf_cli.engine.local import LocalEngine
-from graf_cli.errors import OutputError, RecipeError, UsageError
+from graf_cli.errors import OutputError, RecipeError, SurfaceError, UsageError
 from graf_cli.jobs import Events, OutputOptions, job_of, target_for
 from graf_cli.opening import Opened
 from graf_cli.output.formats import Target
 from graf_cli.recipe import Recipe
 from graf_cli.stopping import Ending, Terminated
+from graf_cli.surfaces.options import Extracted
 from tests.cli.conftest import CARS, Run
 from tests.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from tests.conftest import read_case, small_generator
+from tests.rendering.fast import crafted
 
 T = TypeVar("T")
 SMALL: dict[str, Any] = {"size": 8, "samples": 8}
@@ -189,6 +191,10 @@ class Heard(Events):
         self.warned: list[str] = []
         self.made = 0
         self.ended: bool | None = None
+        self.shares: list[tuple[float, str]] = []
+
+    def making(self, done: float, what: str) -> None:
+        self.shares.append((done, what))
 
     def warn(self, text: str) -> None:
         self.warned.append(text)
@@ -214,6 +220,32 @@ def test_events_tell_what_happens(run: Run) -> None:
     assert heard.made == 3
     assert heard.ended is None
     assert [text.partition(" lie outside")[0] for text in heard.warned] == ["Some views"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"), [("mesh", {"surface", "colours"}), ("page", {"baking"})]
+)
+def test_events_tell_how_far_a_shape_is(kind: Extracted, words: set[str], tmp_path: Path) -> None:
+    heard = Heard()
+    suffix = {"mesh": "glb", "page": "html"}[kind]
+    generator = crafted.tent((0.1, -0.2, 0.05), (0.9, 0.6, 0.75))
+    graf.export(generator, tmp_path / f"a.{suffix}", seed=3, resolution=12, events=heard)
+    shares = [done for done, _ in heard.shares]
+    assert shares == sorted(shares)
+    assert len({*shares}) > 3
+    assert heard.shares[-1] == (1.0, kind)
+    assert {what for _, what in heard.shares[:-1]} == words
+
+
+def test_a_shape_that_fails_is_told_to_have_ended(tmp_path: Path) -> None:
+    heard = Heard()
+    with pytest.raises(SurfaceError):
+        graf.export(
+            crafted.tent((0.1, -0.2, 0.05), (0.9, 0.6, 0.75)), tmp_path / "a.glb", seed=3,
+            level=1e8, resolution=8, events=heard,
+        )  # fmt: skip
+    assert heard.shares[-1] == (1.0, "mesh")
+    assert not [*tmp_path.iterdir()]
 
 
 def told_to_end(signal: int, after: int, heard: Heard) -> AbstractContextManager[Ending]:

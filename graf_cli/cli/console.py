@@ -109,6 +109,33 @@ def progress(items: Iterable[T], total: int, unit: str) -> Iterator[T]:
         yield from bar
 
 
+class Share:
+    """A bar of how much is done of one thing, on a terminal alone; below that of all of them."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def __call__(self, done: float, what: str) -> None:
+        """Move the bar to a share in [0, 1]; at 1 it goes."""
+        if not sys.stderr.isatty() or quiet():
+            return
+        if done >= 1:
+            if self._bar is not None:
+                self._bar.close()
+            self._bar = None
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=1.0, file=sys.stderr, dynamic_ncols=True, leave=False,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}",
+            )  # fmt: skip
+        self._bar.set_description_str(what, refresh=False)
+        self._bar.n = done
+        self._bar.refresh()
+
+
 @contextmanager
 def transfer(title: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar of bytes, for downloads; silent where there is no terminal."""

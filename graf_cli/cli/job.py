@@ -26,9 +26,16 @@ T = TypeVar("T")
 class Told(Events):
     """What happens on the way, told on standard error."""
 
+    def __init__(self) -> None:
+        self._making = console.Share()
+
     def progress(self, pictures: Iterable[T], total: int) -> Iterator[T]:
         """A bar on a terminal."""
         return console.progress(pictures, total, "frame")
+
+    def making(self, done: float, what: str) -> None:
+        """A bar of its own for the shape in hand."""
+        self._making(done, what)
 
     def ended_early(self, *, kept: bool) -> None:
         """How to go on."""

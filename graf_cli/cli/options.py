@@ -244,8 +244,8 @@ export_options = _group(
                  help="Cells along the longest side of the box around the object.  "
                       "[default: 128; 96 of splats]"),
     click.option("--level", type=click.FloatRange(0, min_open=True),
-                 help="Density of the surface, per world unit.  [default: ln 2 / step, where one "
-                      "step of the renderer is half opaque]"),
+                 help="Density of the surface, per world unit.  [default: that whose silhouettes "
+                      "are those of pictures; of a grid ln 2 / step]"),
     click.option("--faces", type=click.IntRange(4), help="Of a mesh, at most.  [default: all]"),
     click.option("--smooth", type=click.IntRange(0, 100),
                  help="Rounds of smoothing of a mesh.  [default: 0]"),

@@ -15,6 +15,7 @@ from graf_cli.model.generator import Generator
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.shots import Shots
+from graf_cli.surfaces.source import Report, untold
 
 Item = Any  # what is made of a picture: a Frame, or a Shape where the recipe exports
 Put = Callable[[int, Item], None]
@@ -39,6 +40,8 @@ class Work:
         Whether depth and opacity are wanted, where they take a march of their own.
     masks : bool
         Whether the objects' masks are wanted, where a model has some.
+    report : callable
+        Is told how far a shape in hand is, where it is made in this process.
     """
 
     generator: Generator
@@ -48,6 +51,7 @@ class Work:
     normals: bool = False
     surface: bool = True
     masks: bool = False
+    report: Report = untold
 
 
 class Progress(Iterator[T_co], Generic[T_co], ABC):

@@ -24,6 +24,7 @@ class Drawing(Progress[Item]):
         self._maker = Maker(
             work.generator, work.shots, work.options,
             normals=work.normals, surface=work.surface, masks=work.masks, objects=objects,
+            report=work.report,
         )  # fmt: skip
 
     @property

@@ -9,6 +9,7 @@ from graf_cli.rendering.normals import with_normals
 from graf_cli.rendering.renderer import Frame, Renderer, RenderOptions
 from graf_cli.shots import Shots
 from graf_cli.surfaces.shapes import Shape
+from graf_cli.surfaces.source import Report, untold
 
 
 class Maker:
@@ -24,6 +25,8 @@ class Maker:
         See `graf_cli.engine.contract.Work`.
     objects : Objects, optional
         What earlier jobs of the same generator have folded and looked into.
+    report : callable
+        Is told how far a shape is, at last that it is done, or has failed.
     """
 
     def __init__(
@@ -36,9 +39,11 @@ class Maker:
         surface: bool,
         masks: bool,
         objects: Objects | None = None,
+        report: Report = untold,
     ) -> None:
         self.generator, self.shots, self.options = generator, shots, options
         self.normals, self.surface, self.masks = normals, surface, masks
+        self.report = report
         self._renderer = Renderer(generator, options, objects)
 
     @property
@@ -62,9 +67,13 @@ class Maker:
         if export is not None:
             from graf_cli.surfaces.extract import extract  # noqa: PLC0415 - few recipes export
 
-            return extract(
-                self.generator, shot, self.generator.spec.camera, export, options=self.options
-            )
+            try:
+                return extract(
+                    self.generator, shot, self.generator.spec.camera, export,
+                    options=self.options, report=self.report,
+                )  # fmt: skip
+            finally:
+                self.report(1.0, export.kind)
         frame = self._renderer.render(
             shot, self.shots.series(k), surface=self.surface, masks=self.masks
         )

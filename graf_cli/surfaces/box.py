@@ -45,19 +45,29 @@ def within(box: Box, bounds: Corners | None) -> Box:
     return Box((x0, y0, z0), (x1, y1, z1))
 
 
-def around(field: Field, level: float, outer: Box, resolution: int, *, whole: bool = False) -> Box:
+def looked(field: Field, outer: Box, resolution: int) -> Tensor:
+    """Raw density at the nodes of a coarse lattice over a box, shape = (n, n, n)."""
+    count = max(FEWEST, min(NODES, resolution))
+    nodes = lattice(outer, (count, count, count), field.device)
+    return field.density(nodes.reshape(-1, 3), scouting=True).view(count, count, count)
+
+
+def around(
+    field: Field, level: float, outer: Box, resolution: int,
+    *, whole: bool = False, raw: Tensor | None = None,
+) -> Box:  # fmt: skip
     """The part of a box where density reaches a level, and a cell more on each side.
 
-    With `whole`, all of the box is as good an answer as any.
+    With `whole`, all of the box is as good an answer as any. `raw` is what `looked` found there.
 
     Raises
     ------
     SurfaceError
         When it does so nowhere, or everywhere.
     """
-    count = max(FEWEST, min(NODES, resolution))
-    nodes = lattice(outer, (count, count, count), field.device)
-    raw = field.density(nodes.reshape(-1, 3), scouting=True).view(count, count, count)
+    if raw is None:
+        raw = looked(field, outer, resolution)
+    count = len(raw)
     inside = raw >= field.raw(level)
     if not (whole and bool(inside.all())):
         check(field, raw, level)

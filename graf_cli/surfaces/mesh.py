@@ -8,14 +8,15 @@ import numpy as np
 
 from graf_cli.errors import SurfaceError
 from graf_cli.scene.volume import Placed
-from graf_cli.surfaces.box import around
+from graf_cli.surfaces.box import around, looked
 from graf_cli.surfaces.colours import fitted
-from graf_cli.surfaces.lattice import lattice_over
+from graf_cli.surfaces.lattice import Lattice, lattice_over
 from graf_cli.surfaces.libraries import require
 from graf_cli.surfaces.marching import triangles
 from graf_cli.surfaces.options import Export
 from graf_cli.surfaces.refine import Doubles, onto_level, smoothed
 from graf_cli.surfaces.shapes import Floats, Indices, Mesh, Meshes
+from graf_cli.surfaces.silhouettes import FAINTEST, level_of
 from graf_cli.surfaces.source import Source
 
 # Of the pictures that colours are fitted to, along a side, a cell; with 0.75 0.6 dB are lost.
@@ -36,7 +37,8 @@ def extract(source: Source, options: Export) -> Meshes:
     """
     if source.scene.objects is not None:
         return Meshes(tuple(_placed(source, options, source.scene.objects())))
-    vertices, faces, normals = surface(source, options)
+    source.report(0.0, "surface")
+    vertices, faces, normals = surface(source, options, *where(source, options))
     size = int(PIXELS * options.resolution)
     colours = fitted(source, vertices, faces, normals, size=size)
     mesh = Mesh(_floats(vertices), faces, _floats(normals), _floats(colours))
@@ -55,7 +57,8 @@ def _placed(source: Source, options: Export, objects: tuple[Placed, ...]) -> Ite
     found = False
     for placed in objects:
         try:
-            vertices, faces, normals = surface(source.alone(placed), options)
+            alone = source.alone(placed)
+            vertices, faces, normals = surface(alone, options, *where(alone, options))
         except SurfaceError as error:
             failure = error
             continue
@@ -65,14 +68,28 @@ def _placed(source: Source, options: Export, objects: tuple[Placed, ...]) -> Ite
         raise failure or SurfaceError("This scene has no object; give one.")
 
 
-def cell_of(source: Source, options: Export) -> float:
-    """Side of a cell of the lattice, world units."""
-    density = source.field.surface if options.level is None else options.level
-    box = around(source.field, density, source.box, options.resolution)
-    return max(box.sides) / options.resolution
+def where(source: Source, options: Export) -> tuple[float, Lattice]:
+    """The density of the surface, per world unit, and the lattice that it is looked for on.
+
+    Raises
+    ------
+    SurfaceError
+    """
+    field, count = source.field, options.resolution
+    density = field.surface if options.level is None else options.level
+    raw = looked(field, source.box, count)
+    box = around(field, density, source.box, count, raw=raw)
+    if options.level is None:
+        wide = around(field, FAINTEST * density, source.box, count, whole=True, raw=raw)
+        density = level_of(source, wide)
+        if density < field.surface:
+            box = around(field, density, source.box, count, whole=True, raw=raw)
+    return density, lattice_over(box, count)
 
 
-def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]:
+def surface(
+    source: Source, options: Export, density: float, lattice: Lattice
+) -> tuple[Doubles, Indices, Doubles]:
     """Vertices on the level, faces, and normals of the density.
 
     Raises
@@ -80,12 +97,7 @@ def surface(source: Source, options: Export) -> tuple[Doubles, Indices, Doubles]
     SurfaceError
     """
     field = source.field
-    density = field.surface if options.level is None else options.level
     level = field.raw(density)
-    source.report(0.0, "surface")
-    lattice = lattice_over(
-        around(field, density, source.box, options.resolution), options.resolution
-    )
     vertices, faces = triangles(field, lattice, level)
     if not len(faces):
         raise SurfaceError(

@@ -30,8 +30,8 @@ class Export(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     resolution : int
         Cells along the longest side of the box around the object.
     level : float or None
-        Density, per world unit, at which the surface is; None is ``ln 2 / step``, where one step
-        of the marcher is half opaque.
+        Density, per world unit, at which the surface is; None is that whose silhouettes are those
+        of pictures (`graf_cli.surfaces.silhouettes`), of a grid ``ln 2 / step``.
     faces : int or None
         Of a mesh, at most; None leaves all of them.
     smooth : int

@@ -45,8 +45,9 @@ def extract(source: Source, options: Export) -> Splats:
     SurfaceError
         When there is no surface.
     """
-    vertices, faces, normals = mesh.surface(source, options)
-    cell = mesh.cell_of(source, options)
+    density, lattice = mesh.where(source, options)
+    vertices, faces, normals = mesh.surface(source, options, density, lattice)
+    cell = lattice.side
     start = along_normals(source, vertices, normals)
     made = _laid(vertices, normals, cell, count_of(options.sh))
     made.harmonics[:, 0] = (start - 0.5) / C0

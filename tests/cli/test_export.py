@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 import graf_cli
+from graf_cli.cli.job import Told
 from graf_cli.errors import UsageError
 from graf_cli.families.graf.scene import as_network
 from tests.cli.conftest import Run
@@ -150,3 +152,20 @@ def test_pictures_and_shapes_are_not_mixed_up(run: Run) -> None:
     assert made.path == Path("tent.npz")
     with pytest.raises(UsageError, match="of shapes, not of pictures"):
         graf_cli.draw(generator, made.recipe)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_shape_in_hand_has_a_bar_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    for stream in (Terminal(), io.StringIO()):
+        monkeypatch.setattr("sys.stderr", stream)
+        told = Told()
+        for done in (0.0, 0.25, 1.0, 1.0):
+            told.making(done, "baking")
+        seen.append(stream.getvalue())
+    assert "baking:  25%" in seen[0]
+    assert seen[1] == ""

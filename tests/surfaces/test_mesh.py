@@ -31,7 +31,7 @@ def solid(found: Mesh) -> trimesh.Trimesh:
 
 @pytest.fixture(scope="module")
 def tent() -> Mesh:
-    return mesh_of(crafted.tent(CENTRE, HALF), resolution=32)
+    return mesh_of(crafted.tent(CENTRE, HALF), resolution=32, level=LEVEL)
 
 
 def test_it_is_closed_and_the_right_way_out(tent: Mesh) -> None:
@@ -159,21 +159,21 @@ def test_a_translucent_object_has_one_at_a_lower_level() -> None:
 
 def test_fewer_faces_are_closed_too(tent: Mesh) -> None:
     for count in (300, 40):
-        found = mesh_of(crafted.tent(CENTRE, HALF), resolution=32, faces=count)
+        found = mesh_of(crafted.tent(CENTRE, HALF), resolution=32, faces=count, level=LEVEL)
         assert len(found.faces) <= count
         assert solid(found).is_watertight
         assert abs(solid(found).volume / solid(tent).volume - 1) < 0.05
 
 
 def test_smoothing_keeps_the_volume(tent: Mesh) -> None:
-    found = mesh_of(crafted.tent(CENTRE, HALF), resolution=32, smooth=10)
+    found = mesh_of(crafted.tent(CENTRE, HALF), resolution=32, smooth=10, level=LEVEL)
     assert np.array_equal(found.faces, tent.faces)
     assert abs(solid(found).volume / solid(tent).volume - 1) < 0.02
     assert solid(found).area < solid(tent).area
 
 
 def test_the_same_object_gives_the_same_bits(tent: Mesh) -> None:
-    again = mesh_of(crafted.tent(CENTRE, HALF), resolution=32)
+    again = mesh_of(crafted.tent(CENTRE, HALF), resolution=32, level=LEVEL)
     assert again.vertices.tobytes() == tent.vertices.tobytes()
     assert again.colours is not None
     assert tent.colours is not None
@@ -186,7 +186,7 @@ def test_a_missing_library_is_told_with_what_to_install() -> None:
 
 
 def test_points_are_the_vertices(tent: Mesh) -> None:
-    found = taken(crafted.tent(CENTRE, HALF), "points", resolution=32)
+    found = taken(crafted.tent(CENTRE, HALF), "points", resolution=32, level=LEVEL)
     assert isinstance(found, Points)
     assert np.array_equal(found.positions, tent.vertices)
 

@@ -32,6 +32,7 @@ ROUNDS = 4  # of least squares, by turns of coefficients and maps
 ROWS = 1 << 12  # colours at once, so that what they are made of stays in a processor's cache
 CHUNK = 1 << 14  # points whose coefficients are solved for at once
 RIDGE = 1e-2  # of a direction's weight, by which what was hardly seen keeps to the mean
+RIDGE_TOGETHER = 1e-1  # likewise, where the points around tell of coefficients, too
 SHOWS = 0.5 / 255  # root mean square of what a map adds, below which it is left out
 
 
@@ -141,7 +142,9 @@ def tints_of(
     drawn, weight = _drawn_directions(seen, source, DIRECTIONS if len(maps) else 1)
     texel = _finer(asked[drawn], source)
     found = paint(index, texel, lambda done: tell(0.3 + 0.6 * done))
-    mean, coefficients, maps = _fitted(found, texel, weight, maps)
+    mean, coefficients, maps = _fitted(
+        found, texel, weight, maps, lambda values: _summed(values, lattice, index)
+    )
     return Tints(
         mean.cpu().numpy(), coefficients.cpu().numpy(), maps.view(-1, SIDE, SIDE, 3).cpu().numpy()
     )
@@ -204,10 +207,26 @@ def _first_maps(colours: Tensor, weight: Tensor) -> Tensor:
     return basis.T.reshape(RANK, rest.shape[1], 3) / share
 
 
+def _summed(values: Tensor, lattice: Lattice, index: Tensor) -> Tensor:
+    """Sums of values, shape = (k, n), of points of a lattice and those of the 26 around each."""
+    volume = torch.zeros(lattice.shape, device=values.device, dtype=values.dtype)
+    found = torch.empty_like(values)
+    for k in range(values.shape[1]):  # one by one, for the sake of memory
+        volume.view(-1)[index] = values[:, k]
+        means = functional.avg_pool3d(volume[None, None], 3, 1, 1)
+        found[:, k] = 27 * means.view(-1)[index]
+    return found
+
+
 def _fitted(
-    colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, coefficients and maps, by turns, that are nearest to some colours of every point."""
+    colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor,
+    summed: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Mean, coefficients and maps, by turns, that are nearest to some colours of every point.
+
+    How colours move with the view changes slowly from point to point; so the coefficients are
+    those of a point and its neighbours, which `summed` sums values over, and the mean is its own.
+    """
     count, _, _ = colours.shape
     if not len(maps):
         total = weight.sum(dim=1, keepdim=True).clamp(min=1e-6)
@@ -219,12 +238,15 @@ def _fitted(
     for _ in range(ROUNDS - 1):
         mean, coefficients = _solved(*few, maps)
         maps = _better_maps(few[0] - mean[:, None], *few[1:], coefficients, maps)
-    return *_solved(colours, texel, weight, maps), maps
+    return *_solved(colours, texel, weight, maps, summed), maps
 
 
-def _solved(colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+def _solved(
+    colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor,
+    summed: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Mean, shape = (n, 3), and coefficients, shape = (n, r), of every point."""
-    found = []
+    r, asked = len(maps), []
     for c, t, w in zip(*(torch.split(x, CHUNK) for x in (colours, texel, weight)), strict=True):
         b = maps[:, t]  # (r, n, directions, 3)
         total = w.sum(dim=1)[:, None].clamp(min=1e-6)
@@ -234,12 +256,18 @@ def _solved(colours: Tensor, texel: Tensor, weight: Tensor, maps: Tensor) -> tup
         rest, basis = c - c_mean[:, None], b - b_mean[:, :, None]
         normal = torch.einsum("inlc,jnlc,nl->nij", basis, basis, w)
         right = torch.einsum("inlc,nlc,nl->ni", basis, rest, w)
-        scale = normal.diagonal(dim1=1, dim2=2).mean()
-        eye = torch.eye(len(maps), device=c.device, dtype=c.dtype)
-        a = torch.linalg.solve(normal + RIDGE * scale * eye, right[..., None])[..., 0]
-        found.append((c_mean - torch.einsum("nr,rnc->nc", a, b_mean), a))
-    mean, coefficients = (torch.cat(part) for part in zip(*found, strict=True))
-    return mean, coefficients
+        asked.append((torch.cat((normal.flatten(1), right), dim=1), c_mean, b_mean))
+    equations = torch.cat([part[0] for part in asked])
+    scale = equations[:, : r * r : r + 1].mean()
+    if summed is not None:
+        equations = summed(equations)
+    ridge = (RIDGE if summed is None else RIDGE_TOGETHER) * scale
+    eye = torch.eye(r, device=maps.device, dtype=maps.dtype)
+    normal, right = equations[:, : r * r].view(-1, r, r), equations[:, r * r :]
+    coefficients = torch.linalg.solve(normal + ridge * eye, right[..., None])[..., 0]
+    c_mean = torch.cat([part[1] for part in asked])
+    b_mean = torch.cat([part[2] for part in asked], dim=1)
+    return c_mean - torch.einsum("nr,rnc->nc", coefficients, b_mean), coefficients
 
 
 def _better_maps(
