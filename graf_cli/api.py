@@ -497,6 +497,7 @@ def invert(
     *,
     mask: Any = None,
     prior: float = PRIOR,
+    space: str | None = None,
     seed: int = 0,
     starts: int | None = None,
     seconds: float | None = None,
@@ -515,6 +516,9 @@ def invert(
         Shape (H, W), 1 where the object is; one a photograph.
     prior : float
         Weight of the codes' prior.
+    space : str, optional
+        In which codes are looked for, of those of the model: by default the first that its
+        mapping network leads to (``w``, ``film``), else ``z``.
     seed : int
         Of the starts. Without `seconds` the answer is the same every time.
     starts : int, optional
@@ -549,7 +553,7 @@ def invert(
     PosixPath('found.png')
     """
     check_names(view, VIEW)
-    problem = problem_of(generator, photographs_of(image, mask), view, prior)
+    problem = problem_of(generator, photographs_of(image, mask), view, prior, space)
     ended = False
 
     def tell(report: Report) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 WHOLE = 1 << 14  # pixels along a side: as large as the photographs are compared at
-KNOWN_CODES = 16  # tried where each is seen by one camera alone
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,8 @@ class SearchPlan:
     azimuths: int = 24
     elevations: int = 10
     truncation: float = 0.7
-    kept: int = 6
-    apart: float = 25.0
+    kept: int = 8
+    apart: float = 12.0
 
 
 @dataclass(frozen=True)
@@ -80,16 +79,16 @@ class Plan:
 
     search: SearchPlan = SearchPlan()
     stages: tuple[Stage, ...] = (
-        Stage(size=32, kept=6, rounds=1, steps=15, by="adam"),
-        Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
-        Stage(size=64, kept=2, rounds=1, steps=20, by="adam"),
-        Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
-        Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+        Stage(size=32, kept=8, rounds=1, steps=15, by="adam"),
+        Stage(size=32, kept=4, rounds=1, steps=20, by="lbfgs"),
+        Stage(size=32, kept=2, rounds=1, steps=40, by="lbfgs"),
+        Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),
+        Stage(size=WHOLE, kept=1, rounds=1, steps=14, by="lbfgs"),
     )
 
 
 def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
-    """What suits: where cameras are known, more codes are tried and fewer candidates kept.
+    """What suits: where cameras are known, steps begin at the middle of the prior alone.
 
     Parameters
     ----------
@@ -101,11 +100,11 @@ def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
         plan = Plan()
         return plan if codes is None else replace(plan, search=replace(plan.search, codes=codes))
     return Plan(
-        search=SearchPlan(codes=KNOWN_CODES if codes is None else codes, kept=3),
+        search=SearchPlan(codes=1 if codes is None else codes, kept=2),
         stages=(
-            Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
-            Stage(size=64, kept=1, rounds=1, steps=20, by="adam"),
-            Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
-            Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+            Stage(size=32, kept=2, rounds=1, steps=20, by="adam"),
+            Stage(size=32, kept=1, rounds=1, steps=40, by="lbfgs"),
+            Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),
+            Stage(size=WHOLE, kept=1, rounds=1, steps=18, by="lbfgs"),
         ),
     )

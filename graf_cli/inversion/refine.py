@@ -28,7 +28,7 @@ MOMENTS = 0.9, 0.95  # decays of Adam's means; a round is too short for the usua
 TINY = 1e-12
 PLACES = ("azimuth", "elevation", "radius")
 REFRESH = 10  # steps of Adam after which the samples that show are found again
-HISTORY = 10  # gradients that L-BFGS remembers: a round has about as many steps
+HISTORY = 50  # gradients that L-BFGS remembers: all of a round
 BOUND = 89.9  # degrees of elevation beyond which azimuth has no meaning
 
 

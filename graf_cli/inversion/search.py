@@ -41,9 +41,13 @@ def start_codes(problem: Problem, plan: SearchPlan, seed: int) -> list[dict[str,
     first = draw(features, 0)
     if not first:
         return [{}]
+    if problem.coordinates is not None:
+        first = problem.coordinates.codes(first)
     starts = [{name: torch.zeros_like(code) for name, code in first.items()}]
     for k in range(plan.codes - 1):
         drawn = draw(features, drawn_seed(seed, k))
+        if problem.coordinates is not None:
+            drawn = problem.coordinates.codes(drawn)
         starts.append({name: code * plan.truncation for name, code in drawn.items()})
     return starts
 
@@ -104,7 +108,12 @@ class Search:
                 break
         if sum(map(len, self.cameras)) == len(self.cameras):  # all known: starts differ in codes
             return sorted(found, key=lambda one: one.loss)[: self.plan.kept]
-        return diverse(found, self.plan.kept, self.plan.apart)
+        # What a start is worth is its camera. From its codes, which happened to look alike at 24
+        # pixels, steps lead to another valley than from the middle, where all directions are open.
+        return [
+            replace(one, codes=self.codes[0])
+            for one in diverse(found, self.plan.kept, self.plan.apart)
+        ]
 
     @torch.inference_mode()
     def _of(self, codes: dict[str, Tensor]) -> list[Candidate]:
