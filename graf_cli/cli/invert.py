@@ -50,6 +50,10 @@ DEFAULT_OUT = "found.json"
     "--space", metavar="NAME",
     help="In which codes are looked for: z, w, w+, film.  [default: what z is mapped to, else z]",
 )  # fmt: skip
+@click.option(
+    "--perceptual", type=FILE,
+    help="TorchScript network whose distance counts as well, such as StyleGAN's vgg16.pt.",
+)  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Of the starts.")  # fmt: skip
 @click.option("--starts", type=click.IntRange(1, 4096),
@@ -77,6 +81,7 @@ def invert(
     controls: tuple[tuple[str, tuple[float, ...]], ...],
     prior: float,
     space: str | None,
+    perceptual: Path | None,
     seed: int,
     starts: int | None,
     seconds: float | None,
@@ -116,7 +121,7 @@ def invert(
     }  # fmt: skip
     if poses is not None:
         said |= _cameras(poses, generator, given, said)
-    problem = problem_of(generator, given, said, prior, space)
+    problem = problem_of(generator, given, said, prior, space=space, perceptual=perceptual)
     with after_the_picture_in_hand(
         lambda: console.notify("Writing the best so far; once more ends at once.")
     ) as ending:

@@ -13,6 +13,7 @@ import torch
 from graf_cli.errors import UsageError
 from graf_cli.inversion.answer import Found, measured, recipe_of
 from graf_cli.inversion.coordinates import Coordinates, space_of
+from graf_cli.inversion.perceptual import Perceptual
 from graf_cli.inversion.photograph import Photograph, common_size, photograph_of
 from graf_cli.inversion.plan import Plan, plan_for
 from graf_cli.inversion.problem import Known, Problem
@@ -57,7 +58,9 @@ def problem_of(
     photographs: tuple[Photograph, ...],
     view: Mapping[str, Any],
     prior: float = PRIOR,
+    *,
     space: str | None = None,
+    perceptual: Path | None = None,
 ) -> Problem:
     """What is looked for.
 
@@ -70,10 +73,12 @@ def problem_of(
     prior : float
     space : str, optional
         In which codes are looked for; see `space_of`.
+    perceptual : Path, optional
+        Of a network; see `Perceptual`.
 
     Raises
     ------
-    UsageError
+    UsageError, CheckpointError
         When the model cannot be inverted so, or an option cannot be meant.
     """
     check_invertible(generator, view)
@@ -98,6 +103,7 @@ def problem_of(
             f"⟨controls⟩: with `{generator.features.following}` each camera makes another object "
             f"of `{generator.spec.name}`; leave it out."
         )
+    looks = None if perceptual is None else Perceptual(perceptual, generator.device)
     return Problem(
         generator=generator,
         photographs=small,
@@ -107,6 +113,7 @@ def problem_of(
         prior=prior,
         controls=controls,
         coordinates=None if space == "z" else Coordinates.of(generator, space, controls),
+        perceptual=looks,
     )
 
 

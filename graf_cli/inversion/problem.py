@@ -11,6 +11,7 @@ from torch import Tensor
 
 from graf_cli.arrays import Array
 from graf_cli.inversion.coordinates import Coordinates
+from graf_cli.inversion.perceptual import Perceptual
 from graf_cli.inversion.photograph import Photograph
 from graf_cli.model.generator import Generator
 from graf_cli.recipe import Pinhole
@@ -114,6 +115,8 @@ class Problem:
         Settings of the family's own, as `Subject.controls`.
     coordinates : Coordinates or None
         In which codes are looked for; None is z, block by block.
+    perceptual : Perceptual or None
+        A network of the user's, whose distance counts as well.
     """
 
     generator: Generator
@@ -124,6 +127,7 @@ class Problem:
     prior: float
     controls: Mapping[str, float] = field(default_factory=dict)
     coordinates: Coordinates | None = None
+    perceptual: Perceptual | None = None
 
     @property
     def space(self) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.inversion.losses import Target, difference, paints_background, psnr, target_of
+from graf_cli.inversion.perceptual import WEIGHT
 from graf_cli.inversion.plan import Stage
 from graf_cli.inversion.problem import Candidate, Problem, Standpoint
 from graf_cli.inversion.tracing import Kept, Tracing, pose_of
@@ -173,9 +174,19 @@ class Round:
                 problem.photographs[number], size, problem.background, rgb.device,
                 painted=paints_background(scene),
             )  # fmt: skip
-            total = total + difference(rgb, opacity, target) / len(self._kept)
+            total = total + self._apart(rgb, opacity, target) / len(self._kept)
             errors.append(10 ** (-psnr(rgb.detach(), target) / 10))
         return total, -10 * math.log10(max(sum(errors) / len(errors), TINY))
+
+    def _apart(self, rgb: Tensor, opacity: Tensor, target: Target) -> Tensor:
+        """Of one picture, without the prior."""
+        total = difference(rgb, opacity, target)
+        if self.problem.perceptual is None:
+            return total
+        seen, wanted = rgb, target.rgb
+        if target.weight is not None:  # what does not count is the same in both
+            seen, wanted = (one * target.weight[..., None] for one in (seen, wanted))
+        return total + WEIGHT * self.problem.perceptual.distance(seen, wanted)
 
     def _evaluate(self) -> Tensor:
         """The loss, its gradients left in the leaves; the best is remembered, and told."""

@@ -311,6 +311,7 @@ def asked_by(problem: Problem, plan: Plan, seed: int) -> str:
         "picture": [problem.background, problem.samples, problem.prior, problem.size],
         "controls": sorted(problem.controls.items()),
         "space": problem.space,
+        "perceptual": None if problem.perceptual is None else problem.perceptual.digest,
     }
     digest.update(msgspec.json.encode(told))
     for photograph in problem.photographs:
