@@ -57,8 +57,8 @@ DEFAULT_OUT = "found.json"
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Of the starts.")  # fmt: skip
 @click.option("--starts", type=click.IntRange(1, 4096),
-              help="Codes that are tried, each from all sides.  [default: 6; the average alone "
-                   "where cameras are given]")  # fmt: skip
+              help="Codes that are tried, each from all sides.  [default: 6; 7 where cameras are "
+                   "given]")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True),
               help="Time to take.  [default: what it takes]")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with what was begun, and keep what is there.")

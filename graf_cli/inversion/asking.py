@@ -103,7 +103,7 @@ def problem_of(
             f"⟨controls⟩: with `{generator.features.following}` each camera makes another object "
             f"of `{generator.spec.name}`; leave it out."
         )
-    looks = None if perceptual is None else Perceptual(perceptual, generator.device)
+    network = None if perceptual is None else Perceptual(perceptual, generator.device)
     return Problem(
         generator=generator,
         photographs=small,
@@ -113,7 +113,7 @@ def problem_of(
         prior=prior,
         controls=controls,
         coordinates=None if space == "z" else Coordinates.of(generator, space, controls),
-        perceptual=looks,
+        perceptual=network,
     )
 
 

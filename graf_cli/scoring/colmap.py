@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from graf_cli.errors import UsageError
+from graf_cli.rendering.png import png
 from graf_cli.rendering.shot import Frame
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.intrinsics import HALF
@@ -121,8 +121,7 @@ def _triangulated(colmap: Any, frames: Sequence[Frame], folder: Path) -> tuple[A
     images, database = folder / "images", folder / "database.db"
     images.mkdir()
     for number, frame in enumerate(frames):
-        shown = np.round(frame.rgb.clip(0, 1) * 255).astype(np.uint8)
-        Image.fromarray(shown).save(images / _name(number))
+        (images / _name(number)).write_bytes(png(frame.rgb))
     colmap.set_random_seed(SEED)
     reader = colmap.ImageReaderOptions()
     reader.camera_model = "PINHOLE"

@@ -168,7 +168,7 @@ def test_what_cannot_be_meant_is_refused() -> None:
 
 
 def test_a_plan_suits_what_is_known() -> None:
-    assert plan_of(problem()).search.codes > plan_of(problem(**VIEW)).search.codes == 1
+    assert plan_of(problem()).search.codes < plan_of(problem(**VIEW)).search.codes
     assert plan_of(problem(), 3).search.codes == plan_of(problem(**VIEW), 3).search.codes == 3
 
 

@@ -88,7 +88,7 @@ def test_colmap_triangulates_what_is_there() -> None:
     """With the extra alone; the poses that it is told meet at the surface."""
     pytest.importorskip("pycolmap")
     generator = painted_eggs()
-    recipe = views_of(generator, 1, 24, 0, size=160, samples=64)
+    recipe = views_of(generator, 1, 9, 0, size=128, samples=48)
     found = colmap.reconstructed("eggs", Scoring(generator, recipe).frames(0))
     assert found.points > 20
     assert found.reprojection is not None

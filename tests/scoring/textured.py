@@ -15,7 +15,7 @@ from graf_cli.scene.volume import Quadrature, Scene
 from tests.conftest import small_generator, small_spec
 from tests.inversion.objects import Egg, Eggs
 
-NARROW = CameraSpec(near=3.0, far=5.0, radius=(4.0, 4.0), fov=22.0, v=(0.2, 0.4))
+NARROW = CameraSpec(near=3.0, far=5.0, radius=(4.0, 4.0), fov=22.0, u=(0, 0.2), v=(0.3, 0.4))
 SOFT = 100.0  # an outline of a hundredth, which 64 samples see
 WAVES = 12  # of the pattern, across each other
 SHORT = 30.0  # radians a unit of length, their standard deviation: spots of some pixels
