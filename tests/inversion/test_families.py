@@ -106,7 +106,7 @@ def test_a_row_is_what_the_family_makes_of_z(path: Path, space: str) -> None:
 def test_of_a_nerf_the_camera_alone_is_looked_for() -> None:
     cases = CASES / "nerf" / "cases"
     generator = loaded(cases / "lego.tar", cases / "lego.txt")
-    said = {"azimuth": 60.0, "elevation": 40.0, "size": 16, "samples": 24}
+    said: dict[str, Any] = {"azimuth": 60.0, "elevation": 40.0, "size": 16, "samples": 24}
     image = graf.render(generator, **said).rgb.clip(0, 1)
     del said["elevation"]
     search = SearchPlan(size=16, elevations=24, kept=2, apart=6.0)  # its noise has narrow valleys
