@@ -497,6 +497,8 @@ def invert(
     *,
     mask: Any = None,
     prior: float = PRIOR,
+    space: str | None = None,
+    perceptual: str | Path | None = None,
     seed: int = 0,
     starts: int | None = None,
     seconds: float | None = None,
@@ -515,6 +517,11 @@ def invert(
         Shape (H, W), 1 where the object is; one a photograph.
     prior : float
         Weight of the codes' prior.
+    space : str, optional
+        In which codes are looked for, of those of the model: by default the first that its
+        mapping network leads to (``w``, ``film``), else ``z``.
+    perceptual : path, optional
+        Of a TorchScript network whose squared distance of features counts beside colours.
     seed : int
         Of the starts. Without `seconds` the answer is the same every time.
     starts : int, optional
@@ -534,9 +541,9 @@ def invert(
 
     Raises
     ------
-    UsageError
-        When a photograph cannot be read, the model cannot be inverted, or an option cannot be
-        meant.
+    UsageError, CheckpointError
+        When a photograph or the network cannot be read, the model cannot be inverted, or an
+        option cannot be meant.
 
     Examples
     --------
@@ -549,7 +556,10 @@ def invert(
     PosixPath('found.png')
     """
     check_names(view, VIEW)
-    problem = problem_of(generator, photographs_of(image, mask), view, prior)
+    problem = problem_of(
+        generator, photographs_of(image, mask), view, prior, space=space,
+        perceptual=None if perceptual is None else Path(perceptual),
+    )  # fmt: skip
     ended = False
 
     def tell(report: Report) -> None:

@@ -43,13 +43,21 @@ DEFAULT_OUT = "found.json"
     help="What this family alone has; see `graf models show`. May be repeated.",
 )  # fmt: skip
 @click.option(
-    "--prior", type=click.FloatRange(0, 1e6), default=1e-4, show_default=True,
+    "--prior", type=click.FloatRange(0, 1e6), default=3e-3, show_default=True,
     help="Weight of the codes' prior: more is nearer to the average object.",
+)  # fmt: skip
+@click.option(
+    "--space", metavar="NAME",
+    help="In which codes are looked for: z, w, w+, film.  [default: what z is mapped to, else z]",
+)  # fmt: skip
+@click.option(
+    "--perceptual", type=FILE,
+    help="TorchScript network whose distance counts as well, such as StyleGAN's vgg16.pt.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
               help="Of the starts.")  # fmt: skip
 @click.option("--starts", type=click.IntRange(1, 4096),
-              help="Codes that are tried, each from all sides.  [default: 6; 16 where cameras are "
+              help="Codes that are tried, each from all sides.  [default: 6; 7 where cameras are "
                    "given]")  # fmt: skip
 @click.option("--seconds", type=click.FloatRange(0, min_open=True),
               help="Time to take.  [default: what it takes]")  # fmt: skip
@@ -72,6 +80,8 @@ def invert(
     background: str | None,
     controls: tuple[tuple[str, tuple[float, ...]], ...],
     prior: float,
+    space: str | None,
+    perceptual: Path | None,
     seed: int,
     starts: int | None,
     seconds: float | None,
@@ -111,7 +121,7 @@ def invert(
     }  # fmt: skip
     if poses is not None:
         said |= _cameras(poses, generator, given, said)
-    problem = problem_of(generator, given, said, prior)
+    problem = problem_of(generator, given, said, prior, space=space, perceptual=perceptual)
     with after_the_picture_in_hand(
         lambda: console.notify("Writing the best so far; once more ends at once.")
     ) as ending:

@@ -223,6 +223,57 @@ def _measure(
     _tell_distance(which, name, found, as_json=as_json)
 
 
+@score.command(short_help="What COLMAP reconstructs from its views, with our poses.")
+@model_options
+@click.option("--views", type=click.IntRange(3, 2000), default=64, show_default=True,
+              help="Of the object, spread evenly over the cameras of training.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+              help="Of the object, as the first of `graf score consistency`.")  # fmt: skip
+@look_options
+@engine_options
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@common_options
+def colmap(
+    *,
+    source: ModelChoice,
+    views: int,
+    seed: int,
+    picture: PictureChoice,
+    engine: EngineChoice,
+    as_json: bool,
+) -> None:
+    """Render views of one object, and have COLMAP triangulate what it finds in them.
+
+    COLMAP is told where the cameras stood, and finds and matches features itself. Where poses and
+    lens are right and the object is one, points reproject within a pixel and lie on the model's
+    surface. Needs the extra `graf[colmap]`. Features want size: some hundred pixels a side.
+
+    \b
+    graf score colmap --model cars --views 400 --size 256
+    """
+    from graf_cli.scoring.colmap import pycolmap, reconstructed
+    from graf_cli.scoring.consistency import Scoring, views_of
+
+    pycolmap()  # before anything is rendered
+    generator = source.load()
+    recipe = views_of(generator, 1, views, seed, **_picture_options(picture))
+    frames = Scoring(generator, recipe, engine.options()).frames(0)
+    found = reconstructed(generator.spec.name, frames)
+    if as_json:
+        console.print_json(found.as_json())
+        return
+    console.notify(
+        f"{found.features:,} features in {found.views} views; {found.points:,} points, seen in "
+        f"{found.seen} views."
+    )
+    if found.off is not None and found.off_most is not None:
+        console.notify(
+            f"A point is seen in {found.track:.1f} views; it lies {found.off:.4g} from the surface "
+            f"(95 % within {found.off_most:.4g}; a step between samples is {found.step:.4g})."
+        )
+    click.echo("none" if found.reprojection is None else f"{found.reprojection:.3f}")
+
+
 def _picture_options(picture: PictureChoice) -> dict[str, Any]:
     """What pictures to measure may be asked: not which channels they show."""
     return {key: value for key, value in picture.asked().items() if key not in CHANNELS}

@@ -130,3 +130,16 @@ class Placing(Protocol[S_contra]):
         UsageError
             When the subject's controls cannot be meant.
         """
+
+
+@runtime_checkable
+class Mapped(Protocol[S_contra]):
+    """What a family does as well whose codes a network maps to another of `Features.spaces`."""
+
+    def row(self, spec: S_contra, network: nn.Module, subject: Subject, space: str, /) -> Tensor:
+        """The code of a subject in z as a row of a space, not truncated.
+
+        Returns
+        -------
+        Tensor, shape as `Features.row_shapes`
+        """

@@ -64,8 +64,12 @@ def recipe_of(problem: Problem, candidate: Candidate) -> Recipe:
     if generator.features.background == "colour":
         asked["background"] = problem.colour
     if candidate.codes:
-        row = torch.cat([code.flatten() for code in candidate.codes.values()])
-        asked["latents"] = [row.tolist()]
+        codes, coordinates = candidate.codes, problem.coordinates
+        if coordinates is None:
+            asked["latents"] = [torch.cat([code.flatten() for code in codes.values()]).tolist()]
+        else:
+            asked["latents"] = [coordinates.row(codes[coordinates.block]).tolist()]
+            asked["space"] = coordinates.space
         if generator.features.truncation != "none":
             asked["truncation"] = 1.0  # the codes are what was found, as they are
     if several or first.pose is not None:
@@ -77,6 +81,8 @@ def recipe_of(problem: Problem, candidate: Candidate) -> Recipe:
         asked |= {
             "azimuth": first.azimuth % TURN, "elevation": first.elevation, "radius": first.radius
         }  # fmt: skip
+    if generator.features.azimuth == "objects":
+        asked.pop("azimuth", None)  # which turns the objects, as a control that was told does
     if known.intrinsics:
         asked["intrinsics"] = known.intrinsics
     elif known.fov is not None:

@@ -12,6 +12,8 @@ import torch
 
 from graf_cli.errors import UsageError
 from graf_cli.inversion.answer import Found, measured, recipe_of
+from graf_cli.inversion.coordinates import Coordinates, space_of
+from graf_cli.inversion.perceptual import Perceptual
 from graf_cli.inversion.photograph import Photograph, common_size, photograph_of
 from graf_cli.inversion.plan import Plan, plan_for
 from graf_cli.inversion.problem import Known, Problem
@@ -20,12 +22,14 @@ from graf_cli.model.generator import Generator
 from graf_cli.opening import reference
 from graf_cli.recipe import TRANSPARENT, Recipe, Sweep
 from graf_cli.request import sweep
+from graf_cli.scene.codes import Subject
 from graf_cli.syntax import check_seeds
 
 # Weight of the prior: half the mean square of all numbers of the codes against the mean square
-# difference of colours. At 1e-4 codes of a normal length cost as much as an error of 40 dB, below
-# what a photograph fits by, so that the prior settles what the photograph leaves open.
-PRIOR = 1e-4
+# difference of colours. At 3e-3 codes of a normal length cost as much as an error of 28 dB, which
+# a photograph of a toy car fits by at best; with 1e-4 codes wander off, and take the camera with
+# them: a lower car that is seen from higher looks much the same.
+PRIOR = 3e-3
 TOLD = ("azimuth", "elevation", "radius")
 VIEW = (*TOLD, "fov", "poses", "intrinsics", "size", "samples", "background", "controls")
 
@@ -54,6 +58,9 @@ def problem_of(
     photographs: tuple[Photograph, ...],
     view: Mapping[str, Any],
     prior: float = PRIOR,
+    *,
+    space: str | None = None,
+    perceptual: Path | None = None,
 ) -> Problem:
     """What is looked for.
 
@@ -64,13 +71,18 @@ def problem_of(
     view : mapping
         Of `VIEW`, as `graf_cli.request.sweep` takes them; what is None is not known.
     prior : float
+    space : str, optional
+        In which codes are looked for; see `space_of`.
+    perceptual : Path, optional
+        Of a network; see `Perceptual`.
 
     Raises
     ------
-    UsageError
+    UsageError, CheckpointError
         When the model cannot be inverted so, or an option cannot be meant.
     """
-    check_invertible(generator)
+    check_invertible(generator, view)
+    space = space_of(generator, space)
     if not (math.isfinite(prior) and prior >= 0):
         raise UsageError(f"⟨prior⟩ {prior} is not a weight; give 0 or more.")
     said = {name: value for name, value in view.items() if value is not None}
@@ -85,15 +97,33 @@ def problem_of(
     small = tuple(one.resized(asked.width, asked.height) for one in photographs)
     plan = asked.plan
     assert isinstance(plan, Sweep)
+    controls = {name: values[0] for name, values in plan.subject.controls.items()}
+    if generator.conditioned_on_camera(Subject({}, controls=controls)):
+        raise UsageError(
+            f"⟨controls⟩: with `{generator.features.following}` each camera makes another object "
+            f"of `{generator.spec.name}`; leave it out."
+        )
+    network = None if perceptual is None else Perceptual(perceptual, generator.device)
     return Problem(
         generator=generator,
         photographs=small,
-        known=_known(asked, said, len(photographs)),
+        known=_known(asked, _standing(generator, asked, said), len(photographs)),
         colour=asked.background,
         samples=asked.samples,
         prior=prior,
-        controls={name: values[0] for name, values in plan.subject.controls.items()},
+        controls=controls,
+        coordinates=None if space == "z" else Coordinates.of(generator, space, controls),
+        perceptual=network,
     )
+
+
+def _standing(generator: Generator, asked: Recipe, said: dict[str, Any]) -> dict[str, Any]:
+    """What is said; of a camera that stays, before which objects move, all is known."""
+    if generator.features.azimuth != "objects" or "poses" in said:
+        return said
+    plan = asked.plan
+    assert isinstance(plan, Sweep)
+    return said | {name: getattr(plan.view, name) for name in TOLD}
 
 
 def _known(asked: Recipe, said: Mapping[str, Any], count: int) -> Known:
@@ -123,7 +153,7 @@ def _known(asked: Recipe, said: Mapping[str, Any], count: int) -> Known:
     )
 
 
-def check_invertible(generator: Generator) -> None:
+def check_invertible(generator: Generator, view: Mapping[str, Any]) -> None:
     """Refuse models whose codes or cameras cannot be looked for yet.
 
     Raises
@@ -131,10 +161,10 @@ def check_invertible(generator: Generator) -> None:
     UsageError
     """
     features, name = generator.features, generator.spec.name
-    if features.conditioned_on_camera or features.azimuth == "objects":
+    if features.cameras == "front" and view.get("poses") is None:
         raise UsageError(
-            f"`{name}` cannot be inverted yet: its objects move with the camera; "
-            "name a model of radiance fields, such as `cars`."
+            f"`{name}` cannot be inverted yet: its cameras stand before a scene, where only poses "
+            "say where; give ⟨poses⟩."
         )
 
 

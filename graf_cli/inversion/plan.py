@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+KNOWN_CODES = 7  # begun at where cameras are known: vans and pick-ups lie in valleys of their own
 WHOLE = 1 << 14  # pixels along a side: as large as the photographs are compared at
-KNOWN_CODES = 16  # tried where each is seen by one camera alone
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,11 @@ class SearchPlan:
     truncation : float
         Of the codes that are drawn.
     kept : int
-        Candidates, from as many sides.
+        Candidates, from as many sides, that begin at the prior's middle.
     apart : float
         Degrees between them.
+    own : int
+        Further ones, which begin at the codes that were drawn, each at its best camera.
     """
 
     size: int = 24
@@ -39,8 +41,9 @@ class SearchPlan:
     azimuths: int = 24
     elevations: int = 10
     truncation: float = 0.7
-    kept: int = 6
-    apart: float = 25.0
+    kept: int = 8
+    apart: float = 12.0
+    own: int = 4
 
 
 @dataclass(frozen=True)
@@ -80,16 +83,16 @@ class Plan:
 
     search: SearchPlan = SearchPlan()
     stages: tuple[Stage, ...] = (
-        Stage(size=32, kept=6, rounds=1, steps=15, by="adam"),
-        Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
-        Stage(size=64, kept=2, rounds=1, steps=20, by="adam"),
-        Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
-        Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+        Stage(size=32, kept=12, rounds=1, steps=15, by="adam"),
+        Stage(size=32, kept=4, rounds=1, steps=20, by="lbfgs"),
+        Stage(size=32, kept=2, rounds=1, steps=40, by="lbfgs"),
+        Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),
+        Stage(size=WHOLE, kept=1, rounds=1, steps=14, by="lbfgs"),
     )
 
 
 def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
-    """What suits: where cameras are known, more codes are tried and fewer candidates kept.
+    """What suits: where cameras are known, more codes are begun at, none of them given up unseen.
 
     Parameters
     ----------
@@ -101,11 +104,11 @@ def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
         plan = Plan()
         return plan if codes is None else replace(plan, search=replace(plan.search, codes=codes))
     return Plan(
-        search=SearchPlan(codes=KNOWN_CODES if codes is None else codes, kept=3),
+        search=SearchPlan(codes=KNOWN_CODES if codes is None else codes, kept=KNOWN_CODES),
         stages=(
-            Stage(size=32, kept=3, rounds=1, steps=20, by="adam"),
-            Stage(size=64, kept=1, rounds=1, steps=20, by="adam"),
-            Stage(size=64, kept=1, rounds=1, steps=20, by="lbfgs"),
-            Stage(size=WHOLE, kept=1, rounds=2, steps=12, by="lbfgs"),
+            Stage(size=32, kept=KNOWN_CODES, rounds=1, steps=15, by="adam"),
+            Stage(size=32, kept=2, rounds=1, steps=25, by="lbfgs"),
+            Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),
+            Stage(size=WHOLE, kept=1, rounds=1, steps=18, by="lbfgs"),
         ),
     )

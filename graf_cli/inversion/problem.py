@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from graf_cli.arrays import Array
+from graf_cli.inversion.coordinates import Coordinates
+from graf_cli.inversion.perceptual import Perceptual
 from graf_cli.inversion.photograph import Photograph
 from graf_cli.model.generator import Generator
 from graf_cli.recipe import Pinhole
@@ -111,6 +113,10 @@ class Problem:
         Weight of the codes' prior against the mean square difference of colours.
     controls : mapping of str to float
         Settings of the family's own, as `Subject.controls`.
+    coordinates : Coordinates or None
+        In which codes are looked for; None is z, block by block.
+    perceptual : Perceptual or None
+        A network of the user's, whose distance counts as well.
     """
 
     generator: Generator
@@ -120,6 +126,13 @@ class Problem:
     samples: int
     prior: float
     controls: Mapping[str, float] = field(default_factory=dict)
+    coordinates: Coordinates | None = None
+    perceptual: Perceptual | None = None
+
+    @property
+    def space(self) -> str:
+        """Of `Features.spaces`."""
+        return "z" if self.coordinates is None else self.coordinates.space
 
     @property
     def background(self) -> Rgb:
@@ -133,7 +146,10 @@ class Problem:
 
     def subject(self, codes: Mapping[str, Tensor]) -> Subject:
         """What a picture shows of some codes; differentiable in them."""
-        return Subject({name: Code(code) for name, code in codes.items()}, controls=self.controls)
+        if self.coordinates is not None:
+            codes = {name: self.coordinates.row(code) for name, code in codes.items()}
+        given = {name: Code(code) for name, code in codes.items()}
+        return Subject(given, self.space, controls=self.controls)
 
     def middle(self, number: int) -> Standpoint:
         """Where a photograph was taken from as far as it is known, else the middle of training."""
@@ -181,7 +197,7 @@ class Problem:
         count = 0
         for block in self.generator.features.blocks:
             code = codes[block.name]
-            if block.prior == "uniform":
+            if block.prior == "uniform" and self.coordinates is None:
                 total = total + (code.abs() - 1).relu().square().sum()
             else:
                 total = total + code.square().sum() / 2

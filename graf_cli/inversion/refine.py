@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.inversion.losses import Target, difference, paints_background, psnr, target_of
+from graf_cli.inversion.perceptual import WEIGHT
 from graf_cli.inversion.plan import Stage
 from graf_cli.inversion.problem import Candidate, Problem, Standpoint
 from graf_cli.inversion.tracing import Kept, Tracing, pose_of
@@ -28,7 +29,7 @@ MOMENTS = 0.9, 0.95  # decays of Adam's means; a round is too short for the usua
 TINY = 1e-12
 PLACES = ("azimuth", "elevation", "radius")
 REFRESH = 10  # steps of Adam after which the samples that show are found again
-HISTORY = 10  # gradients that L-BFGS remembers: a round has about as many steps
+HISTORY = 50  # gradients that L-BFGS remembers: all of a round
 BOUND = 89.9  # degrees of elevation beyond which azimuth has no meaning
 
 
@@ -173,9 +174,19 @@ class Round:
                 problem.photographs[number], size, problem.background, rgb.device,
                 painted=paints_background(scene),
             )  # fmt: skip
-            total = total + difference(rgb, opacity, target) / len(self._kept)
+            total = total + self._apart(rgb, opacity, target) / len(self._kept)
             errors.append(10 ** (-psnr(rgb.detach(), target) / 10))
         return total, -10 * math.log10(max(sum(errors) / len(errors), TINY))
+
+    def _apart(self, rgb: Tensor, opacity: Tensor, target: Target) -> Tensor:
+        """Of one picture, without the prior."""
+        total = difference(rgb, opacity, target)
+        if self.problem.perceptual is None:
+            return total
+        seen, wanted = rgb, target.rgb
+        if target.weight is not None:  # what does not count is the same in both
+            seen, wanted = (one * target.weight[..., None] for one in (seen, wanted))
+        return total + WEIGHT * self.problem.perceptual.distance(seen, wanted)
 
     def _evaluate(self) -> Tensor:
         """The loss, its gradients left in the leaves; the best is remembered, and told."""

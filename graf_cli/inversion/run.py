@@ -24,7 +24,7 @@ from graf_cli.output.store.atomic import placed
 
 # Of a budget, until when the search and the first stages go on, as shares: what follows is finer
 # and always gets the rest. As the parts of a run without a budget take, about.
-SHARES = (0.12, 0.3, 0.42, 0.58, 0.7)
+SHARES = (0.12, 0.3, 0.46, 0.58, 0.76)
 # Times the best one's loss from which a refined candidate is given up: on toy cars those from wrong
 # sides were 2 to 5 times behind after a stage, and none of them ever caught up.
 HOPELESS = 2.0
@@ -310,6 +310,8 @@ def asked_by(problem: Problem, plan: Plan, seed: int) -> str:
         "poses": [pose.tolist() for pose in known.poses],
         "picture": [problem.background, problem.samples, problem.prior, problem.size],
         "controls": sorted(problem.controls.items()),
+        "space": problem.space,
+        "perceptual": None if problem.perceptual is None else problem.perceptual.digest,
     }
     digest.update(msgspec.json.encode(told))
     for photograph in problem.photographs:

@@ -72,7 +72,7 @@ def pose_of(azimuth: Tensor, elevation: Tensor, radius: Tensor, pivot: Tensor) -
         return torch.stack((x, torch.linalg.cross(away, x), away, eye), dim=1)
     z = (eye - pivot) / (eye - pivot).norm()
     across = torch.stack((-z[1], z[0], torch.zeros_like(azimuth)))
-    if float(across.norm()) > POLE:
+    if float(across.detach().norm()) > POLE:
         x = across / across.norm()
     return torch.stack((x, torch.linalg.cross(z, x), z, eye), dim=1)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from graf_cli.families.contract import Tensors
+from graf_cli.families.contract import Mapped, Tensors
 from graf_cli.model.checkpoint import open_checkpoint, read_checkpoint
 from graf_cli.model.families import family_of
 from graf_cli.model.spec import features_of
@@ -56,6 +56,21 @@ class Generator:
         family = family_of(self.spec.family)
         settings = self.spec.settings
         return family.scene(settings, self.network, subject, samples=samples, camera=camera)
+
+    @property
+    def maps(self) -> bool:
+        """Whether codes in z can be had as rows of the other spaces; see `row`."""
+        return isinstance(family_of(self.spec.family), Mapped)
+
+    def row(self, subject: Subject, space: str) -> Tensor:
+        """The code of a subject in z as a row of another space; see `Mapped`.
+
+        Only of models that have `maps`.
+        """
+        family = family_of(self.spec.family)
+        assert isinstance(family, Mapped)
+        found: Tensor = family.row(self.spec.settings, self.network, subject, space)
+        return found
 
 
 def build(

@@ -1,20 +1,143 @@
-"""What other families offer of it."""
+"""What other families offer of it, on pictures that their models drew."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import graf_cli as graf
 from graf_cli.errors import UsageError
-from graf_cli.inversion.asking import photographs_of, problem_of
+from graf_cli.inversion.asking import inverted, photographs_of, plan_of, problem_of
+from graf_cli.inversion.coordinates import Coordinates
+from graf_cli.inversion.plan import Plan, SearchPlan, Stage, plan_for
+from graf_cli.inversion.problem import Problem
+from graf_cli.model.generator import Generator
+from graf_cli.recipe import Sweep
+from graf_cli.scene.codes import Code, Subject, draw
+from tests.conftest import small_generator
+from tools.parity.nerf import Case, generator_of
 
 CASES = Path(__file__).parents[1] / "families"
+FACES = CASES / "eg3d" / "cases" / "ffhq64.pkl"
+PIGAN = CASES / "pigan" / "cases" / "celeba_generator.pth"
+SMALL = {"size": 12, "samples": 6}
+VIEWS: dict[str, dict[str, float]] = {
+    "eg3d": {"azimuth": -9.0, "elevation": 3.0}, "pigan": {"azimuth": 5.0, "elevation": -4.0},
+}  # fmt: skip
 
 
-def test_models_whose_objects_move_with_the_camera_are_refused() -> None:
-    generator = graf.load(checkpoint=CASES / "eg3d" / "cases" / "ffhq64.pkl", device="cpu")
-    with pytest.raises(UsageError, match="cannot be inverted yet"):
+def plan(size: int = 16, steps: int = 6) -> Plan:
+    return Plan(
+        search=SearchPlan(size=12, codes=1, azimuths=8, elevations=4, kept=2),
+        stages=(
+            Stage(size=size, kept=2, rounds=1, steps=steps, by="adam"),
+            Stage(size=size, kept=1, rounds=1, steps=steps, by="lbfgs"),
+        ),
+    )
+
+
+def loaded(path: Path, config: Path | None = None) -> Generator:
+    return graf.load(checkpoint=path, config=config, device="cpu")
+
+
+def posed(generator: Generator, space: str | None, **said: Any) -> Problem:
+    """Of a picture of seed 3, the camera told."""
+    image = graf.render(generator, seed=3, **said).rgb.clip(0, 1)
+    return problem_of(generator, photographs_of(image), said, space=space)
+
+
+def before(problem: Problem) -> float:
+    """Of the average object, dB."""
+    return inverted(problem, plan=Plan(plan().search, ())).psnr[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "space", "shape"),
+    [(PIGAN, "pigan", "film", ()), (FACES, "eg3d", "w+", (4, 16))],
+)
+def test_codes_are_found_where_z_is_mapped_to(
+    path: Path, name: str, space: str, shape: tuple[int, ...]
+) -> None:
+    generator = loaded(path)
+    said = {**VIEWS[name], **(SMALL if name == "pigan" else {"samples": 6})}
+    asked = posed(generator, space, **said)
+    found = inverted(asked, plan=plan())
+    assert found.psnr[0] > before(asked) + 3
+    assert isinstance(found.recipe.plan, Sweep)
+    rows = found.recipe.plan.subject.rows
+    assert rows is not None
+    assert rows.space == space
+    assert len(rows.shape) == len(shape)
+
+
+def test_the_first_space_behind_z_is_looked_in_unless_another_is_asked_for() -> None:
+    faces, cars = loaded(FACES), small_generator()
+    blank = photographs_of(np.zeros((4, 4, 3)))
+    assert problem_of(faces, blank, {}).space == "w"
+    assert problem_of(faces, blank, {}, space="z").coordinates is None
+    assert problem_of(cars, blank, {}).space == "z"
+    with pytest.raises(UsageError, match="no codes in the `space` `w` to look for; it has `z`"):
+        problem_of(cars, blank, {}, space="w")
+
+
+@pytest.mark.parametrize(("path", "space"), [(PIGAN, "film"), (FACES, "w"), (FACES, "w+")])
+def test_a_row_is_what_the_family_makes_of_z(path: Path, space: str) -> None:
+    """Whether given as z or as its row, the scene is the same; and numbers lead there and back."""
+    generator = loaded(path)
+    codes = draw(generator.features, 7)
+    coordinates = Coordinates.of(generator, space, {})
+    row = coordinates.row(coordinates.codes(codes)["z"])
+    assert row.shape == generator.features.row_shapes[space]
+    points = torch.rand((5, 3), generator=torch.Generator("cpu").manual_seed(0)) * 0.1 - 0.05
+    own, given = (
+        generator.scene(subject, samples=4).passes[-1].density(points)[1]
+        for subject in (
+            Subject({"z": Code(codes["z"])}),
+            Subject({"z": Code(row)}, space),
+        )
+    )
+    torch.testing.assert_close(own, given, rtol=1e-3, atol=1e-3)
+
+
+def test_of_a_nerf_the_camera_alone_is_looked_for() -> None:
+    cases = CASES / "nerf" / "cases"
+    generator = loaded(cases / "lego.tar", cases / "lego.txt")
+    said: dict[str, Any] = {"azimuth": 60.0, "elevation": 40.0, "size": 16, "samples": 24}
+    image = graf.render(generator, **said).rgb.clip(0, 1)
+    del said["elevation"]
+    search = SearchPlan(size=16, elevations=24, kept=2, apart=6.0)  # its noise has narrow valleys
+    stages = (Stage(size=16, kept=2, rounds=1, steps=8, by="adam"),)
+    found = inverted(problem_of(generator, photographs_of(image), said), plan=Plan(search, stages))
+    view = found.recipe.plan
+    assert isinstance(view, Sweep)
+    assert view.subject.rows is None
+    assert view.view.elevation[0] == pytest.approx(40, abs=2)
+
+
+def test_of_objects_before_a_camera_that_stays_codes_are_found() -> None:
+    """Where they stand is told."""
+    cases = CASES / "giraffe" / "cases"
+    generator = loaded(cases / "cars.pt", cases / "cars.json")
+    asked = posed(generator, None, azimuth=20.0, samples=16)
+    assert plan_of(asked) == plan_for(cameras_known=True)
+    assert asked.controls["turn"] == 20
+    found = inverted(asked, plan=plan(64))
+    assert found.psnr[0] > before(asked) + 3
+
+
+def test_conditioning_that_follows_the_camera_is_refused() -> None:
+    generator = loaded(FACES)
+    follow = generator.features.following
+    assert follow is not None
+    with pytest.raises(UsageError, match="each camera makes another object"):
+        problem_of(generator, photographs_of(np.zeros((4, 4, 3))), {"controls": {follow: 1}})
+
+
+def test_scenes_that_only_poses_say_cameras_of_want_poses() -> None:
+    generator = generator_of(Case(CASES / "nerf" / "cases", "fern"))
+    with pytest.raises(UsageError, match=r"cannot be inverted yet.*give `poses`"):
         problem_of(generator, photographs_of(np.zeros((4, 4, 3))), {})

@@ -12,7 +12,7 @@ import torch
 
 from tools.toycars.evaluate import FIRST_SEED, evaluate
 from tools.toycars.fit import FitPlan
-from tools.toycars.invert import as_markdown, rows, write_json
+from tools.toycars.invert import as_markdown, read_json, rows, write_json
 from tools.toycars.normals import measure_normals
 from tools.toycars.refine import RefinePlan
 from tools.toycars.sheets import KINDS, draw_sheet
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--size", type=int, default=128, help="pixels a side")
     found.add_argument("--given", action="store_true", help="tell the cameras")
     found.add_argument("--seconds", type=float, help="budget of each car")
-    found.add_argument("--json", type=Path, help="write every row here too")
+    found.add_argument("--json", type=Path, help="write every row here too; those there are kept")
     found.set_defaults(run=_invert)
     sheet = commands.add_parser("sheet", help="draw a contact sheet")
     sheet.add_argument("kind", choices=KINDS)
@@ -123,20 +123,24 @@ def _normals(options: argparse.Namespace) -> None:
 
 
 def _invert(options: argparse.Namespace) -> None:
-    found = []
+    what = {"given": options.given, "size": options.size, "seconds": options.seconds}
+    kept = read_json(options.json, **what) if options.json else []
+    asked = options.cars or range(options.count)
+    there = {row.car - FIRST_SEED for row in kept}
+    found = [*kept]
     for row in rows(
         options.asset,
-        options.cars or range(options.count),
+        [number for number in asked if number not in there],
         size=options.size,
         given=options.given,
         seconds=options.seconds,
         device=options.device,
     ):
         print(row, file=sys.stderr, flush=True)
-        found.append(row)
+        found = sorted([*found, row], key=lambda one: one.car)
         if options.json:
-            write_json(options.json, found)
-    print(as_markdown(found))
+            write_json(options.json, found, **what)
+    print(as_markdown([row for row in found if row.car - FIRST_SEED in asked]))
 
 
 def _sheet(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ photograph, and against further views of the same car that the inversion never s
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,6 +50,9 @@ class Row:
     unseen : float
         Of the codes found at further cameras, to the same car there; mean of their PSNR, dB.
     seconds : float
+        That passed, which hang on what else the machine does.
+    processor : float
+        Seconds of processor work, of all threads together.
     """
 
     car: int
@@ -57,6 +61,7 @@ class Row:
     psnr: float
     unseen: float
     seconds: float
+    processor: float
 
     @property
     def found(self) -> bool:
@@ -92,7 +97,7 @@ def rows(
     """
     generator = load_checkpoint(path, None, device)
     cars = [*cars]
-    views = random_views(max(cars) + 1, VIEW_SEED)
+    views = random_views(max(cars, default=0) + 1, VIEW_SEED)
     for number in cars:
         yield _row(generator, number, views[number], size, given=given, seconds=seconds)
 
@@ -105,7 +110,9 @@ def _row(
     azimuth, elevation = azimuth_of(view.u), elevation_of(view.v)
     told: dict[str, Any] = {"azimuth": azimuth, "elevation": elevation} if given else {}
     photograph = truth(latent, view, size).colour[0].float().clamp(0, 1)
+    begun = time.process_time()
     found = graf.invert(generator, photograph.numpy(), size=size, seconds=seconds, **told)
+    worked = time.process_time() - begun
     stands = _stands(found)
     off = (stands[0] - azimuth + HALF_TURN) % (2 * HALF_TURN) - HALF_TURN
     others = random_views(OTHERS, OTHER_SEED + number)
@@ -113,7 +120,7 @@ def _row(
         psnr(_drawn(generator, found, other, size), truth(latent, other, size).colour[0])
         for other in others
     ]
-    return Row(seed, off, stands[1] - elevation, found.psnr[0], mean(unseen), found.seconds)
+    return Row(seed, off, stands[1] - elevation, found.psnr[0], mean(unseen), found.seconds, worked)
 
 
 def _stands(found: Found) -> tuple[float, float]:
@@ -141,7 +148,7 @@ def _drawn(generator: Generator, found: Found, view: View, size: int) -> Tensor:
 def as_markdown(found: list[Row]) -> str:
     """The table, with what was missed in bold, and a line of means."""
     lines = [
-        "| car | azimuth off | elevation off | PSNR | PSNR, unseen views | seconds |",
+        "| car | azimuth off | elevation off | PSNR | PSNR, unseen views | processor |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for row in found:
@@ -150,17 +157,35 @@ def as_markdown(found: list[Row]) -> str:
             angles = f"**{row.azimuth:+.1f}°** | **{row.elevation:+.1f}°**"
         lines.append(
             f"| {row.car} | {angles} | {row.psnr:.1f} dB | {row.unseen:.1f} dB "
-            f"| {row.seconds:.0f} |"
+            f"| {row.processor:.0f} s |"
         )
     close = f"{sum(row.found for row in found)} of {len(found)} within {CLOSE:.0f}°"
     lines.append(
         f"| all | {close} | | {mean(row.psnr for row in found):.1f} dB "
-        f"| {mean(row.unseen for row in found):.1f} dB | {mean(row.seconds for row in found):.0f} |"
+        f"| {mean(row.unseen for row in found):.1f} dB "
+        f"| {mean(row.processor for row in found):.0f} s |"
     )
     return "\n".join(lines)
 
 
-def write_json(path: Path, found: list[Row]) -> None:
-    """Every row, as plain data."""
+def write_json(path: Path, found: list[Row], **asked: Any) -> None:
+    """Every row, as plain data, and what was asked of all of them."""
     told = [{**asdict(row), "found": row.found} for row in found]
-    path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps({**asked, "rows": told}, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path, **asked: Any) -> list[Row]:
+    """The rows that `write_json` has written; none where there is no file.
+
+    Raises
+    ------
+    ValueError
+        When something else was asked of them.
+    """
+    if not path.exists():
+        return []
+    told = json.loads(path.read_text(encoding="utf-8"))
+    rows = told.pop("rows")
+    if told != asked:
+        raise ValueError(f"{path} holds rows of {told}, and not of {asked}; name another file.")
+    return [Row(**{name: value for name, value in row.items() if name != "found"}) for row in rows]

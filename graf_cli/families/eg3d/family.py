@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from graf_cli.errors import CheckpointError, ManifestError
 from graf_cli.families.eg3d import checkpoint
 from graf_cli.families.eg3d.checkpoint import NETWORK, adopt
 from graf_cli.families.eg3d.network import Generator
-from graf_cli.families.eg3d.scene import make_scene
+from graf_cli.families.eg3d.scene import make_scene, styles
 from graf_cli.families.eg3d.spec import Spec as Eg3dSpec
 from graf_cli.families.eg3d.spec import features
 from graf_cli.scene.camera import Camera
@@ -82,6 +83,12 @@ class EG3D:
         return make_scene(
             spec, network, subject, samples=samples, camera=camera, seed=subject.jitter
         )
+
+    def row(self, spec: Eg3dSpec, network: nn.Module, subject: Subject, space: str) -> Tensor:
+        """The row of w, shape = (w_dim,), or w+, as many of it, of the label that stays."""
+        assert isinstance(network, Generator)
+        rows = styles(spec, network, replace(subject, truncation=1.0))
+        return rows[0] if space == "w" else rows
 
 
 FAMILY = EG3D()

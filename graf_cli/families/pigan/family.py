@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from graf_cli.errors import CheckpointError, ManifestError
+from graf_cli.errors import CheckpointError, ManifestError, UsageError
 from graf_cli.families.contract import Tensors
 from graf_cli.families.pigan import checkpoint, files
 from graf_cli.families.pigan.checkpoint import AVERAGES, FREQUENCIES, GENERATOR, PHASES
@@ -19,7 +19,7 @@ from graf_cli.families.pigan.scene import scene
 from graf_cli.families.pigan.spec import Spec as Own
 from graf_cli.families.pigan.spec import features
 from graf_cli.scene.camera import Camera
-from graf_cli.scene.codes import Subject
+from graf_cli.scene.codes import Subject, along_line
 from graf_cli.scene.features import Features
 from graf_cli.scene.spec import ModelSpec
 from graf_cli.scene.volume import Scene
@@ -108,6 +108,12 @@ class PiGan:
     ) -> Scene:
         """One object; see `graf_cli.families.pigan.scene`."""
         return scene(spec, cast(Network, network), subject, samples=samples, camera=camera)
+
+    def row(self, _spec: Own, network: nn.Module, subject: Subject, space: str) -> Tensor:
+        """Raw frequencies, then phases, shape = (18 · hidden,), of the space ``film`` alone."""
+        if space != "film":
+            raise UsageError(f"A π-GAN maps z to `film` alone, and not to `{space}`.")
+        return cast(Network, network).siren.film(along_line(subject.codes["z"])).row
 
 
 FAMILY = PiGan()
