@@ -193,7 +193,8 @@ def _cost(line: Line, defaults: Defaults) -> float:
         if "plan" in job:
             recipe = from_json(_recipe_of(job))
             return float(len(recipe) * recipe.width * recipe.height * recipe.samples)
-        return float(defaults.request(job).dry().job().cost().samples)
+        with console.put_back():
+            return float(defaults.request(job).dry().job().cost().samples)
     except (GrafError, click.ClickException):
         return 0.0
 
@@ -209,7 +210,8 @@ def _run(lines: Iterable[Line], defaults: Defaults, *, fail_fast: bool) -> int:
             job = _parsed(line)
             told["out"] = job["out"]
             _take(job["out"], taken)
-            told |= _told(_result(defaults.request(job)))
+            with console.put_back():
+                told |= _told(_result(defaults.request(job)))
         except Exception as error:
             failed += 1
             told |= {"status": "failed", "error": _reason(error)}

@@ -45,7 +45,15 @@ class ModelChoice:
         GrafError
         """
         common = console.common()
-        key = (self.model, self.checkpoint, self.config, self.device, self.family, self.like)
+        key = (
+            common.manifest,
+            self.model,
+            self.checkpoint,
+            self.config,
+            self.device,
+            self.family,
+            self.like,
+        )
         if key not in common.models:
             common.models[key] = self._load(common)
         return common.models[key]
@@ -78,7 +86,15 @@ class ModelChoice:
         from graf_cli import opening
 
         common = console.common()
-        key = (recipe.model, self.checkpoint, self.config, self.device, self.family, self.like)
+        key = (
+            common.manifest,
+            recipe.model,
+            self.checkpoint,
+            self.config,
+            self.device,
+            self.family,
+            self.like,
+        )
         if key not in common.models:
             common.models[key] = opening.load_for(
                 recipe,

@@ -48,6 +48,19 @@ def common() -> Common:
     return click.get_current_context().ensure_object(Common)
 
 
+@contextmanager
+def put_back() -> Iterator[None]:
+    """Have what is said in the block of options that every command takes hold there alone."""
+    here = common()
+    before = {name: getattr(here, name) for name in ("manifest", "offline", "verbosity", "debug")}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(here, name, value)
+        set_verbosity(here.verbosity)
+
+
 class _Lines(logging.Formatter):
     """`Warning: …`, and the bare sentence for what is only worth knowing."""
 

@@ -11,9 +11,12 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from graf_cli.cli import console
+from graf_cli.cli.choices import ModelChoice
 from graf_cli.cli.main import cli
 from graf_cli.engine import local, making
 from graf_cli.model import checkpoint
+from graf_cli.model.generator import Generator
 from graf_cli.rendering.renderer import Frame, Renderer, Series, Shot
 from tests.cli.conftest import CARS, Run
 from tests.cli.process import Server
@@ -50,6 +53,22 @@ def test_a_job_is_its_command(run: Run, tmp_path: Path) -> None:
     small = ("--size", "8", "--samples", "8", "--seed", "1", "--azimuth", "0:90", "--frames", "3")
     run("render", *CARS, *small, "--no-metadata", "--out", "b.mp4")
     assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_what_every_command_takes_holds_for_its_line_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool | None] = []
+    load = ModelChoice.load
+
+    def watched(choice: ModelChoice) -> Generator:
+        seen.append(console.common().offline)
+        return load(choice)
+
+    monkeypatch.setattr(ModelChoice, "load", watched)
+    batch(run, {"offline": False, "out": "a.png"}, {"out": "b.png"})
+    assert seen[0] is False
+    assert seen[1] is not False
 
 
 def test_a_recipe_is_drawn(run: Run, tmp_path: Path) -> None:
