@@ -29,11 +29,9 @@ class SearchPlan:
     truncation : float
         Of the codes that are drawn.
     kept : int
-        Candidates, from as many sides, that begin at the prior's middle.
+        Candidates, from as many sides.
     apart : float
         Degrees between them.
-    own : int
-        Further ones, which begin at the codes that were drawn, each at its best camera.
     """
 
     size: int = 24
@@ -43,7 +41,6 @@ class SearchPlan:
     truncation: float = 0.7
     kept: int = 8
     apart: float = 12.0
-    own: int = 4
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Plan:
 
     search: SearchPlan = SearchPlan()
     stages: tuple[Stage, ...] = (
-        Stage(size=32, kept=12, rounds=1, steps=15, by="adam"),
+        Stage(size=32, kept=8, rounds=1, steps=15, by="adam"),
         Stage(size=32, kept=4, rounds=1, steps=20, by="lbfgs"),
         Stage(size=32, kept=2, rounds=1, steps=40, by="lbfgs"),
         Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),

@@ -108,15 +108,12 @@ class Search:
                 break
         if sum(map(len, self.cameras)) == len(self.cameras):  # all known: starts differ in codes
             return sorted(found, key=lambda one: one.loss)[: self.plan.kept]
-        # What a start is worth is its camera above all: from codes that happened to look alike at
-        # 24 pixels, steps mostly lead to a worse valley than from the middle. Not always, so that
-        # the best few keep theirs too.
-        middle, own = self.codes[0], self.plan.own
-        cameras = [
-            replace(one, codes=middle) for one in diverse(found, self.plan.kept, self.plan.apart)
+        # What a start is worth is its camera. From its codes, which happened to look alike at 24
+        # pixels, steps lead to another valley than from the middle, where all directions are open.
+        return [
+            replace(one, codes=self.codes[0])
+            for one in diverse(found, self.plan.kept, self.plan.apart)
         ]
-        drawn = [one for one in found if one.codes is not middle]
-        return cameras + one_each(drawn, own)
 
     @torch.inference_mode()
     def _of(self, codes: dict[str, Tensor]) -> list[Candidate]:
@@ -192,15 +189,6 @@ class Search:
             problem.photographs[number], size, problem.background, problem.generator.device,
             painted=paints_background(scene),
         )  # fmt: skip
-
-
-def one_each(found: list[Candidate], most: int) -> list[Candidate]:
-    """The best candidates, of which no two have the same codes."""
-    chosen: list[Candidate] = []
-    for candidate in sorted(found, key=lambda one: one.loss):
-        if len(chosen) < most and all(candidate.codes is not other.codes for other in chosen):
-            chosen.append(candidate)
-    return chosen
 
 
 def diverse(found: list[Candidate], most: int, apart: float) -> list[Candidate]:
