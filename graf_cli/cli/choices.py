@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,15 +45,7 @@ class ModelChoice:
         GrafError
         """
         common = console.common()
-        key = (
-            common.manifest,
-            self.model,
-            self.checkpoint,
-            self.config,
-            self.device,
-            self.family,
-            self.like,
-        )
+        key = (common.manifest, self)
         if key not in common.models:
             common.models[key] = self._load(common)
         return common.models[key]
@@ -86,15 +78,7 @@ class ModelChoice:
         from graf_cli import opening
 
         common = console.common()
-        key = (
-            common.manifest,
-            recipe.model,
-            self.checkpoint,
-            self.config,
-            self.device,
-            self.family,
-            self.like,
-        )
+        key = (common.manifest, recipe.model, replace(self, model=None))
         if key not in common.models:
             common.models[key] = opening.load_for(
                 recipe,

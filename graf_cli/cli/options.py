@@ -145,6 +145,8 @@ picture_options = _group(
                  help="Whose axes normals are shown in.  [default: camera]"),
 )  # fmt: skip
 
+_FOV = click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]")
+
 camera_options = _group(
     "view", ViewChoice,
     click.option("--azimuth", type=SWEEP,
@@ -153,7 +155,7 @@ camera_options = _group(
     click.option("--elevation", type=SWEEP,
                  help="Degrees above the horizon.  [default: likewise]"),
     click.option("--radius", type=SWEEP, help="Distance from the origin.  [default: likewise]"),
-    click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
+    _FOV,
 )  # fmt: skip
 
 rig_options = _group(
@@ -166,7 +168,7 @@ rig_options = _group(
     click.option("--radius", type=SWEEP,
                  help="Distance from the origin.  [default: likewise; of an orbit and a cap its "
                       "middle]"),
-    click.option("--fov", type=SWEEP, help="Degrees across the width.  [default: the model's]"),
+    _FOV,
 )  # fmt: skip
 
 code_option = click.option(

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from graf_cli.cli import console
 from graf_cli.cli.drawing import Drawing, Request
 from graf_cli.cli.types import Parsed
 from graf_cli.errors import RecipeError, UsageError
@@ -39,7 +40,8 @@ class Options:
         assert isinstance(root.command, click.Group)
         command = root.command.get_command(root, name)
         assert isinstance(command, Drawing)
-        return cls(command, command.make_context(name, [*arguments], parent=root))
+        with console.put_back():  # the batch's own command line outranks the environment
+            return cls(command, command.make_context(name, [*arguments], parent=root))
 
     def request(self, typed: Mapping[str, Any], line: Mapping[str, Any]) -> Request:
         """The request of a line, as if the command line had said all of it.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
+from graf_cli.weights import torchscript
 
 # Of a distance against the mean square difference of colours: one of 0.2, of pictures that look
 # much alike to LPIPS, counts as much as an error of 27 dB.
@@ -37,22 +36,17 @@ class Perceptual:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.path = path
-        try:
-            self.digest = hashlib.blake2b(path.read_bytes()).hexdigest()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as a whole
-                network: Any = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
-        except (OSError, RuntimeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} is not a TorchScript network; give one that makes features of pictures, "
-                "such as vgg16.pt, as ⟨perceptual⟩."
-            ) from error
-        self._network = network.eval()
-        for weight in network.parameters():
+        self._network = torchscript.load(
+            path,
+            device,
+            instead="give one that makes features of pictures, such as vgg16.pt, as ⟨perceptual⟩.",
+        )
+        self.digest = hashlib.blake2b(path.read_bytes()).hexdigest()
+        for weight in self._network.parameters():
             weight.requires_grad_(False)
-        names = {argument.name for argument in self._network.forward.schema.arguments}
-        offered = {"resize_images": False, "return_lpips": True}
-        self._asked = {name: value for name, value in offered.items() if name in names}
+        self._asked = torchscript.taken(
+            self._network, {"resize_images": False, "return_lpips": True}
+        )
 
     def distance(self, rgb: Tensor, wanted: Tensor) -> Tensor:
         """A scalar, of pictures of shape (H, W, 3) in [0, 1].

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ import torch
 from graf_cli.errors import CheckpointError
 from graf_cli.scoring.distances import Features
 from graf_cli.scoring.sets import Picture
+from graf_cli.weights import torchscript
 
 BATCH = 16  # pictures that go through the network at once
 
@@ -37,19 +36,13 @@ class Inception:
 
     def __init__(self, path: Path, device: torch.device) -> None:
         self.path, self.device = path, device
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as a whole
-                self._network = torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
-        except (OSError, RuntimeError, ValueError) as error:
-            raise CheckpointError(
-                f"{path} is not a TorchScript network; give the file of Inception that StyleGAN's "
-                "authors publish, inception-2015-12-05.pt, as ⟨inception⟩."
-            ) from error
-        names = {argument.name for argument in self._network.forward.schema.arguments}
-        self._asked: dict[str, Any] = (
-            {"return_features": True} if "return_features" in names else {}
+        self._network = torchscript.load(
+            path,
+            device,
+            instead="give the file of Inception that StyleGAN's authors publish, "
+            "inception-2015-12-05.pt, as ⟨inception⟩.",
         )
+        self._asked = torchscript.taken(self._network, {"return_features": True})
 
     def features(self, pictures: Iterable[Picture]) -> Features:
         """One row a picture, shape = (n, d), float64.

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from graf_cli.rendering.integrator import EPSILON
 from graf_cli.rendering.renderer import Renderer
 from graf_cli.scene.camera import Camera, Rays, along_axis, camera_for, rays_through
+from graf_cli.scene.quadrature import weights
 from graf_cli.scene.rigs import spread
 from graf_cli.surfaces.raster import Seen, raster
 from graf_cli.surfaces.shapes import Indices
@@ -129,8 +129,7 @@ def _marched(source: Source, rows: Tensor) -> Tensor:
     features, raw = field.volume.density(points.reshape(-1, 3))
     length = directions.norm(dim=-1, keepdim=True)
     alpha = 1 - torch.exp(-field.activated(raw.to(rows.dtype)).view(-1, SAMPLES) * step * length)
-    clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha + EPSILON), dim=-1)
-    weight = alpha * clear.cumprod(dim=-1)[:, :-1]
+    weight = weights(alpha)
     shown = (weight.flatten() > FAINTEST).nonzero()[:, 0]
     weighed = torch.zeros((len(raw), 4), device=rows.device, dtype=rows.dtype)
     if len(shown):

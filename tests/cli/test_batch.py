@@ -71,6 +71,22 @@ def test_what_every_command_takes_holds_for_its_line_alone(
     assert seen[1] is not False
 
 
+def test_the_batch_outranks_the_environment_in_every_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool | None] = []
+    load = ModelChoice.load
+
+    def watched(choice: ModelChoice) -> Generator:
+        seen.append(console.common().offline)
+        return load(choice)
+
+    monkeypatch.setattr(ModelChoice, "load", watched)
+    monkeypatch.setenv("GRAF_OFFLINE", "1")
+    batch(run, {"out": "a.png"}, {"out": "b.png"}, words=("--online",))
+    assert seen == [False, False]
+
+
 def test_a_recipe_is_drawn(run: Run, tmp_path: Path) -> None:
     line = run("render", *CARS, "--size", "8", "--seed", "4", "--dry-run").stdout
     run("batch", "-", *CARS, input=json.dumps({**json.loads(line), "out": "a.png"}))

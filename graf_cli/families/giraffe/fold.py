@@ -23,9 +23,9 @@ from graf_cli.families.giraffe.places import Part, shares
 from graf_cli.families.giraffe.slabs import Kept, Slab
 from graf_cli.families.giraffe.spec import PADDED
 from graf_cli.scene.camera import Rays
+from graf_cli.scene.quadrature import weights
 
 INFINITE = 1e10  # length of the last interval
-EPSILON = 1e-10  # keeps transmittance from zero, as the release has it
 POINTS = 1 << 18  # that are marched at once, which bounds memory whatever the picture's size
 
 
@@ -172,8 +172,7 @@ class Marcher:
         steps = torch.cat((z[:, 1:] - z[:, :-1], torch.full_like(z[:, :1], INFINITE)), dim=-1)
         length = rays.directions.norm(dim=-1, keepdim=True)
         alpha = 1 - torch.exp(-total * (steps * length))
-        clear = torch.cat((torch.ones_like(alpha[:, :1]), 1 - alpha + EPSILON), dim=-1)
-        return alpha * clear.cumprod(dim=-1)[:, :-1], shares(stacked, densest=self.densest)
+        return weights(alpha), shares(stacked, densest=self.densest)
 
     def _radiance(self, slabs: Sequence[Slab], weight: Tensor, share: Tensor) -> Tensor:
         seen = weight.new_zeros((len(weight), self.features))

@@ -1,0 +1,41 @@
+"""Networks of the user's that carry their own code, as TorchScript."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from graf_cli.errors import CheckpointError
+
+
+def load(path: Path, device: torch.device, *, instead: str) -> Any:
+    """A network in evaluation mode.
+
+    Parameters
+    ----------
+    path : Path
+    device : torch.device
+    instead : str
+        What to give when the file is not such a network.
+
+    Raises
+    ------
+    CheckpointError
+        When it is not.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as a whole
+            return torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a TorchScript network; {instead}") from error
+
+
+def taken(network: Any, offered: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the arguments that are offered, by name, those that a network takes."""
+    names = {argument.name for argument in network.forward.schema.arguments}
+    return {name: value for name, value in offered.items() if name in names}
