@@ -97,7 +97,12 @@ def _shown(recipe: Recipe) -> dict[str, Any]:
         "samples": recipe.samples,
         "background": recipe.background,
         "shows": ", ".join(recipe.show),
+        **({} if recipe.marched is None else {"marched": _marched(recipe.marched)}),
     }
+
+
+def _marched(side: int) -> str:
+    return f"all but rgb at {side} × {side}, each pixel enlarged"
 
 
 def _taken(recipe: Recipe, export: Export) -> dict[str, Any]:

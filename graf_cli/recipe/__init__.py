@@ -90,7 +90,11 @@ def same(there: Recipe, here: Recipe) -> bool:
 
     The one place that says what makes a recipe another one; ``==`` tells the versions apart too.
     """
-    return replace(_less_idle(there, here), graf=here.graf) == _less_idle(here, there)
+    there, here = _less_idle(there, here), _less_idle(here, there)
+    there = replace(there, graf=here.graf)
+    if None in (there.marched, here.marched):  # earlier versions left to the model what it tells
+        there = replace(there, marched=here.marched)
+    return there == here
 
 
 def _less_idle(recipe: Recipe, other: Recipe) -> Recipe:
@@ -193,6 +197,12 @@ def check_subject(recipe: Recipe, spec: ModelSpec) -> None:
                 f"(it has {told(control.name for control in features.controls)}); "
                 "name the model that it is of."
             )
+    if recipe.marched not in (None, features.surface):
+        raise RecipeError(
+            f"The recipe says that depth is marched at {recipe.marched} pixels along a side, but "
+            f"`{spec.name}` marches at {features.surface or 'every pixel'}; name the model that it "
+            "is of."
+        )
     if recipe.jitter is not None and not features.jitter:
         raise RecipeError(
             f"The recipe draws random numbers, which `{spec.name}` does not; "

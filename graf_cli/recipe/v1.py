@@ -39,7 +39,7 @@ from graf_cli.syntax import Precision
 
 SCHEMA = 1
 LATER = frozenset(  # than 0.1.0, of a data set
-    {"controls", "annotations", "labels", "jitter", "composited", "export"}
+    {"controls", "annotations", "labels", "jitter", "composited", "export", "marched"}
 )
 BLOCKS = ("shape", "appearance")  # of every recipe, also where a model lacks the second one
 
@@ -193,7 +193,7 @@ def text_of(recipe: v2.Recipe) -> str | None:
     plan = recipe.plan
     if not isinstance(plan, v2.Dataset) or plan.controls or plan.annotations or plan.labels:
         return None
-    if recipe.jitter is not None or recipe.composited or recipe.export is not None:
+    if recipe.jitter is not None or recipe.composited or recipe.export or recipe.marched:
         return None
     view = _fields(plan.view)
     if not view["intrinsics"]:

@@ -338,6 +338,7 @@ class Recipe(_Strict, frozen=True, kw_only=True, tag=SCHEMA, tag_field="schema")
     exact: bool = False  # the plain marcher, where it was asked for by name
     precision: Precision = "auto"  # of the matrix products, likewise: both can move a last digit
     jitter: Seed | None = None  # of the random numbers of the authors' program; None draws none
+    marched: Side | None = None  # pixels along a side of all but rgb, each enlarged
     composited: bool = False  # `background` shows where a model leaves out the one that it paints
     export: Export | None = None  # what is taken out of each picture's object, in its place
 

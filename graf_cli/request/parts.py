@@ -62,6 +62,7 @@ def recipe_of(
     if depth_range is None and SCALED.intersection(show):
         depth_range = (spec.camera.near, spec.camera.far)
     background, composited = _background(spec, plan, options.get("background"))
+    features = features_of(spec)
     return _checked(
         {
             "graf": __version__,
@@ -69,7 +70,8 @@ def recipe_of(
             "plan": plan,
             "width": width,
             "height": height,
-            "samples": or_else(options.get("samples"), features_of(spec).samples),
+            "samples": or_else(options.get("samples"), features.samples),
+            "marched": features.surface,
             "background": background,
             "composited": composited,
             "show": show,

@@ -81,6 +81,23 @@ def test_raw_colours_are_shown_enlarged(run: Run, tmp_path: Path) -> None:
     assert np.array_equal(found[::8, ::8], found[7::8, 7::8])
 
 
+def test_files_say_that_what_they_show_is_enlarged(run: Run, tmp_path: Path) -> None:
+    for name in ("a.png", "a.npz"):
+        run("render", *FACES, *FRONT, "--show", "depth", "--out", name)
+        assert "all but rgb at 8 × 8, each pixel enlarged" in run("info", name).stdout
+        told = json.loads(run("info", "--json", name).stdout)["recipe"]
+        assert told["marched"] == 8
+    told["marched"] = 16
+    (tmp_path / "b.json").write_text(json.dumps(told))
+    error = run("replay", "b.json", *FACES, "--out", "b.png", code=1).stderr
+    assert "marched at 16 pixels along a side, but" in error
+    del told["marched"]  # as earlier versions wrote it
+    (tmp_path / "b.json").write_text(json.dumps(told))
+    run("replay", "b.json", *FACES, "--out", "b.npz")
+    with np.load(tmp_path / "a.npz") as a, np.load(tmp_path / "b.npz") as b:
+        assert np.array_equal(a["depth"], b["depth"])
+
+
 def test_normals_are_the_rasters_enlarged_as_depth_is(run: Run, tmp_path: Path) -> None:
     words = (*FACES, *FRONT, "--show", "normal,depth,opacity", "--out", "a.npz")
     said = " ".join(run("render", *words).stderr.split())

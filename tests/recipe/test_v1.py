@@ -129,6 +129,8 @@ def test_its_recipe_is_drawn_and_gone_on_with() -> None:
     assert same(then, now)
     assert same(now, then)
     assert not same(then, replace(now, width=9))
+    assert same(then, replace(now, marched=8))  # which the model tells
+    assert not same(replace(then, marched=9), replace(now, marched=8))
     assert override(then, now.model, spec, samples=5) == replace(now, samples=5)
     plan = now.plan
     assert isinstance(plan, Sweep)
