@@ -283,7 +283,7 @@ class Renderer:
         leads = shot.key == series.first.key
         fallback = self._fallbacks.get(series.key)
         if fallback is None:
-            first = self._attempt_to_paint(series.first, Fallback(), thorough=True)
+            first = self._attempt_to_paint(series.first, series, Fallback(), thorough=True)
             fallback = first.fallback
             remember(self._fallbacks, series.key, fallback)
             if leads:
@@ -291,14 +291,19 @@ class Renderer:
             # It is not one of the pictures asked for, but what it proves counts.
             unseen = replace(first.outcome, evaluated=0, coloured=0, possible=0)
             self.outcome = merged(self.outcome, unseen)
-        return self._attempt_to_paint(shot, fallback, thorough=False)
+        return self._attempt_to_paint(shot, series, fallback, thorough=False)
 
-    def _attempt_to_paint(self, shot: Shot, fallback: Fallback, *, thorough: bool) -> Made:
+    def _attempt_to_paint(
+        self, shot: Shot, series: Series, fallback: Fallback, *, thorough: bool
+    ) -> Made:
+        """On the first rung without what is known to be empty, on the second with it."""
         scene = self._tracer.scene(shot)
         assert scene.windows is not None
-        if fallback.rung:
+        if fallback.rung > 1:
             return self._plain(shot)
-        picture, samples = self._tracer.marched(shot, radiance=True), self._tracer.samples(shot)
+        sparse = None if fallback.rung else self._tracer.sparse(shot, series.pictures)
+        picture = self._tracer.marched(shot, radiance=True, march=sparse)
+        samples = self._tracer.samples(shot)
         ways = self._paintings(scene)
         looked_at = fallback.precision < len(ways) and (
             ways[fallback.precision].dtype != torch.float32 or shot.seed % SELDOM == 0
@@ -327,8 +332,10 @@ class Renderer:
                         path="fast", promise=promise, precision=_names[ways[at].dtype],
                         evaluated=samples, coloured=samples, possible=samples,
                     ).proved(probed, max(difference, off))  # fmt: skip
-                    return Made(picture, Fallback(precision=at), outcome, rgb)
+                    return Made(picture, replace(fallback, precision=at), outcome, rgb)
         log.info("picture %s: more than %.0e; %s", _name(shot), PROMISE, CAREFULLY)
+        if sparse is not None:
+            return self._attempt_to_paint(shot, series, replace(fallback, rung=1), thorough=True)
         return self._plain(shot)
 
     def _paintings(self, scene: Scene) -> list[Painting]:

@@ -157,6 +157,8 @@ class FastVolume(Protocol):
         """Activated, shape = (n, channels), float32."""
 
 
+# Of rays and whether radiance is wanted: radiance, opacity and depth.
+March = Callable[[Rays, bool], tuple[Tensor, Tensor, Tensor]]
 Corners = tuple[tuple[float, float, float], tuple[float, float, float]]
 
 
@@ -243,6 +245,10 @@ class Scene:
     march : callable or None
         A fast march of the family's own: of rays, radiance, (n, channels), where it is asked for
         and else no channels, opacity and depth, (n,), equal to the exact integrator's to rounding.
+        Several threads may call it at once.
+    sparse : callable or None
+        The march to be taken where so many samples follow, which may have looked into what is
+        empty once, and leaves that out.
     draws : callable or None
         Random numbers of the picture of a camera.
     raster : callable or None
@@ -279,7 +285,8 @@ class Scene:
     empty_below: float | None = 0.0
     warp: Callable[[Rays, Camera], Rays] | None = None
     place: Callable[[Rays, Tensor], Tensor] | None = None
-    march: Callable[[Rays, bool], tuple[Tensor, Tensor, Tensor]] | None = None
+    march: March | None = None
+    sparse: Callable[[int], March] | None = None
     draws: Callable[[Camera], Draws] | None = None
     raster: Callable[[Camera], Camera] | None = None
     finish: Callable[[Tensor], Tensor] | None = None

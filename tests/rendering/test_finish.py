@@ -16,7 +16,7 @@ from graf_cli.rendering.renderer import Frame, Image, Renderer, RenderOptions, S
 from graf_cli.scene.camera import Camera, Rays, camera_for, pose_on_sphere
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.spec import CameraSpec
-from graf_cli.scene.volume import Painting, Quadrature, Scene, Windows
+from graf_cli.scene.volume import March, Painting, Quadrature, Scene, Windows
 from tests.conftest import CPU
 
 SPEC = CameraSpec(near=2.0, far=6.0, radius=(4.0, 4.0), fov=40.0)
@@ -201,6 +201,47 @@ def test_the_fastest_painting_that_keeps_the_promise_is_kept(
             np.testing.assert_allclose(frame.rgb, truths[k].rgb + kept, atol=1e-6)
             assert np.array_equal(found.setdefault(k, frame.rgb), frame.rgb)
     assert renderer.outcome.difference <= renderer.outcome.promise
+
+
+class Sparse(PaintedFast):
+    """The same with a march that leaves something out where there is much, and may err in it."""
+
+    def __init__(self, march: float, sparse: float) -> None:
+        super().__init__(march, 0.0, 0.0)
+        self.sparse = sparse
+        self.asked: set[int] = set()
+
+    def scene(self, subject: Subject, *, samples: int, camera: Camera | None) -> Scene:
+        scene = super().scene(subject, samples=samples, camera=camera)
+        other = Marching(self.sparse).scene(subject, samples=samples, camera=camera)
+        march = other.march
+        assert march is not None
+
+        def sparse(many: int) -> March:
+            self.asked.add(many)
+            return march
+
+        return replace(scene, sparse=sparse)
+
+
+@pytest.mark.parametrize(
+    ("march", "sparse", "path", "kept"),
+    [(2e-4, 1e-4, "fast", 1e-4), (2e-4, 1e-2, "fast", 2e-4), (1e-2, 1e-2, "plain", 0.0)],
+)
+def test_what_leaves_too_much_out_is_made_again_with_it(
+    march: float, sparse: float, path: str, kept: float
+) -> None:
+    views = (camera_for(SPEC, pose_on_sphere(a, 20, 4), width=32, height=32) for a in (30, 60))
+    shots = [Shot(Subject({}), view, 24, (0.0, 0.0, 0.0)) for view in views]
+    truths = [Renderer(Source("raster"), RenderOptions(exact=True)).render(s) for s in shots]
+    for order in ((0, 1), (1, 0)):
+        source = Sparse(march, sparse)
+        renderer = Renderer(source, RenderOptions())
+        for k in order:
+            frame = renderer.render(shots[k], Series(shots[0], 2))
+            assert renderer.outcome.path == path
+            np.testing.assert_allclose(frame.opacity, truths[k].opacity + kept, atol=1e-6)
+        assert source.asked == {2 * 8 * 8 * 24}
 
 
 def test_a_precision_that_is_asked_for_leaves_the_others_out() -> None:

@@ -2,7 +2,8 @@
 
 * A point's twelve texels are gathered and summed by one operation, whose result is the mean of the
   planes; the third goes into the decoder's first layer.
-* A point that no plane sees has the decoder's constant answer.
+* A point that no plane sees has the decoder's constant answer, and one that is known to be empty
+  has none.
 * A ray ends when nothing behind can be seen any more, in both passes. What the first pass took for
   opaque and the second one sees through is decoded after all.
 * Colours are made of samples whose weight shows.
@@ -12,12 +13,22 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graf_cli.families.eg3d.empty import (
+    LATTICE,
+    NOTHING,
+    REPAID,
+    Occupied,
+    empty_below,
+    occupied,
+)
 from graf_cli.families.eg3d.network import Decoder
 from graf_cli.families.eg3d.spec import PLANE_CHANNELS, PLANES, Spec
 from graf_cli.scene.camera import Rays
@@ -132,6 +143,14 @@ class FoldedDecoder:
         return (self.out(torch.maximum(soft, h, out=soft)),)
 
 
+def longest_step(spec: Spec, samples: int) -> float | None:
+    """Between two samples of the first pass in the box, world units; None where none is known."""
+    if spec.near is None or spec.far is None:
+        return None if spec.disparity else math.sqrt(3) * spec.box / max(samples - 1, 1)
+    step = (spec.far - spec.near) / max(samples - 1, 1)
+    return step * spec.far / spec.near if spec.disparity else step
+
+
 class Marcher:
     """Planes and a decoder, ready to be marched through.
 
@@ -152,11 +171,16 @@ class Marcher:
         self.white, self.quadrature = spec.white, quadrature
         self.texels = Texels(planes, projections, 2 / spec.box)
         self.decoder = FoldedDecoder(decoder)
-        self.outside = self.decoder(torch.zeros_like(self.texels.table[:1]))
+        self.default = self.decoder(torch.zeros_like(self.texels.table[:1]))  # outside of planes
         small = planes.device.type == "cpu"
         self.rays, self.points = (RAYS, POINTS) if small else (GPU_RAYS, GPU_POINTS)
         self.at_once = AT_ONCE if small else quadrature.samples
+        self.box, self.step = spec.box, longest_step(spec, quadrature.samples)
+        self.occupied: Occupied | None = None
+        self.clear_outside = float(self.default[0, 0]) < empty_below(spec.box)
+        self._sparse: Marcher | None = None
         self.evaluated = 0  # samples
+        self._lock = threading.RLock()
 
     def __call__(self, rays: Rays, radiance: bool) -> tuple[Tensor, Tensor, Tensor]:
         """See `Scene.march`."""
@@ -166,6 +190,28 @@ class Marcher:
         ]
         seen, opacity, depth = (torch.cat(part) for part in zip(*parts, strict=True))
         return seen, opacity, depth
+
+    def sparse(self, samples: int) -> Marcher:
+        """What is known to be empty is left out where so many samples repay to look into that."""
+        if self.step is None or samples < REPAID * LATTICE:
+            return self
+        with self._lock:
+            if self._sparse is None:
+                self._sparse = self._looked_into(self.step)
+            return self._sparse
+
+    def _looked_into(self, step: float) -> Marcher:
+        found = occupied(
+            lambda points: self.decoded(points)[:, 0], self.box, step,
+            device=self.texels.table.device,
+        )  # fmt: skip
+        if found is None:
+            return self
+        made = copy.copy(self)
+        made.occupied, made.default = found, self.default.clone()
+        if not self.clear_outside:
+            made.default[:, 0] = NOTHING
+        return made
 
     def _block(self, rays: Rays, *, radiance: bool) -> tuple[Tensor, Tensor, Tensor]:
         block = _Block(self, rays)
@@ -181,19 +227,30 @@ class Marcher:
 
     def decoded(self, points: Tensor) -> Tensor:
         """Raw density and raw features, shape = (m, 33), of points, (3, m)."""
-        return torch.cat([self._decoded(some) for some in torch.split(points, self.points, dim=1)])
-
-    def _decoded(self, points: Tensor) -> Tensor:
-        places = self.texels.places(points)
-        inside = self.texels.inside(places).nonzero()[:, 0]
-        count = points.shape[1]
-        self.evaluated += len(inside)
-        if len(inside) > MOST * count:
-            return self.decoder(self.texels.sums(places))
-        found = self.outside.repeat(count, 1)
-        if len(inside):
-            found[inside] = self.decoder(self.texels.sums(places[:, inside]))
+        found = self.default.repeat(points.shape[1], 1)
+        self.decode(points, torch.arange(len(found), device=points.device), found)
         return found
+
+    def decode(self, points: Tensor, rows: Tensor, raw: Tensor) -> None:
+        """Write the same into some rows of a table, which holds the constant answer."""
+        for some, to in zip(
+            torch.split(points, self.points, dim=1), torch.split(rows, self.points), strict=True
+        ):
+            places = self.texels.places(some)
+            asked = self._asked(some, places).nonzero()[:, 0]
+            if self.occupied is None and len(asked) > MOST * len(to):
+                raw.index_copy_(0, to, self.decoder(self.texels.sums(places)))
+            elif len(asked):
+                raw.index_copy_(0, to[asked], self.decoder(self.texels.sums(places[:, asked])))
+            with self._lock:
+                self.evaluated += len(asked)
+
+    def _asked(self, points: Tensor, places: Tensor) -> Tensor:
+        """Which points have no constant answer, shape = (m,)."""
+        if self.occupied is None:
+            return self.texels.inside(places)
+        filled = self.occupied(points)
+        return filled & self.texels.inside(places) if self.clear_outside else filled
 
 
 class _Block:
@@ -209,7 +266,7 @@ class _Block:
         self.length = rays.directions.norm(dim=-1, keepdim=True)
         first = first_depths(rays, self.quadrature)
         self.z = functional.pad(first, (0, further))
-        self.raw = first.new_empty((len(rays), samples + further, 1 + PLANE_CHANNELS))
+        self.raw = marcher.default.repeat(len(rays), samples + further, 1)
         self.known = torch.zeros_like(self.z, dtype=torch.bool)
 
     def marched(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -264,8 +321,8 @@ class _Block:
         """The next samples of the first pass, of some rays."""
         z = self.z[ray, start:stop]
         points = self.origins[:, ray, None] + self.directions[:, ray, None] * z
-        found = self.marcher.decoded(points.flatten(1))
-        self.raw[ray, start:stop] = found.view(len(z), stop - start, -1)
+        rows = torch.arange(self.z.numel(), device=z.device, dtype=torch.int64).view_as(self.z)
+        self._decode(points.flatten(1), rows[ray, start:stop].flatten())
         self.known[ray, start:stop] = True
 
     def _decode_missing(self, wanted: Tensor) -> None:
@@ -273,8 +330,11 @@ class _Block:
         at = (wanted & ~self.known).flatten().nonzero()[:, 0]
         ray = at.div(self.z.shape[1], rounding_mode="floor")
         points = self.origins[:, ray] + self.directions[:, ray] * self.z.flatten()[at]
-        self.raw.view(self.z.numel(), -1)[at] = self.marcher.decoded(points)
+        self._decode(points, at)
         self.known |= wanted
+
+    def _decode(self, points: Tensor, rows: Tensor) -> None:
+        self.marcher.decode(points, rows, self.raw.view(self.z.numel(), -1))
 
     def _weights(self, z: Tensor, order: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
         """Weights of the intervals in front of the end, and what passes all of them, (n,)."""

@@ -347,6 +347,7 @@ def scene_of(
     stage = Stage(network.superresolution, ws[-1], spec.white)
     digest = hashlib.blake2b(msgspec.json.encode(spec) + key, digest_size=16).digest()
     volume = PlaneVolume(spec, planes, network.decoder)
+    march = _march(spec, quadrature, volume, planes)
     return Scene(
         passes=(volume,),
         quadrature=quadrature,
@@ -355,7 +356,8 @@ def scene_of(
         empty_below=None,
         warp=_ends(spec),
         draws=None if state is None else _draws(quadrature, state, planes.device),
-        march=_march(spec, quadrature, volume, planes),
+        march=march,
+        sparse=None if march is None else march.sparse,
         raster=lambda camera: raster(spec, camera),
         finish=stage,
         paintings=stage.paintings(),
