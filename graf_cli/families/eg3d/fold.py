@@ -228,7 +228,8 @@ class Marcher:
     def decoded(self, points: Tensor) -> Tensor:
         """Raw density and raw features, shape = (m, 33), of points, (3, m)."""
         found = self.default.repeat(points.shape[1], 1)
-        self.decode(points, torch.arange(len(found), device=points.device), found)
+        rows = torch.arange(len(found), device=points.device, dtype=torch.int64)
+        self.decode(points, rows, found)
         return found
 
     def decode(self, points: Tensor, rows: Tensor, raw: Tensor) -> None:
