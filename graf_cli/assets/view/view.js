@@ -37,7 +37,7 @@ class Page {
     this.link = new Link((answer) => this.heard(answer), (here) => this.connected(here));
     this.controls();
     new ResizeObserver(() => {
-      this.screen.again();
+      this.screen.resized();
       if (this.look && !this.look.size) this.change({}, { moving: true, record: false });
     }).observe(byId("stage"));
   }
@@ -170,7 +170,10 @@ class Page {
       if (look[name] === null || look[name] === undefined) delete look[name];
     this.look = look;
     this.exact = null;
-    if (this.awaits) this.link.ask({ do: "move" });
+    if (this.awaits) {
+      this.link.ask({ do: "move" });
+      this.screen.waits(false);
+    }
     this.awaits = false;
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
@@ -241,12 +244,14 @@ class Page {
         if (answer.kind === "exact") {
           this.rested = performance.now() - began;
           this.awaits = false;
+          this.screen.waits(false);
         }
         this.heard(answer);
       },
     );
     this.asked = id;
     this.awaits = true;
+    this.screen.waits(true);
   }
 
   // A volume of what is seen, a coarse one first.
