@@ -25,8 +25,8 @@ GRID_BYTES = 256 << 20  # of grids that are kept beside those in use
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
 WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
 WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a series from which a further level is worth it
-SLACK = 1.001  # of a grid's size over what the first camera needs, so that rounding leaves none out
-SIZES = 64  # of grids from one power of two to the next: 1.6 % apart at most, and larger than need be
+SLACK = 1.001  # of a grid over what the first camera needs, so that rounding leaves none out
+SIZES = 64  # of grids from one power of two to the next, each 1.6 % larger at most
 
 
 @dataclass(frozen=True)
