@@ -121,7 +121,7 @@ export class Screen {
   }
 
   // Draw the volume, if it is of this very subject and says what is asked for.
-  turned(look, subject, background) {
+  turned(look, subject, background, share = this.share) {
     if (!this.renderer || this.subject !== subject || look.show[0] !== "rgb" || look.pose)
       return false;
     const [w, h] = this.size;
@@ -129,7 +129,7 @@ export class Screen {
     const fov = look.size ? look.fov : fovAcross(look.fov, width, height);
     const times = Math.min(w / width, h / height);
     const [iw, ih] = [width, height].map((side) =>
-      Math.max(Math.round(side * times * this.share), 1));
+      Math.max(Math.round(side * times * share), 1));
     const view = { ...look, fov };
     this.renderer.show(view, iw, ih, background === "transparent" ? null : rgb(background));
     this.over(false);

@@ -96,6 +96,9 @@ class PictureSetup:
     tightness : Tightness
     dtype : torch.dtype
         Of the matrix products.
+    endless : bool
+        Whether pictures follow for as long as somebody looks, so that however small they are a
+        grid of all cells is worth it.
     """
 
     scene: Scene
@@ -104,6 +107,7 @@ class PictureSetup:
     pictures: int
     tightness: Tightness
     dtype: torch.dtype
+    endless: bool = False
 
 
 class Objects:
@@ -148,7 +152,9 @@ class Objects:
         """The grid of one pass, unless the picture is too small to be worth one."""
         samples = along * setup.camera.width * setup.camera.height
         empty_below = setup.scene.empty_below
-        if not setup.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
+        if not setup.tightness.cells or empty_below is None:
+            return None
+        if samples < WORTH_A_GRID and not setup.endless:
             return None
         lattice = lattice_for(setup, samples, self.generator.device)
         if len(setup.scene.passes) == 1 and setup.scene.quadrature.further:
@@ -201,7 +207,8 @@ def _above(volume: FastVolume, empty_below: float) -> Density:
 
 def lattice_for(setup: PictureSetup, samples: int, device: torch.device) -> Lattice:
     """The grid that a picture of so many samples gets; it depends on the picture's series alone."""
-    small, margin = samples < WORTH_ALL_CELLS, setup.tightness.margin
+    small = samples < WORTH_ALL_CELLS and not setup.endless
+    margin = setup.tightness.margin
     return Lattice(
         half=_half(
             _reach(setup.scene, setup.first, device), _reach(setup.scene, setup.camera, device)
