@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +14,9 @@ from graf_cli.cli.choices import ModelChoice
 from graf_cli.cli.drawing import said
 from graf_cli.cli.options import common_options, model_options
 from graf_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from graf_cli.viewer.desk import Desk
 
 HERE = "127.0.0.1"
 
@@ -63,9 +67,7 @@ def view(
     graf view car.png
     """
     _require_aiohttp()
-    from graf_cli.viewer.desk import Desk
     from graf_cli.viewer.guard import guard
-    from graf_cli.viewer.models import Choice
     from graf_cli.viewer.server import place, serve
 
     named = "model" in said(click.get_current_context())
@@ -75,12 +77,17 @@ def view(
     guard(host, 0, token)  # before anything is opened
     at = place(host, port)
     door = guard(host, at.port, token)
-    choice = Choice(
-        model=source.model, checkpoint=source.checkpoint, config=source.config,
-        family=source.family, device=source.device, manifest=common.manifest,
-        offline=common.offline,
-    )  # fmt: skip
-    desk = Desk(choice, picture)
+
+    def opening() -> Desk:
+        from graf_cli.viewer.desk import Desk
+        from graf_cli.viewer.models import Choice
+
+        choice = Choice(
+            model=source.model, checkpoint=source.checkpoint, config=source.config,
+            family=source.family, device=source.device, manifest=common.manifest,
+            offline=common.offline,
+        )  # fmt: skip
+        return Desk(choice, picture)
 
     def ready() -> None:
         address = at.address(door.token)
@@ -89,7 +96,7 @@ def view(
         if browser and _has_screen():
             click.launch(address)
 
-    serve(desk, door, at, ready)
+    serve(opening, door, at, ready)
 
 
 def _require_aiohttp() -> None:

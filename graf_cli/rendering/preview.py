@@ -27,6 +27,8 @@ class Preview(Renderer):
         See `Renderer`.
     """
 
+    endless = True
+
     def __init__(self, generator: Scenes, objects: Objects | None = None) -> None:
         # Half the bits are eight, and a preview shows no more.
         reduced = scouting_dtype(generator.device) == torch.bfloat16

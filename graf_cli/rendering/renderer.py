@@ -119,6 +119,8 @@ class Renderer:
         What was done so far, and the largest difference measured.
     """
 
+    endless = False  # see `PictureSetup`
+
     def __init__(
         self,
         generator: Scenes,
@@ -130,7 +132,7 @@ class Renderer:
         self.outcome = Outcome()
         self._tracer = Tracer(generator, self.options.chunk)
         kept = objects or Objects(generator)
-        self._attempts = Attempts(self._tracer, kept, self.options.precision)
+        self._attempts = Attempts(self._tracer, kept, self.options.precision, endless=self.endless)
         self._march_fails: bool | None = None  # a scene's own; unknown before the first picture
         self._fallbacks: OrderedDict[tuple[bytes, int], Fallback] = OrderedDict()  # by series
 

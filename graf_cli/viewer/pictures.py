@@ -32,10 +32,10 @@ from graf_cli.viewer.models import Held
 from graf_cli.viewer.recipes import asked_of, recipe_of
 from graf_cli.viewer.state import Film, ViewState, fitting
 
-SMALL, LEAST = 64**2, 32**2  # pixels of a frame while something moves, at most and at least
-QUICK = 0.04  # seconds that it is to take: with its way to the page less than a person notices
+SMALL, LEAST = 64**2, 20**2  # pixels of a frame while something moves, at most and at least
+QUICK = 0.03  # seconds that it is to take: with its way to the page less than a person notices
 FEWER, MORE = 0.5, 1.3  # times as many pixels as the frame before had: its first one makes a grid
-SAMPLES = 31  # of its rays, at most: with them a coarser grid of space is enough, made at once
+SAMPLES = 24  # of its rays, at most: as many as so few pixels can show
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
 RATIOS = 1.05, 1.4, 1.85, 2.5  # of sides of windows, each with a grid of its own
 COARSE, FINE = 32, 96  # points along the longest side of a volume: at once, and at rest at most

@@ -1,7 +1,8 @@
 """The server of `graf view`: a page, a socket each, and files that are dropped onto it.
 
 Nothing here reads or names a path of the machine: the page's own files are a fixed table, and what
-pages had made is served by the names that they gave it.
+pages had made is served by the names that they gave it. The page is served while PyTorch is still
+imported, beside it: by then the browser has it, too.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
 from graf_cli.errors import OutputError
 from graf_cli.stopping import Terminated
-from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.guard import Guard
-from graf_cli.viewer.session import LETTERS, Session, sentence
+
+if TYPE_CHECKING:
+    from graf_cli.viewer.desk import Desk
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PAGES = 16  # open at once
 CONNECTIONS = 64  # of all pages, and of whoever else knocks
+LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
 MOST_BROUGHT = 32 << 20  # bytes of a file that is dropped onto a page
 HEARTBEAT = 20.0  # seconds, after twice which a page that says nothing has gone
 GOODBYE = 2.0  # seconds that a page has to close when the program ends
@@ -113,16 +116,23 @@ class Server:
 
     Parameters
     ----------
-    desk : Desk
+    opening : callable
+        Makes the `Desk`, on a thread of its own; requests wait for it.
     guard : Guard
     """
 
-    def __init__(self, desk: Desk, guard: Guard) -> None:
-        self.desk, self.guard = desk, guard
+    def __init__(self, opening: Callable[[], Desk], guard: Guard) -> None:
+        self.opening, self.guard = opening, guard
+        self._desk: asyncio.Future[Desk] | None = None  # begun by `run`
         self._sockets: set[web.WebSocketResponse] = set()
         self._names = itertools.count(1)
         self._brought = asyncio.Semaphore(2)  # bodies in memory at once
         self._assets = _assets()
+
+    async def desk(self) -> Desk:
+        """What all pages share, when it is there."""
+        assert self._desk is not None
+        return await asyncio.shield(self._desk)
 
     def app(self) -> web.Application:
         """What answers requests."""
@@ -176,7 +186,10 @@ class Server:
         self._sockets.add(page)
         try:
             await page.prepare(request)
-            await Session(page, self.desk, f"page {next(self._names)}").run()
+            desk = await self.desk()
+            from graf_cli.viewer.session import Session  # noqa: PLC0415 - it imports PyTorch
+
+            await Session(page, desk, f"page {next(self._names)}").run()
         finally:
             self._sockets.discard(page)
         return page
@@ -186,24 +199,20 @@ class Server:
         if (request.content_length or 0) > MOST_BROUGHT:
             return _refused(413, f"A file has at most {MOST_BROUGHT >> 20} MB here.")
         name = request.query.get("name", "")[-100:] or "file"
-        model = request.query.get("model", "")[:200] or self.desk.choice.first
+        model = request.query.get("model", "")[:200]
+        desk = await self.desk()
+        from graf_cli.viewer.session import sentence  # noqa: PLC0415 - likewise
+
         async with self._brought:
             async with asyncio.timeout(SLOWEST):
                 data = await request.read()
             try:
-                told = await self._on_renderer(lambda: self._held(data, name, model))
+                told = await self._on_renderer(desk, lambda: _held(desk, data, name, model))
             except Exception as error:
                 return web.json_response({"problem": sentence(error)}, status=422)
         return web.Response(body=msgspec.json.encode(told), content_type="application/json")
 
-    def _held(self, data: bytes, name: str, model: str) -> dict[str, Any]:
-        held, brought = self.desk.bring(data, name, model)
-        return {
-            "facts": self.desk.facts(held), "look": brought.state, "film": brought.film,
-            "looks": brought.states, "recipe": brought.model is not None,
-        }  # fmt: skip
-
-    async def _on_renderer(self, run: Callable[[], Any]) -> Any:
+    async def _on_renderer(self, desk: Desk, run: Callable[[], Any]) -> Any:
         """What is done on the renderer's thread, when it is its turn."""
         loop = asyncio.get_running_loop()
         done: asyncio.Future[Any] = loop.create_future()
@@ -221,17 +230,17 @@ class Server:
         def failed(error: Exception) -> None:
             loop.call_soon_threadsafe(settle, None, error)
 
-        self.desk.turns.put(name, "bring", work, failed, 0)
+        desk.turns.put(name, "bring", work, failed, 0)
         try:
             return await done
         finally:
-            self.desk.turns.drop(name)
+            desk.turns.drop(name)
 
     async def _file(self, request: web.Request) -> web.StreamResponse:
         """A file that a page had made."""
         name = request.match_info["name"]
         path = Path(name)
-        if name not in self.desk.files or not path.is_file():
+        if name not in (await self.desk()).files or not path.is_file():
             raise web.HTTPNotFound
         return web.FileResponse(path, headers=HEADERS)
 
@@ -263,18 +272,33 @@ class Server:
         await runner.setup()
         try:
             listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
+            self._desk = asyncio.ensure_future(asyncio.to_thread(self.opening))
             ready()
-            self.desk.turns.put("start", "warm", self.desk.warm, _unheard)
             try:
+                await asyncio.wait((ended, self._desk), return_when=asyncio.FIRST_COMPLETED)
+                if not ended.done():
+                    desk = self._desk.result()
+                    desk.turns.put("start", "warm", desk.warm, _unheard)
                 number = await ended
             finally:
                 listening.close()
         finally:
             at.socket.close()
             await runner.cleanup()
+            if self._desk is not None and self._desk.done() and not self._desk.exception():
+                self._desk.result().close()
             for one in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(one)
         return number
+
+
+def _held(desk: Desk, data: bytes, name: str, model: str) -> dict[str, Any]:
+    """What a file holds, as a page is told."""
+    held, brought = desk.bring(data, name, model or desk.choice.first)
+    return {
+        "facts": desk.facts(held), "look": brought.state, "film": brought.film,
+        "looks": brought.states, "recipe": brought.model is not None,
+    }  # fmt: skip
 
 
 def _unheard(error: Exception) -> None:
@@ -316,7 +340,7 @@ def _refused(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=f"{text}\n", headers={**HEADERS, "Connection": "close"})
 
 
-def serve(desk: Desk, guard: Guard, at: Place, ready: Callable[[], None]) -> None:
+def serve(opening: Callable[[], Desk], guard: Guard, at: Place, ready: Callable[[], None]) -> None:
     """Serve until it is told to end.
 
     Raises
@@ -324,14 +348,13 @@ def serve(desk: Desk, guard: Guard, at: Place, ready: Callable[[], None]) -> Non
     KeyboardInterrupt, Terminated
         When everything has ended in order.
     """
-    try:
-        number = asyncio.run(_served(desk, guard, at, ready))
-    finally:
-        desk.close()
+    number = asyncio.run(_served(opening, guard, at, ready))
     if number == signal.SIGTERM:
         raise Terminated
     raise KeyboardInterrupt
 
 
-async def _served(desk: Desk, guard: Guard, at: Place, ready: Callable[[], None]) -> int:
-    return await Server(desk, guard).run(at, ready)
+async def _served(
+    opening: Callable[[], Desk], guard: Guard, at: Place, ready: Callable[[], None]
+) -> int:
+    return await Server(opening, guard).run(at, ready)

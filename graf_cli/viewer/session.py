@@ -25,7 +25,6 @@ from graf_cli.viewer.state import Film, ViewState, convert
 from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
-LETTERS = 1 << 20  # bytes of a request: a film of 64 keyframes of rows of codes
 SIDE = 8192  # pixels of a window
 EXACT = ("exact", "large")  # what is given up when something moves
 OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another

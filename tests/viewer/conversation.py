@@ -73,7 +73,7 @@ def converse(choice: Choice, words: Talk, host: str = "127.0.0.1") -> None:
     at, desk = place(host, 0), Desk(choice)
 
     async def both() -> None:
-        made = Server(desk, guard(host, at.port, TOKEN))
+        made = Server(lambda: desk, guard(host, at.port, TOKEN))
         ready = asyncio.Event()
         serve = asyncio.create_task(made.run(at, ready.set))
         await asyncio.wait_for(ready.wait(), 20)

@@ -301,6 +301,34 @@ def test_files_are_brought(talk: Callable[[Talk], None], tmp_path: Path) -> None
     talk(words)
 
 
+def test_videos_and_shapes_are_brought(talk: Callable[[Talk], None]) -> None:
+    """Whatever `graf info` reads a recipe of opens at its view."""
+    generator = graf.load(checkpoint=CARS.checkpoint, config=CARS.config, device="cpu")
+    spin = graf.sweep(generator, seed=5, azimuth=(0, 90), frames=2, size=8)
+    films, shapes = ("spin.mp4", "spin.webm"), ("car.npz", "car.ply", "car.glb", "car.html")
+    for name in films:
+        graf.write(spin, name, generator=generator)
+    for name in shapes:
+        graf.export(generator, name, seed=5, resolution=8)
+
+    async def words(client: Client) -> None:
+        async def bring(name: str, data: bytes) -> dict[str, Any]:
+            query = {"name": name, "model": YOURS}
+            async with client.session.post(f"{client.root}bring", data=data, params=query) as told:
+                return dict(await told.json())
+
+        for name in (*films, *shapes):
+            told = await bring(name, Path(name).read_bytes())
+            assert "problem" not in told, told
+            assert told["look"]["codes"]["shape"]["seeds"] == [5], name
+            keys = [key["look"]["azimuth"] for key in (told["film"] or {"keys": []})["keys"]]
+            assert keys == ([0, 90] if name in films else []), name
+            damaged = await bring(name, Path(name).read_bytes()[:300])
+            assert damaged["problem"].endswith("."), name
+
+    talk(words)
+
+
 def test_two_pages_share_one_renderer(talk: Callable[[Talk], None]) -> None:
     async def words(client: Client) -> None:
         first, second = await opened(client), await opened(client)

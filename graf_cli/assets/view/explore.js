@@ -15,6 +15,7 @@ export class Explore {
   constructor(page) {
     this.page = page;
     this.visited = [];
+    this.known = null;
     byId("dice").addEventListener("click", () => this.all(dice()));
     byId("seed").addEventListener("change", () => {
       const seed = byId("seed").valueAsNumber;
@@ -27,6 +28,7 @@ export class Explore {
   met(facts) {
     this.facts = facts;
     this.visited = [];
+    this.known = null;
     this.told = null;
     byId("history").replaceChildren();
     byId("neighbours").replaceChildren();
@@ -161,11 +163,16 @@ export class Explore {
     byId("controls-box").hidden = !rows.length;
   }
 
-  changed(look) {
+  changed(look, moving) {
+    const { codes, rows, truncation, controls } = look;
+    const known = [codes, rows, truncation, controls, this.facts];
+    if (this.known && known.every((one, k) => one === this.known[k])) return; // the camera alone
+    this.known = known;
     this.codes();
-    if (this.truncation) this.truncation.set(look.truncation ?? this.facts.truncation.default);
+    if (this.truncation)
+      this.truncation.set(truncation ?? this.facts.truncation.default, moving);
     for (const control of this.facts.controls)
-      this.sliders.get(control.name).set(look.controls[control.name] ?? control.default);
+      this.sliders.get(control.name).set(controls[control.name] ?? control.default, moving);
   }
 
   // neighbours

@@ -158,7 +158,7 @@ export class Look {
     this.page.change({ size: value ? value.split("x").map(Number) : null, lens: null });
   }
 
-  changed(look) {
+  changed(look, moving) {
     const view = this.orbit.view;
     for (const word of Object.keys(WORDS)) {
       let value = look[word];
@@ -166,9 +166,14 @@ export class Look {
         value = look.controls[TURN] ?? this.orbit.start.azimuth;
       if (value === undefined) continue;
       view[word] = value;
-      if (this.sliders[word]) this.sliders[word].set(value);
+      if (this.sliders[word]) this.sliders[word].set(value, moving);
     }
     if (look.pose) Object.assign(view, this.seen());
+    if (!moving) this.settled(look);
+  }
+
+  // What nothing moves.
+  settled(look) {
     for (const button of byId("show").children) {
       const chosen = look.show[0] === button.dataset.kind;
       button.setAttribute("aria-checked", String(chosen));

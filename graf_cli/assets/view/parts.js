@@ -19,6 +19,7 @@ export const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 
 // A label, a slider and a number that say the same. `moved(value, moving)`.
 let sliders = 0;
+const TELLING = 120; // milliseconds from one number of what moves to the next; none is read sooner
 export function slider({ label, title, low, high, step, value, moved }) {
   const id = `slider-${++sliders}`;
   const range = made("input", { type: "range", id, min: low, max: high, step, value });
@@ -35,9 +36,20 @@ export function slider({ label, title, low, high, step, value, moved }) {
     range.value = number.value;
     moved(Number(number.value), false);
   });
-  box.set = (next) => {
-    if (document.activeElement !== number) number.value = next;
-    range.value = next;
+  // What says it already is left alone: a page that is written to is laid out and painted again.
+  let [last, due] = [value, 0];
+  const tell = () => {
+    due = 0;
+    if (document.activeElement !== number && number.value !== String(last)) number.value = last;
+    if (range.value !== String(last)) range.value = last;
+  };
+  box.set = (next, moving = false) => {
+    last = next;
+    if (moving) due ||= setTimeout(tell, TELLING);
+    else {
+      clearTimeout(due);
+      tell();
+    }
   };
   return box;
 }

@@ -30,15 +30,27 @@ export class Screen {
     this.last = null;
     this.frames = 0; // drawn of volumes
     this.drawn = 0; // pictures
+    this.box = null; // of the stage, until it changes: to ask lays the page out
+    this.said = null;
   }
 
   // Pixels of the stage.
   get size() {
-    const box = this.stage.getBoundingClientRect();
-    return [box.width, box.height].map((side) => Math.max(Math.round(side), 1));
+    if (!this.box) {
+      const box = this.stage.getBoundingClientRect();
+      this.box = [box.width, box.height].map((side) => Math.max(Math.round(side), 1));
+    }
+    return this.box;
+  }
+
+  resized() {
+    this.box = null;
+    this.again();
   }
 
   tell(text, exact = false, title = "") {
+    if (text === this.said) return;
+    this.said = text;
     this.badge.classList.toggle("exact", exact);
     this.badge.lastElementChild.textContent = text;
     this.badge.title = title;
@@ -54,9 +66,21 @@ export class Screen {
     this.context.imageSmoothingEnabled = times < 3 || kind !== "exact";
     this.context.imageSmoothingQuality = "high";
     this.context.drawImage(image, (w - iw) / 2, (h - ih) / 2, iw, ih);
-    this.live.hidden = true;
+    this.over(true);
     this.shown = { image, width, height, kind };
     this.drawn++;
+  }
+
+  // The pictures' canvas lies over that of volumes, and has the mouse even where it is not drawn.
+  over(picture) {
+    if (this.live.hidden === picture) return;
+    this.live.hidden = picture;
+    this.canvas.classList.toggle("through", !picture);
+  }
+
+  // Whether the program makes a picture of what is seen.
+  waits(so) {
+    this.badge.classList.toggle("waits", so);
   }
 
   again() {
@@ -97,7 +121,7 @@ export class Screen {
   }
 
   // Draw the volume, if it is of this very subject and says what is asked for.
-  turned(look, subject, background) {
+  turned(look, subject, background, share = this.share) {
     if (!this.renderer || this.subject !== subject || look.show[0] !== "rgb" || look.pose)
       return false;
     const [w, h] = this.size;
@@ -105,12 +129,10 @@ export class Screen {
     const fov = look.size ? look.fov : fovAcross(look.fov, width, height);
     const times = Math.min(w / width, h / height);
     const [iw, ih] = [width, height].map((side) =>
-      Math.max(Math.round(side * times * this.share), 1));
+      Math.max(Math.round(side * times * share), 1));
     const view = { ...look, fov };
     this.renderer.show(view, iw, ih, background === "transparent" ? null : rgb(background));
-    Object.assign(this.live.style, { objectFit: "contain" });
-    this.live.hidden = false;
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.over(false);
     this.frames++;
     this.adapt();
     return true;

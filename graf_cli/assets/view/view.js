@@ -37,7 +37,7 @@ class Page {
     this.link = new Link((answer) => this.heard(answer), (here) => this.connected(here));
     this.controls();
     new ResizeObserver(() => {
-      this.screen.again();
+      this.screen.resized();
       if (this.look && !this.look.size) this.change({}, { moving: true, record: false });
     }).observe(byId("stage"));
   }
@@ -170,7 +170,10 @@ class Page {
       if (look[name] === null || look[name] === undefined) delete look[name];
     this.look = look;
     this.exact = null;
-    if (this.awaits) this.link.ask({ do: "move" });
+    if (this.awaits) {
+      this.link.ask({ do: "move" });
+      this.screen.waits(false);
+    }
     this.awaits = false;
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
@@ -187,14 +190,19 @@ class Page {
 
   // While something moves: the volume, else a small picture, never more than one on its way.
   moved() {
+    if (this.volume()) return;
+    this.small(() => ({ do: "look", look: this.look, window: this.screen.size, moving: true }));
+  }
+
+  // The volume, if it is of what is seen; a `share` of the pixels along a side, or as many as are quick.
+  volume(share) {
     const own = this.facts.background;
     const background = this.look.background === "model"
       ? { white: "#ffffff", black: "#000000" }[own] : this.look.background;
-    if (background && this.screen.turned(this.look, this.subject(), background)) {
-      this.screen.tell("Preview");
-      return;
-    }
-    this.small(() => ({ do: "look", look: this.look, window: this.screen.size, moving: true }));
+    if (!background || !this.screen.turned(this.look, this.subject(), background, share))
+      return false;
+    this.screen.tell("Preview");
+    return true;
   }
 
   // A small picture: never more than one is on its way, and the newest that is wanted comes next.
@@ -241,12 +249,14 @@ class Page {
         if (answer.kind === "exact") {
           this.rested = performance.now() - began;
           this.awaits = false;
+          this.screen.waits(false);
         }
         this.heard(answer);
       },
     );
     this.asked = id;
     this.awaits = true;
+    this.screen.waits(true);
   }
 
   // A volume of what is seen, a coarse one first.
@@ -257,7 +267,15 @@ class Page {
       if (answer.is !== "volume" || this.subject() !== subject) return;
       await this.screen.take(answer.about, answer.data, subject);
       this.volumes = (this.volumes || 0) + 1;
+      this.clearer();
     });
+  }
+
+  // A volume is clearer than the small picture that is seen until the program has a larger one.
+  clearer() {
+    const { kind } = this.screen.shown || {};
+    const small = this.screen.live.hidden && (kind === undefined || kind === "preview");
+    if (small && !this.exact && !this.pending) this.volume(1);
   }
 
   record() {

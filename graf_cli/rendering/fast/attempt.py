@@ -73,9 +73,14 @@ class Attempts:
     objects : Objects
     asked : str
         The precision that was asked for.
+    endless : bool
+        See `PictureSetup`.
     """
 
-    def __init__(self, tracer: Tracer, objects: Objects, asked: Precision) -> None:
+    def __init__(
+        self, tracer: Tracer, objects: Objects, asked: Precision, *, endless: bool = False
+    ) -> None:
+        self.endless = endless
         self.tracer, self.objects = tracer, objects
         self.precisions = precisions(asked, tracer.generator.device)
         self.by_name = asked not in ("auto", "float32")
@@ -110,6 +115,7 @@ class Attempts:
             series.pictures,
             LADDER[fallback.rung],
             DTYPES[precision],
+            self.endless,
         )
 
     def _open(self, setup: PictureSetup) -> Opened:

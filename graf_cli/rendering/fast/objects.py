@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ GRID_BYTES = 256 << 20  # of grids that are kept beside those in use
 WORTH_A_GRID = 1 << 13  # samples of a picture below which a grid costs more than it saves
 WORTH_ALL_CELLS = 1 << 17  # the same for half as many cells along a side
 WORTH_DIVIDING = (1 << 21, 1 << 23)  # samples of a series from which a further level is worth it
-SLACK = 1.01  # of a grid's size over what the first camera needs
+SLACK = 1.001  # of a grid over what the first camera needs, so that rounding leaves none out
+SIZES = 64  # of grids from one power of two to the next, each 1.6 % larger at most
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ class PictureSetup:
     tightness : Tightness
     dtype : torch.dtype
         Of the matrix products.
+    endless : bool
+        Whether pictures follow for as long as somebody looks, so that however small they are a
+        grid of all cells is worth it.
     """
 
     scene: Scene
@@ -102,6 +107,7 @@ class PictureSetup:
     pictures: int
     tightness: Tightness
     dtype: torch.dtype
+    endless: bool = False
 
 
 class Objects:
@@ -146,7 +152,9 @@ class Objects:
         """The grid of one pass, unless the picture is too small to be worth one."""
         samples = along * setup.camera.width * setup.camera.height
         empty_below = setup.scene.empty_below
-        if not setup.tightness.cells or samples < WORTH_A_GRID or empty_below is None:
+        if not setup.tightness.cells or empty_below is None:
+            return None
+        if samples < WORTH_A_GRID and not setup.endless:
             return None
         lattice = lattice_for(setup, samples, self.generator.device)
         if len(setup.scene.passes) == 1 and setup.scene.quadrature.further:
@@ -199,7 +207,8 @@ def _above(volume: FastVolume, empty_below: float) -> Density:
 
 def lattice_for(setup: PictureSetup, samples: int, device: torch.device) -> Lattice:
     """The grid that a picture of so many samples gets; it depends on the picture's series alone."""
-    small, margin = samples < WORTH_ALL_CELLS, setup.tightness.margin
+    small = samples < WORTH_ALL_CELLS and not setup.endless
+    margin = setup.tightness.margin
     return Lattice(
         half=_half(
             _reach(setup.scene, setup.first, device), _reach(setup.scene, setup.camera, device)
@@ -214,14 +223,23 @@ def lattice_for(setup: PictureSetup, samples: int, device: torch.device) -> Latt
 def _half(first: float, reach: float) -> float:
     """Half a grid's size: that of the series' first picture, or so many times twice or half it.
 
-    The steps keep the grids of a camera that moves away few.
+    The steps keep the grids of a camera that moves away few. That of the first picture is one of
+    `SIZES`, so that cameras at one distance, whose reach rounding alone tells apart, share a grid.
     """
-    half = SLACK * first
+    half = _round_size(SLACK * first)
     while half < reach:
         half *= 2
     while half / 2 >= reach > 0:
         half /= 2
     return half
+
+
+def _round_size(size: float) -> float:
+    """The next of `SIZES` above; what no camera of ours reaches stays."""
+    if not math.isfinite(size):
+        return size
+    mantissa, exponent = math.frexp(size)
+    return math.ldexp(math.ceil(mantissa * 2 * SIZES) / (2 * SIZES), exponent)
 
 
 def _reach(scene: Scene, camera: Camera, device: torch.device) -> float:
