@@ -248,17 +248,18 @@ def colmap(
 
     COLMAP is told where the cameras stood, and finds and matches features itself. Where poses and
     lens are right and the object is one, points reproject within a pixel and lie on the model's
-    surface. Needs the extra `graf[colmap]`. Features want size: some hundred pixels a side.
+    surface. Needs the extra `graf[colmap]`. Unless --samples says otherwise, a step along a ray
+    covers two pixels at most.
 
     \b
     graf score colmap --model cars --views 400 --size 256
     """
-    from graf_cli.scoring.colmap import pycolmap, reconstructed
-    from graf_cli.scoring.consistency import Scoring, views_of
+    from graf_cli.scoring.colmap import pycolmap, reconstructed, views_for
+    from graf_cli.scoring.consistency import Scoring
 
     pycolmap()  # before anything is rendered
     generator = source.load()
-    recipe = views_of(generator, 1, views, seed, **_picture_options(picture))
+    recipe = views_for(generator, views, seed, **_picture_options(picture))
     frames = Scoring(generator, recipe, engine.options()).frames(0)
     found = reconstructed(generator.spec.name, frames)
     if as_json:
@@ -271,7 +272,13 @@ def colmap(
     if found.off is not None and found.off_most is not None:
         console.notify(
             f"A point is seen in {found.track:.1f} views; it lies {found.off:.4g} from the surface "
-            f"(95 % within {found.off_most:.4g}; a step between samples is {found.step:.4g})."
+            f"(95 % within {found.off_most:.4g}; a step between samples is {found.step:.4g}, a "
+            f"pixel {found.pixel:.4g})."
+        )
+    if not found.points:
+        console.notify(
+            f"Neighbouring views are {found.apart:.0f}° apart, across which COLMAP recognised "
+            "nothing; give more --views, and a larger --size."
         )
     click.echo("none" if found.reprojection is None else f"{found.reprojection:.3f}")
 
