@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from graf_cli.model.manifest import Manifest
     from graf_cli.scene.spec import ModelSpec
+    from graf_cli.weights.download import Source
 
 
 @click.command(short_help="Fetch models into the cache.")
@@ -26,42 +27,62 @@ if TYPE_CHECKING:
 def download(names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Fetch models into the cache, resuming what was interrupted, and print where they are.
 
+    The name `inception` means the weights that `graf score fid` and `kid` measure with, which --all
+    leaves out.
+
     \b
     graf download cars:128 faces
     graf download --all
+    graf download inception
     """
     if everything == bool(names):
         raise click.UsageError("Name the models to fetch, or give --all.")
     from graf_cli.model.manifest import load_manifest
 
     common = click.get_current_context().ensure_object(Common)
-    for spec in _chosen(load_manifest(common.manifest), names):
-        path = _fetch(spec, common)
+    for name, source in _chosen(load_manifest(common.manifest), names):
+        path = fetched(name, source)
         if as_json:
-            console.print_json({"model": spec.name, "path": str(path)})
+            console.print_json({"model": name, "path": str(path)})
         else:
             click.echo(path)
 
 
-def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[ModelSpec]:
+def _chosen(manifest: Manifest, names: tuple[str, ...]) -> list[tuple[str, Source]]:
+    """What to fetch, and what to call it."""
     if names:
-        return [manifest.resolve(name) for name in names]
+        return [_named(manifest, name) for name in names]
     by_hand = [spec.name for spec in manifest if _by_hand(spec)]
     if by_hand:
         console.notify(
             f"Left out, since a person has to get them: {', '.join(by_hand)}; "
             "`graf models show NAME` says where."
         )
-    return [spec for spec in manifest if not _by_hand(spec)]
+    return [_weights(spec) for spec in manifest if not _by_hand(spec)]
+
+
+def _named(manifest: Manifest, name: str) -> tuple[str, Source]:
+    """A model of the manifest, which comes first, or the network that scores are made with."""
+    from graf_cli.scoring import standard
+
+    if name == standard.NAME and name not in manifest:
+        return name, standard.WEIGHTS
+    return _weights(manifest.resolve(name))
+
+
+def _weights(spec: ModelSpec) -> tuple[str, Source]:
+    assert spec.weights is not None
+    return spec.name, spec.weights
 
 
 def _by_hand(spec: ModelSpec) -> bool:
     return spec.weights is not None and bool(spec.weights.by_hand)
 
 
-def _fetch(spec: ModelSpec, common: Common) -> Path:
+def fetched(name: str, source: Source) -> Path:
+    """The path of a file in the cache, its transfer shown under a name."""
     from graf_cli.weights.download import fetch
 
-    assert spec.weights is not None
-    with console.transfer(spec.name) as progress:
-        return fetch(spec.weights, offline=common.offline, progress=progress, notify=console.notify)
+    offline = console.common().offline
+    with console.transfer(name) as progress:
+        return fetch(source, offline=offline, progress=progress, notify=console.notify)

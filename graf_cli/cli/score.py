@@ -11,6 +11,7 @@ import click
 
 from graf_cli.cli import console
 from graf_cli.cli.choices import EngineChoice, ModelChoice, PictureChoice
+from graf_cli.cli.download import fetched
 from graf_cli.cli.options import (
     FILE,
     common_options,
@@ -34,7 +35,7 @@ def score() -> None:
 
     \b
     graf score consistency --model cars --n 64
-    graf score fid --model cars --real photographs/ --inception inception-2015-12-05.pt --n 5000
+    graf score fid --model cars --real photographs/ --n 5000
     """
 
 
@@ -139,9 +140,10 @@ def _distance_options(command: Callable[..., None]) -> Callable[..., None]:
         model_options,
         click.option("--real", type=FOLDER, required=True,
                      help="Folder of real pictures; those below it count as well."),
-        click.option("--inception", type=FILE, required=True, envvar="GRAF_INCEPTION",
-                     help="TorchScript network that makes features, such as StyleGAN's "
-                          "inception-2015-12-05.pt."),
+        click.option("--inception", type=FILE, envvar="GRAF_INCEPTION",
+                     help="Weights of Inception, or a TorchScript network that makes features, "
+                          "such as StyleGAN's inception-2015-12-05.pt.  [default: what "
+                          "`graf download inception` fetches]"),
         click.option("--generated", type=FOLDER,
                      help="Folder of pictures that `graf sample` drew, in place of a model."),
         click.option("--n", type=click.IntRange(2, 1_000_000),
@@ -168,7 +170,7 @@ def fid(**asked: Any) -> None:
     some thousands.
 
     \b
-    graf score fid --model cars --real photographs/ --inception inception-2015-12-05.pt --n 5000
+    graf score fid --model cars --real photographs/ --n 5000
     """
     _measure("fid", **asked)
 
@@ -182,7 +184,7 @@ def kid(**asked: Any) -> None:
     `graf score fid`.
 
     \b
-    graf score kid --model cars --real photographs/ --inception inception-2015-12-05.pt --n 5000
+    graf score kid --model cars --real photographs/ --n 5000
     """
     _measure("kid", **asked)
 
@@ -192,7 +194,7 @@ def _measure(
     *,
     source: ModelChoice,
     real: Path,
-    inception: Path,
+    inception: Path | None,
     generated: Path | None,
     n: int | None,
     seed: int,
@@ -201,7 +203,7 @@ def _measure(
     as_json: bool,
 ) -> None:
     from graf_cli.model.device import pick_device
-    from graf_cli.scoring import distances
+    from graf_cli.scoring import distances, standard
     from graf_cli.scoring.inception import Inception
     from graf_cli.scoring.sets import common_size, drawn, pictures_of, read_pictures, samples_of
 
@@ -216,7 +218,7 @@ def _measure(
         of, device, name = len(paths), pick_device(source.device), str(generated)
         size = common_size(paths)
         made = read_pictures(paths, size)
-    network = Inception(inception, device)
+    network = Inception(inception or fetched(standard.NAME, standard.WEIGHTS), device)
     x = network.features(console.progress(read_pictures(there, size), len(there), "real"))
     y = network.features(console.progress(made, of, "generated"))
     found = distances.fid(x, y) if which == "fid" else distances.kid(x, y)
@@ -246,17 +248,18 @@ def colmap(
 
     COLMAP is told where the cameras stood, and finds and matches features itself. Where poses and
     lens are right and the object is one, points reproject within a pixel and lie on the model's
-    surface. Needs the extra `graf[colmap]`. Features want size: some hundred pixels a side.
+    surface. Needs the extra `graf[colmap]`. Unless --samples says otherwise, a step along a ray
+    covers two pixels at most.
 
     \b
     graf score colmap --model cars --views 400 --size 256
     """
-    from graf_cli.scoring.colmap import pycolmap, reconstructed
-    from graf_cli.scoring.consistency import Scoring, views_of
+    from graf_cli.scoring.colmap import pycolmap, reconstructed, views_for
+    from graf_cli.scoring.consistency import Scoring
 
     pycolmap()  # before anything is rendered
     generator = source.load()
-    recipe = views_of(generator, 1, views, seed, **_picture_options(picture))
+    recipe = views_for(generator, views, seed, **_picture_options(picture))
     frames = Scoring(generator, recipe, engine.options()).frames(0)
     found = reconstructed(generator.spec.name, frames)
     if as_json:
@@ -269,7 +272,13 @@ def colmap(
     if found.off is not None and found.off_most is not None:
         console.notify(
             f"A point is seen in {found.track:.1f} views; it lies {found.off:.4g} from the surface "
-            f"(95 % within {found.off_most:.4g}; a step between samples is {found.step:.4g})."
+            f"(95 % within {found.off_most:.4g}; a step between samples is {found.step:.4g}, a "
+            f"pixel {found.pixel:.4g})."
+        )
+    if not found.points:
+        console.notify(
+            f"Neighbouring views are {found.apart:.0f}° apart, across which COLMAP recognised "
+            "nothing; give more --views, and a larger --size."
         )
     click.echo("none" if found.reprojection is None else f"{found.reprojection:.3f}")
 

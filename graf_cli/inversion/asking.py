@@ -176,7 +176,8 @@ def plan_of(problem: Problem, starts: int | None = None) -> Plan:
     )
     if starts is not None and starts < 1:
         raise UsageError(f"⟨starts⟩ {starts} tries nothing; give 1 or more.")
-    return plan_for(cameras_known=given, codes=starts)
+    alone = not problem.generator.features.blocks
+    return plan_for(cameras_known=given, alone=alone, codes=starts)
 
 
 def inverted(

@@ -56,16 +56,16 @@ class Stage:
     rounds : int
         Each begins anew where the one before ended, and may be where a job is interrupted.
     steps : int
-        Of a round.
+        Of a round; of the compass, pictures that are looked at.
     by : str
-        ``adam`` or ``lbfgs``.
+        ``adam`` or ``lbfgs``; ``compass`` moves cameras alone, without gradients.
     """
 
     size: int
     kept: int
     rounds: int
     steps: int
-    by: Literal["adam", "lbfgs"]
+    by: Literal["adam", "lbfgs", "compass"]
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,26 @@ class Plan:
     )
 
 
-def plan_for(*, cameras_known: bool, codes: int | None = None) -> Plan:
+def plan_for(*, cameras_known: bool, alone: bool = False, codes: int | None = None) -> Plan:
     """What suits: where cameras are known, more codes are begun at, none of them given up unseen.
 
     Parameters
     ----------
     cameras_known : bool
+    alone : bool
+        Whether there are no codes: cameras of a scene that is one, whose pictures may be far
+        rougher than those of an average object, and whose right camera has no error at all.
     codes : int, optional
         How many are tried.
     """
+    if alone and not cameras_known:
+        return Plan(
+            stages=(
+                Stage(size=32, kept=4, rounds=1, steps=34, by="compass"),
+                Stage(size=64, kept=1, rounds=1, steps=60, by="compass"),
+                Stage(size=WHOLE, kept=1, rounds=1, steps=14, by="lbfgs"),
+            )
+        )
     if not cameras_known:
         plan = Plan()
         return plan if codes is None else replace(plan, search=replace(plan.search, codes=codes))

@@ -1,6 +1,7 @@
 """A round: some steps downhill from a candidate, by gradients through the exact integrator.
 
-First Adam, which finds its way over a rough slope; then L-BFGS, which is quick at the bottom.
+First Adam, which finds its way over a rough slope; then L-BFGS, which is quick at the bottom; and a
+compass, which needs no gradients, where cameras alone are looked for.
 Adam's second moment is one number a block of unknowns, not one an entry: entries of a code have no
 axes of their own, and one that does little is not to be moved by as much as one that does a lot
 (VectorAdam, Ling et al., NeurIPS 2022).
@@ -8,6 +9,7 @@ axes of their own, and one that does little is not to be moved by as much as one
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +32,8 @@ TINY = 1e-12
 PLACES = ("azimuth", "elevation", "radius")
 REFRESH = 10  # steps of Adam after which the samples that show are found again
 HISTORY = 50  # gradients that L-BFGS remembers: all of a round
+FIRST = 0.5  # units that the compass begins with: a third of what lies between starts
+FINEST = 0.02  # units that it ends with, below which gradients do better
 BOUND = 89.9  # degrees of elevation beyond which azimuth has no meaning
 
 
@@ -145,14 +149,13 @@ class Round:
         self._kept: list[Kept] = []
         self._targets: list[Target] = []
         self._lowest = math.inf
+        self._looks = 0
 
     def run(self) -> Candidate:
         """The best candidate that was come by, judged by this stage's loss."""
         self._lowest = math.inf
-        if self.stage.by == "adam":
-            self._adam()
-        else:
-            self._lbfgs()
+        ways = {"adam": self._adam, "lbfgs": self._lbfgs, "compass": self._compass}
+        ways[self.stage.by]()
         return self.best
 
     def _refresh(self) -> None:
@@ -220,6 +223,44 @@ class Round:
                 with torch.no_grad():
                     leaf.sub_(whole, alpha=rate / length * _stride(leaf))
         self._evaluate()
+
+    @torch.no_grad()
+    def _compass(self) -> None:
+        """Each camera to where it is better by a step, the steps halved where none is.
+
+        A field that is rough beside its pixels has gradients that point anywhere, while the loss
+        still falls over some degrees towards the answer (Hooke and Jeeves, *Journal of the ACM*
+        1961; Kolda, Lewis and Torczon, *SIAM Review* 2003).
+        """
+        self._look()
+        step, last = FIRST, self._looks
+        while step >= FINEST and self._looks < self.stage.steps:
+            better = [self._turn(move, step) for move in self.unknowns.moves if len(move)]
+            if not any(better):
+                step /= 2
+            if self._looks == last:  # there is nothing to move
+                return
+            last = self._looks
+
+    def _turn(self, move: Tensor, step: float) -> bool:
+        """The best of all neighbours of one camera; whether that is better than where it was."""
+        start, best, lowest = move.clone(), move.clone(), self._lowest
+        for way in itertools.product((-1.0, 0.0, 1.0), repeat=len(move)):
+            if not any(way):
+                continue
+            ahead = torch.tensor(way, device="cpu", dtype=move.dtype).to(device=move.device)
+            move.copy_(start + step * ahead)
+            value = self._look()
+            if value < lowest:
+                best, lowest = move.clone(), value
+        move.copy_(best)
+        return not torch.equal(best, start)
+
+    def _look(self) -> float:
+        """The loss of the unknowns as they are, of samples found for them."""
+        self._refresh()
+        self._looks += 1
+        return float(self._evaluate())
 
     def _lbfgs(self) -> None:
         self._refresh()

@@ -133,6 +133,10 @@ class Manifest:
         aliases = {a.casefold(): name for name, entry in self.models.items() for a in entry.aliases}
         return aliases | {name.casefold(): name for name in self.models}
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a name or an alias means a model."""
+        return name.casefold() in self._names
+
     def find(self, name: str) -> tuple[str, Entry]:
         """The entry that a name or an alias means.
 

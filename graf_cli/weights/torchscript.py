@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,24 @@ def load(path: Path, device: torch.device, *, instead: str) -> Any:
             return torch.jit.load(path, map_location=device).eval()  # type: ignore[no-untyped-call]
     except (OSError, RuntimeError, ValueError) as error:
         raise CheckpointError(f"{path} is not a TorchScript network; {instead}") from error
+
+
+def stores_tensors(path: Path) -> bool:
+    """Whether a file is one of tensors, by `torch.save` or safetensors, rather than a network.
+
+    TorchScript is an archive too, and carries its code; what is neither is left to `load`.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(9)
+        if not zipfile.is_zipfile(path):
+            return bool(re.match(rb"\x80[\x02-\x05]", start)) or start[8:] == b"{"
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+    coded = any(name.partition("/")[2].startswith("code/") for name in names)
+    return not coded and any(name.endswith("/data.pkl") for name in names)
 
 
 def taken(network: Any, offered: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from graf_cli.scoring import standard
+from graf_cli.weights.download import Source
 from tests.cli.conftest import Run
 from tests.conftest import REFERENCE
 from tests.server import Body, Status, serve
@@ -56,6 +58,22 @@ def test_download_then_render_offline(run: Run, tmp_path: Path) -> None:
         assert len(server.gets("/cars.pt")) == 2
     run("render", "--model", "own", "--manifest", manifest, "--offline", "--size", 8)
     assert (tmp_path / "own.png").is_file()
+
+
+@pytest.mark.usefixtures("online")
+def test_what_scores_are_measured_with_has_a_name(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless a manifest has a model that is called so."""
+    with serve({"/a-1.pth": Body(WEIGHTS), "/cars.pt": Body(WEIGHTS)}) as server:
+        source = Source(server.url("/a-1.pth"), "a-1.pth", DIGEST)
+        monkeypatch.setattr(standard, "WEIGHTS", source)
+        done = json.loads(run("download", "inception", "--json").stdout)
+        assert done == {"model": "inception", "path": str(tmp_path / "cache" / "a-1.pth")}
+        manifest = manifest_for(tmp_path, server.url("/cars.pt"), name="inception")
+        assert "cars" in run("download", "inception", "--manifest", manifest).stdout
+    monkeypatch.setattr(standard, "WEIGHTS", Source(source.url, source.filename, "0" * 64))
+    assert "promises 0000" in run("download", "inception", code=1).stderr
 
 
 @pytest.mark.usefixtures("online")

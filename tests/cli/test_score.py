@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
+from graf_cli.scoring import standard
+from graf_cli.weights.download import Source
 from tests.cli.conftest import CARS, Run
 from tests.scoring.test_inception import Means, saved
 
@@ -45,3 +49,15 @@ def test_distances_to_a_folder(run: Run, tmp_path: Path) -> None:
     assert (other["real"], other["generated"]) == (4, 3)
     folder = ("--real", "real", "--inception", network, "--generated", "real")
     assert abs(float(run("score", "fid", *folder).stdout)) < 1e-6
+
+
+def test_distances_are_measured_with_the_standard_weights_unless_others_are_named(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("sample", *CARS, "--n", 2, "--size", 8, "--samples", 8, "--out", "real/")
+    asked = ("--real", "real", "--generated", "real")
+    missing = run("score", "fid", *asked, code=1)
+    assert "pt_inception-2015-12-05-6726825d.pth is not in the cache" in missing.stderr
+    network = saved(Means(), tmp_path / "means.pt")
+    monkeypatch.setattr(standard, "WEIGHTS", Source(str(network), network.name))
+    assert abs(float(run("score", "fid", *asked).stdout)) < 1e-6

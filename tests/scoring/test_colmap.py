@@ -10,8 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+import graf_cli as graf
+from graf_cli.engine.local import LocalEngine
 from graf_cli.errors import UsageError
+from graf_cli.jobs import work_of
+from graf_cli.opening import reference
+from graf_cli.rendering.renderer import RenderOptions
 from graf_cli.rendering.shot import Frame
+from graf_cli.request import sweep
 from graf_cli.scene.camera import rays
 from graf_cli.scoring import colmap
 from graf_cli.scoring.consistency import Scoring, views_of
@@ -78,6 +84,15 @@ def test_points_are_as_far_from_the_surface_as_they_are() -> None:
     assert told.as_json()["score"] == "colmap"
 
 
+def test_views_are_sampled_as_finely_as_their_pixels_are() -> None:
+    """A step covers two pixels at most, unless something is said."""
+    cars = graf.load(device="cpu")  # from 7.5 to 12.5, 30° across, seen from 10
+    for size, samples in ((64, 64), (128, 64), (256, 121)):
+        assert colmap.views_for(cars, 4, 0, size=size).samples == samples
+    assert colmap.views_for(cars, 4, 0, size=256, samples=32).samples == 32
+    assert colmap.views_for(cars, 4, 5, size=256) == views_of(cars, 1, 4, 5, size=256, samples=121)
+
+
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycolmap", None)
     with pytest.raises(UsageError, match=r"graf\[colmap\]"):
@@ -95,3 +110,24 @@ def test_colmap_triangulates_what_is_there() -> None:
     assert found.off is not None
     assert found.reprojection < 1
     assert found.off < found.step
+
+
+def test_a_toy_car_s_views_are_triangulated_to_its_surface() -> None:
+    """Smooth paint has points too: poses, lens and depth are right by COLMAP's word."""
+    pytest.importorskip("pycolmap")
+    cars = graf.load(device="cpu")
+    recipe = sweep(
+        reference(cars), cars.spec, size=96, samples=48, azimuth=(30.0, 54.0), elevation=20.0,
+        frames=5,
+    )  # fmt: skip
+    with LocalEngine() as engine:
+        work = work_of(cars, recipe, range(len(recipe)), RenderOptions())
+        with engine.draw(work) as drawing:
+            found = colmap.reconstructed("toy-cars", [*drawing])
+    assert found.points > 15
+    assert found.reprojection is not None
+    assert found.off is not None
+    assert found.reprojection < 1
+    assert found.off < found.step
+    assert found.pixel == pytest.approx(0.0558, abs=1e-4)
+    assert 5 < found.apart < 6
