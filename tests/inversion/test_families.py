@@ -129,13 +129,13 @@ def test_a_compass_finds_the_camera_of_a_rough_scene() -> None:
     asked = problem_of(generator, photographs_of(image), said)
     assert [stage.by for stage in plan_of(asked).stages] == ["compass", "compass", "lbfgs"]
     begun = Candidate({}, (replace(asked.middle(0), azimuth=65.0, elevation=37.0),))
-    looks: list[Step] = []
+    told: list[Step] = []
     steps = 60
-    found = Round(asked, begun, Stage(12, 1, 1, steps, "compass"), looks.append).run()
+    found = Round(asked, begun, Stage(12, 1, 1, steps, "compass"), told.append).run()
     assert found.standpoints[0].azimuth == pytest.approx(60, abs=0.5)
     assert found.standpoints[0].elevation == pytest.approx(40, abs=0.5)
-    assert found.loss < looks[0].loss / 10
-    assert len(looks) < steps + 9
+    assert found.loss < told[0].loss / 10
+    assert len(told) < steps + 9
 
 
 def test_of_objects_before_a_camera_that_stays_codes_are_found() -> None:
