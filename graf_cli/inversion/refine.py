@@ -149,7 +149,7 @@ class Round:
         self._kept: list[Kept] = []
         self._targets: list[Target] = []
         self._lowest = math.inf
-        self._looks = 0
+        self._evaluations = 0
 
     def run(self) -> Candidate:
         """The best candidate that was come by, judged by this stage's loss."""
@@ -232,15 +232,15 @@ class Round:
         still falls over some degrees towards the answer (Hooke and Jeeves, *Journal of the ACM*
         1961; Kolda, Lewis and Torczon, *SIAM Review* 2003).
         """
-        self._look()
-        step, last = FIRST, self._looks
-        while step >= FINEST and self._looks < self.stage.steps:
+        self._evaluated_anew()
+        step, last = FIRST, self._evaluations
+        while step >= FINEST and self._evaluations < self.stage.steps:
             better = [self._turn(move, step) for move in self.unknowns.moves if len(move)]
             if not any(better):
                 step /= 2
-            if self._looks == last:  # there is nothing to move
+            if self._evaluations == last:  # there is nothing to move
                 return
-            last = self._looks
+            last = self._evaluations
 
     def _turn(self, move: Tensor, step: float) -> bool:
         """The best of all neighbours of one camera; whether that is better than where it was."""
@@ -250,16 +250,16 @@ class Round:
                 continue
             ahead = torch.tensor(way, device="cpu", dtype=move.dtype).to(device=move.device)
             move.copy_(start + step * ahead)
-            value = self._look()
+            value = self._evaluated_anew()
             if value < lowest:
                 best, lowest = move.clone(), value
         move.copy_(best)
         return not torch.equal(best, start)
 
-    def _look(self) -> float:
+    def _evaluated_anew(self) -> float:
         """The loss of the unknowns as they are, of samples found for them."""
         self._refresh()
-        self._looks += 1
+        self._evaluations += 1
         return float(self._evaluate())
 
     def _lbfgs(self) -> None:

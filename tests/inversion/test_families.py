@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from graf_cli.errors import UsageError
 from graf_cli.inversion.asking import inverted, photographs_of, plan_of, problem_of
 from graf_cli.inversion.coordinates import Coordinates
 from graf_cli.inversion.plan import Plan, SearchPlan, Stage, plan_for
-from graf_cli.inversion.problem import Problem
+from graf_cli.inversion.problem import Candidate, Problem
+from graf_cli.inversion.refine import Round, Step
 from graf_cli.model.generator import Generator
 from graf_cli.recipe import Sweep
 from graf_cli.scene.codes import Code, Subject, draw
@@ -116,6 +118,24 @@ def test_of_a_nerf_the_camera_alone_is_looked_for() -> None:
     assert isinstance(view, Sweep)
     assert view.subject.rows is None
     assert view.view.elevation[0] == pytest.approx(40, abs=2)
+
+
+def test_a_compass_finds_the_camera_of_a_rough_scene() -> None:
+    """Whose gradients point anywhere; it is what a scene without codes is looked at by."""
+    cases = CASES / "nerf" / "cases"
+    generator = loaded(cases / "lego.tar", cases / "lego.txt")
+    said: dict[str, Any] = {"size": 12, "samples": 12}
+    image = graf.render(generator, azimuth=60.0, elevation=40.0, **said).rgb.clip(0, 1)
+    asked = problem_of(generator, photographs_of(image), said)
+    assert [stage.by for stage in plan_of(asked).stages] == ["compass", "compass", "lbfgs"]
+    begun = Candidate({}, (replace(asked.middle(0), azimuth=65.0, elevation=37.0),))
+    told: list[Step] = []
+    steps = 60
+    found = Round(asked, begun, Stage(12, 1, 1, steps, "compass"), told.append).run()
+    assert found.standpoints[0].azimuth == pytest.approx(60, abs=0.5)
+    assert found.standpoints[0].elevation == pytest.approx(40, abs=0.5)
+    assert found.loss < told[0].loss / 10
+    assert len(told) < steps + 9
 
 
 def test_of_objects_before_a_camera_that_stays_codes_are_found() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from graf_cli.errors import CheckpointError
@@ -28,14 +30,14 @@ def weights(seed: int = 0) -> dict[str, Tensor]:
     """Numbers that leave features of a usual size, by NumPy's generator."""
     source, made = np.random.default_rng(seed), {}
     for name, shape in network.shapes().items():
-        numbers = source.random(tuple(shape), dtype=np.float32)
+        numbers: NDArray[Any] = source.random(tuple(shape), dtype=np.float32)
         if name.endswith("conv.weight"):  # a variance that a rectified layer hands on
             numbers = (numbers - 0.5) * math.sqrt(24 / math.prod(shape[1:]))
         elif name.endswith(("bn.weight", "running_var")):
             numbers = numbers + 0.5
         else:
             numbers = numbers / 5 - 0.1
-        made[name] = torch.from_numpy(numbers)
+        made[name] = torch.from_numpy(numbers.astype(np.float32))
     return made
 
 
