@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from graf_cli.cli.choices import EngineChoice, ModelChoice, OutputChoice
+from graf_cli.cli.loading import loading
 
 if TYPE_CHECKING:
     from graf_cli.cli.job import Planned
@@ -104,7 +105,8 @@ class Drawing(click.Command):
         ctx.invoke(self._run, ctx)  # which has wrong command lines told with the usage
 
     def _run(self, ctx: click.Context) -> None:
-        from graf_cli.cli.job import report
+        with loading():
+            from graf_cli.cli.job import report
 
         request = self.request(ctx.params, said(ctx))
         report(request.run(), request.output)

@@ -180,3 +180,9 @@ def test_frames_have_shapes_and_ranges() -> None:
     assert frame.rgb.dtype == frame.depth.dtype == frame.opacity.dtype == np.float32
     assert frame.rgb.min() >= 0
     assert frame.rgb.max() <= 1 + 1e-5
+
+
+def test_a_small_picture_is_proved_on_an_eighth_of_its_rays() -> None:
+    renderer = Renderer(OBJECT)
+    renderer.render(shot(OBJECT, camera(OBJECT, size=16)))
+    assert renderer.outcome.probed == 16 * 16 // 8

@@ -12,6 +12,8 @@ from graf_cli.rendering.fast.objects import Objects, Opened, PictureSetup
 from graf_cli.rendering.fast.proof import (
     DTYPES,
     LADDER,
+    PROBED,
+    PROBES,
     Outcome,
     Proof,
     Used,
@@ -158,7 +160,8 @@ class Attempts:
         self, shot: Shot, picture: Tensor, outcome: Outcome, exactly: PictureSetup, proof: Proof
     ) -> Attempt:
         opacity = picture[:, -2].view(shot.camera.height, shot.camera.width)
-        pixels = probes(opacity, proof.probes, shot.seed)
+        count = min(proof.probes, max(PROBES, len(picture) // PROBED))
+        pixels = probes(opacity, count, shot.seed)
         here = pixels.to(device=picture.device)
         through = self.tracer.rays(shot, here)
         truth = columns(self.tracer.march(shot, through, here))

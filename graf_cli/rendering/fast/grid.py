@@ -174,7 +174,10 @@ class OccupancyGrid:
         rays, first, beyond = passing
         if len(rays):
             occupied[rays, first:beyond] = self._looked_up(
-                origins[rays], directions[rays], z[rays, first:beyond], ends=beyond == z.shape[1]
+                origins[rays],
+                directions[rays],
+                z[:, first:beyond].index_select(0, rays),
+                ends=beyond == z.shape[1],
             )
         return occupied
 
@@ -217,7 +220,7 @@ class OccupancyGrid:
 
     def _states_at(self, origins: Tensor, directions: Tensor, z: Tensor) -> _States:
         cells = self._cells(origins, directions, z)
-        state = self.state[cells]
+        state = self.state.index_select(0, cells.flatten()).view(cells.shape)
         at = (state == UNKNOWN).flatten().nonzero()[:, 0]
         return _States(state, at, cells.flatten()[at])
 

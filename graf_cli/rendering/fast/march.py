@@ -95,7 +95,7 @@ class FirstPass:
 
 def walk(occupied: Tensor) -> Walk:
     """Lists of occupied samples of a mask, shape = (n, samples)."""
-    end = occupied.sum(dim=-1).cumsum(dim=-1)
+    end = occupied.sum(dim=-1, dtype=torch.int32).cumsum(dim=-1, dtype=torch.int64)
     start = torch.cat((torch.zeros_like(end[:1]), end[:-1]))
     return Walk(occupied.flatten().nonzero()[:, 0], start, end)
 
@@ -221,7 +221,7 @@ class _Block:
         if grid is None:
             return everything
         occupied = grid.occupied(origins, directions, z)
-        filled = int(occupied.sum())
+        filled = int(torch.count_nonzero(occupied))  # a sum would copy them all
         if filled > DENSE * z.numel():
             return everything  # what little could be left out is not worth a doubt
         if audit is not None:
@@ -326,7 +326,7 @@ class _Block:
         row = full
         if evaluated.asked is not None:
             row = torch.searchsorted(evaluated.asked, full).clamp_(max=len(evaluated.asked) - 1)
-        return self._paint(of, evaluated.features[row])[: len(visible)]
+        return self._paint(of, evaluated.features.index_select(0, row))[: len(visible)]
 
     def _remember(
         self, evaluated: _Evaluated, density: Tensor, weight: Tensor, before_end: Tensor
@@ -384,7 +384,10 @@ class _Block:
         if taken is not None and not len(taken):
             return self.z.new_zeros((0, 1)), self.z.new_zeros(sample.shape)
         depth = self.z[_of(sample, taken), None]
-        points = self.rays.origins[ray] + self.rays.directions[ray] * depth
+        origins, directions = (  # copies rows, where an index takes number by number
+            of.index_select(0, ray) for of in (self.rays.origins, self.rays.directions)
+        )
+        points = origins + directions * depth
         features, found = self.marcher.volume.density(points)
         if taken is None:
             return features, found.view(sample.shape)
@@ -394,7 +397,7 @@ class _Block:
 
     def _paint(self, ray: Tensor, features: Tensor) -> Tensor:
         """Radiance, shape = (n, channels)."""
-        facing = None if self.facing is None else self.facing[self.row[ray]]
+        facing = None if self.facing is None else self.facing.index_select(0, self.row[ray])
         return self.marcher.volume.radiance(features, facing)
 
     def fill_behind(self, chunk: int) -> None:

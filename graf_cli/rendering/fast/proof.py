@@ -22,6 +22,7 @@ from graf_cli.syntax import Precision
 
 PROMISE = 1e-3
 PROBES_FIRST, PROBES = 128, 8  # rays of a series' first picture, and of each later one
+PROBED = 8  # of a small picture one ray in so many, a larger share than of any larger one
 AUDIT_FIRST, AUDIT = 2048, 512  # samples called empty whose density is looked at, likewise
 # The worst of all pixels was 3.5 times the worst of those looked at (NeRFs in float16 on an H100).
 ROUNDED = 8
