@@ -129,6 +129,12 @@ class Server:
         self._brought = asyncio.Semaphore(2)  # bodies in memory at once
         self._assets = _assets()
 
+    def _open(self) -> Desk:
+        """All on one thread: of two that import the same modules one may see half of them."""
+        from graf_cli.viewer import session  # noqa: F401, PLC0415 - it imports PyTorch
+
+        return self.opening()
+
     async def desk(self) -> Desk:
         """What all pages share, when it is there."""
         assert self._desk is not None
@@ -272,7 +278,7 @@ class Server:
         await runner.setup()
         try:
             listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
-            self._desk = asyncio.ensure_future(asyncio.to_thread(self.opening))
+            self._desk = asyncio.ensure_future(asyncio.to_thread(self._open))
             ready()
             try:
                 await asyncio.wait((ended, self._desk), return_when=asyncio.FIRST_COMPLETED)
