@@ -88,9 +88,10 @@ def _check_world(spec: ModelSpec) -> None:
 
 def _seed(said: dict[str, Any]) -> int:
     seed = said.pop("seed", 0)
-    if not isinstance(seed, int):
+    seeds = (seed,) if isinstance(seed, int) else tuple(seed)  # the command line's are several
+    if len(seeds) != 1:
         raise UsageError("⟨seed⟩ sweeps; with ⟨n⟩ it takes one number, which fixes all objects.")
-    return seed
+    return int(seeds[0])
 
 
 def _of_samples(said: dict[str, Any]) -> dict[str, Any]:

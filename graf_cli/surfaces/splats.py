@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from graf_cli.rendering.threads import each, workers
 from graf_cli.scene.camera import Camera
 from graf_cli.surfaces import mesh
 from graf_cli.surfaces.colours import along_normals, least_squares
@@ -87,19 +89,24 @@ def _fitted(
     functions, count = count_of(options.sh), len(made.positions)
     size = int(PIXELS * options.resolution)
     several = VIEWS * (MORE_VIEWS if options.sh else 1)
-    matrices, wanted = [], []
-    for view in views(source, vertices, faces, size=size, count=several):
-        matrix = _matrix(made, view.camera, options.sh, sparse)[view.seen.pixel]
-        opacity = matrix @ _opacity_of(count, functions)
-        matrices.append(matrix)
-        wanted.append((view.rgb - 0.5) * opacity[:, None])
+    found = list(views(source, vertices, faces, size=size, count=several))
+    matrices = each(
+        lambda view: _matrix(made, view.camera, options.sh, sparse)[view.seen.pixel],
+        found,
+        workers(torch.device("cpu")),
+    )
+    ones = _opacity_of(count, functions)
+    wanted = [
+        (view.rgb - 0.5) * (matrix @ ones)[:, None]
+        for view, matrix in zip(found, matrices, strict=True)
+    ]
     held = np.full((count, functions), VIEW_HELD)
     held[:, 0] = HELD
     start = made.harmonics.reshape(count * functions, 3).astype(np.float64)
-    found = least_squares(
+    made_of = least_squares(
         sparse.vstack(matrices).tocsr(), np.concatenate(wanted), start, held.reshape(-1, 1)
     )
-    return found.reshape(count, functions, 3)
+    return made_of.reshape(count, functions, 3)
 
 
 def _matrix(made: Splats, camera: Camera, degree: int, sparse: Any) -> Sparse:

@@ -102,6 +102,13 @@ def test_many_objects_in_shards_resumed_and_in_a_batch(run: Run, tmp_path: Path)
     assert np.array_equal(one.vertices, again.vertices)
 
 
+def test_random_objects_are_those_of_samples_of_the_same_seed(run: Run) -> None:
+    job, end = ("--n", 3, "--seed", 7, *OWN), ("--out", "cars/", "--dry-run")
+    ours, theirs = (json.loads(run(of, *job, *end).stdout) for of in ("export", "sample"))
+    assert ours["plan"] == theirs["plan"]
+    assert ours["plan"]["seed"] == 7
+
+
 def test_one_file_is_kept_when_it_is_there(run: Run) -> None:
     job = ("export", *SMALL, "--out", "car.glb", "--resume", "--json")
     assert json.loads(run(*job).stdout)["kept"] == 0
@@ -134,6 +141,7 @@ def test_an_end_on_the_way_leaves_nothing(graf: Server, tmp_path: Path) -> None:
         (("--out", "a.glb", "--as", "splats"), ".glb holds mesh and not splats; use"),
         (("--n", "2", "--out", "a.glb"), "holds one object, but 2 are asked for"),
         (("--sh", "1"), "--sh is for splats; leave it out of mesh"),
+        (("--n", "2", "--seed", "3:4"), "--seed sweeps; with --n it takes one number"),
         (("--n", "2", "--shape", "3"), "--shape does not fit --n random objects"),
         (("--resolution", "2"), "8<=x<=1024"),
         (("--level", "0"), "--level"),
