@@ -27,6 +27,7 @@ from graf_cli.errors import DownloadError
 _FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.EEXIST})
+PICKLE = re.compile(rb"\x80[\x02-\x05]")  # how one begins that `torch.save` wrote
 _NAME = re.compile(r'[^\x00-\x1f\x7f<>:"/\\|?*]+')
 # What PyTorch's hub calls its files: NAME-DIGITS.pt, the digits being those a SHA-256 begins with.
 _DIGITS = re.compile(r"-([0-9a-f]{8,64})\.[A-Za-z0-9.]+")
@@ -325,7 +326,7 @@ def problem_of(path: Path) -> str | None:
         size = os.fstat(file.fileno()).st_size
     if head.startswith(b"PK\x03\x04"):
         return None if _has_zip_directory(path) else "a zip archive that is cut short"
-    if re.match(rb"\x80[\x02-\x05]", head):
+    if PICKLE.match(head):
         return None
     header = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and header <= _SAFETENSORS_HEADER_LIMIT:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from typing import Any
 import torch
 
 from graf_cli.errors import CheckpointError
+from graf_cli.weights.cache import PICKLE
+from graf_cli.weights.reading import is_safetensors
 
 
 def load(path: Path, device: torch.device, *, instead: str) -> Any:
@@ -44,9 +45,9 @@ def stores_tensors(path: Path) -> bool:
     """
     try:
         with path.open("rb") as stream:
-            start = stream.read(9)
-        if not zipfile.is_zipfile(path):
-            return bool(re.match(rb"\x80[\x02-\x05]", start)) or start[8:] == b"{"
+            if not zipfile.is_zipfile(stream):
+                stream.seek(0)
+                return is_safetensors(stream) or bool(PICKLE.match(stream.read(2)))
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile):

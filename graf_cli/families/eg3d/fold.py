@@ -269,6 +269,8 @@ class _Block:
         self.z = functional.pad(first, (0, further))
         self.raw = marcher.default.repeat(len(rays), samples + further, 1)
         self.known = torch.zeros_like(self.z, dtype=torch.bool)
+        count = self.z.numel()
+        self.rows = torch.arange(count, device=first.device, dtype=torch.int64).view_as(self.z)
 
     def marched(self) -> tuple[Tensor, Tensor, Tensor]:
         """Weights of the intervals, depths in their order, and that order."""
@@ -322,8 +324,7 @@ class _Block:
         """The next samples of the first pass, of some rays."""
         z = self.z[ray, start:stop]
         points = self.origins[:, ray, None] + self.directions[:, ray, None] * z
-        rows = torch.arange(self.z.numel(), device=z.device, dtype=torch.int64).view_as(self.z)
-        self._decode(points.flatten(1), rows[ray, start:stop].flatten())
+        self._decode(points.flatten(1), self.rows[ray, start:stop].flatten())
         self.known[ray, start:stop] = True
 
     def _decode_missing(self, wanted: Tensor) -> None:
