@@ -36,14 +36,14 @@ def die_at(left):  # by SIGKILL, in place of touching the disk for the nth time
     sys.addaudithook(hook)
 
 def child(job):
-    os.chdir(job["folder"])
-    if job["dies"] is not None:
-        die_at(job["dies"])
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
-    signal.alarm(job["patience"])
     code = 99
-    try:
+    try:  # all of it: a signal may come before graf begins
+        os.chdir(job["folder"])
+        if job["dies"] is not None:
+            die_at(job["dies"])
+        for number, name in ((1, "stdout"), (2, "stderr")):
+            os.dup2(os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+        signal.alarm(job["patience"])
         cli.main(job["words"], prog_name="graf")
     except SystemExit as end:
         code = end.code
