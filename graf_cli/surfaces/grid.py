@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from graf_cli.surfaces.box import around
 from graf_cli.surfaces.lattice import lattice_over
 from graf_cli.surfaces.options import Export
+from graf_cli.surfaces.rough import around
 from graf_cli.surfaces.shapes import DensityGrid
 from graf_cli.surfaces.source import Source
 
@@ -27,9 +27,7 @@ def extract(source: Source, options: Export) -> DensityGrid:
     field = source.field
     level = field.surface if options.level is None else options.level
     faint = min(level, -np.log1p(-FAINT) / field.step)
-    lattice = lattice_over(
-        around(field, faint, source.box, options.resolution, whole=True), options.resolution
-    )
+    lattice = lattice_over(around(field, faint, source.box, whole=True), options.resolution)
     x, y, z = (lattice.axis(k, 1, field.device) for k in range(3))
     density = np.empty((len(x), len(y), len(z)), dtype=np.float32)
     for k, some in enumerate(torch.split(x, 1)):

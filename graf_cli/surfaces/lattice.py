@@ -24,6 +24,10 @@ COARSEST = 24  # cells along the longest side at least, before any is divided
 # Of the spread of densities around a cell, by which they have to stay clear of the level. A plate
 # a quarter of a coarsest cell thick is then found but for 6 of 31,000 nodes; with half of it, 72.
 MARGIN = 0.5
+# The same of the last division, of cells as fine as what is looked for; with 0.15 toy cars still
+# come out as with 0.5.
+LAST_MARGIN = 0.25
+LAYERS = 16  # of coarsest nodes that are asked at once
 SLAB_NODES = 1 << 22  # finest nodes that are held at once
 NUDGE = 1e-3  # of the level: no node is nearer to it, so that no triangle is without area
 
@@ -94,34 +98,37 @@ def slabs(field: Field, lattice: Lattice, level: float) -> Iterator[Slab]:
     level : float
         Raw density of the surface.
     """
-    values = _exact(field, lattice, lattice.stride)
+    values = exact(field, lattice, lattice.stride)
     stride = lattice.stride
     while stride > 2:
-        values = _divided(field, lattice, values, stride, level)
+        values = divided(field, lattice, values, stride, level)
         stride //= 2
     if stride == 1:
         yield Slab(0, _nudged(values, level))
         return
-    active = _active(values, level)
+    passed = active(values, level, share=LAST_MARGIN)
     layer = (lattice.cells[1] + 1) * (lattice.cells[2] + 1)
     thick = max(SLAB_NODES // layer // 2, 1)  # coarse layers
-    for first in range(0, len(active), thick):
-        last = min(first + thick, len(active))
-        yield Slab(2 * first, _finest(field, lattice, values, active, first, last, level))
+    for first in range(0, len(passed), thick):
+        last = min(first + thick, len(passed))
+        yield Slab(2 * first, _finest(field, lattice, values, passed, first, last, level))
 
 
-def _exact(field: Field, lattice: Lattice, stride: int) -> Tensor:
+def exact(field: Field, lattice: Lattice, stride: int, *, scouting: bool = False) -> Tensor:
     """Raw density at every `stride`-th node, shape = (nx, ny, nz) of these."""
     axes = [lattice.axis(k, stride, field.device) for k in range(3)]
     made = [
-        field.density(torch.cartesian_prod(x, *axes[1:])).view(len(axes[1]), len(axes[2]))
-        for x in torch.split(axes[0], 1)
+        field.density(torch.cartesian_prod(x, *axes[1:]), scouting=scouting)
+        for x in torch.split(axes[0], LAYERS)
     ]
-    return torch.stack(made)
+    return torch.cat(made).view(*map(len, axes))
 
 
-def _active(values: Tensor, level: float) -> Tensor:
-    """Cells that the level may pass through, shape = (nx − 1, ny − 1, nz − 1), bool."""
+def active(values: Tensor, level: float, top: float | None = None, share: float = MARGIN) -> Tensor:
+    """Cells that the level, or one from there to `top`, may pass through.
+
+    Of the shape of the cells between the nodes, (nx − 1, ny − 1, nz − 1), bool.
+    """
     volume = values[None, None]
     highest = functional.max_pool3d(volume, 2, stride=1)[0, 0]
     lowest = -functional.max_pool3d(-volume, 2, stride=1)[0, 0]
@@ -129,8 +136,8 @@ def _active(values: Tensor, level: float) -> Tensor:
     spread = functional.max_pool3d(around, 4, stride=1) + functional.max_pool3d(
         -around, 4, stride=1
     )
-    margin = MARGIN * spread[0, 0]
-    return (highest + margin >= level) & (lowest - margin <= level)
+    margin = share * spread[0, 0]
+    return (highest + margin >= level) & (lowest - margin <= (level if top is None else top))
 
 
 def _between(values: Tensor) -> Tensor:
@@ -150,40 +157,44 @@ def _between(values: Tensor) -> Tensor:
     return values
 
 
-def _nodes(active: Tensor) -> Tensor:
+def _nodes(some: Tensor) -> Tensor:
     """Nodes, twice as fine, of some cells: shape = (2 nx + 1, 2 ny + 1, 2 nz + 1), bool."""
-    cells = active.to(torch.float32)[None, None]
+    cells = some.to(torch.float32)[None, None]
     fine = functional.interpolate(cells, scale_factor=2.0, mode="nearest")
     padded = functional.pad(fine, (1,) * 6)
     nodes: Tensor = functional.max_pool3d(padded, 2, stride=1)[0, 0] > 0
     return nodes
 
 
-def _divided(field: Field, lattice: Lattice, values: Tensor, stride: int, level: float) -> Tensor:
-    """Nodes at half the stride, exact in cells that the level may pass through.
+def divided(  # noqa: PLR0917 - a lattice and a range
+    field: Field, lattice: Lattice, values: Tensor, stride: int, level: float,
+    top: float | None = None, *, scouting: bool = False,
+) -> Tensor:  # fmt: skip
+    """Nodes at half the stride, exact in cells that a level from `level` to `top` may pass through.
 
     Where the level turns out to leave those cells, the cells that it enters are divided, too.
     """
-    active, finer = _active(values, level), _between(values)
+    passed, finer = active(values, level, top), _between(values)
     known = torch.zeros_like(finer, dtype=torch.bool)
     known[::2, ::2, ::2] = True
     while True:
-        wanted = _nodes(active) & ~known
-        _fill(field, lattice, finer, wanted, stride // 2)
+        wanted = _nodes(passed) & ~known
+        _fill(field, lattice, finer, wanted, stride // 2, scouting=scouting)
         known |= wanted
         volume = finer[None, None]
         mixed = (functional.max_pool3d(volume, 2, stride=1) >= level) & (
-            -functional.max_pool3d(-volume, 2, stride=1) < level
+            -functional.max_pool3d(-volume, 2, stride=1) < (level if top is None else top)
         )
         entered = functional.max_pool3d(mixed.to(torch.float32), 2, stride=2)[0, 0] > 0
-        if not bool((entered & ~active).any()):
+        if not bool((entered & ~passed).any()):
             return finer
-        active |= entered
+        passed |= entered
 
 
 def _fill(  # noqa: PLR0917 - nodes among nodes
-    field: Field, lattice: Lattice, values: Tensor, wanted: Tensor, stride: int, first: int = 0
-) -> None:
+    field: Field, lattice: Lattice, values: Tensor, wanted: Tensor, stride: int, first: int = 0,
+    *, scouting: bool = False,
+) -> None:  # fmt: skip
     """Put exact densities where they are wanted; layer 0 is node `first` of the stride's."""
     at = wanted.nonzero()
     axes = [lattice.axis(k, stride, field.device) for k in range(3)]
@@ -191,11 +202,11 @@ def _fill(  # noqa: PLR0917 - nodes among nodes
         [coordinates[at[:, k] + (first if k == 0 else 0)] for k, coordinates in enumerate(axes)],
         dim=-1,
     )
-    values[wanted] = field.density(points)
+    values[wanted] = field.density(points, scouting=scouting)
 
 
 def _finest(  # noqa: PLR0917 - layers of nodes
-    field: Field, lattice: Lattice, values: Tensor, active: Tensor, first: int, last: int,
+    field: Field, lattice: Lattice, values: Tensor, passed: Tensor, first: int, last: int,
     level: float,
 ) -> Tensor:  # fmt: skip
     """Nodes of the coarse layers from `first` to `last`.
@@ -204,8 +215,8 @@ def _finest(  # noqa: PLR0917 - layers of nodes
     of it, so that it is the same in both.
     """
     finer = _between(values[first : last + 1])
-    before, behind = max(first - 1, 0), min(last + 1, len(active))
-    nodes = _nodes(active[before:behind])
+    before, behind = max(first - 1, 0), min(last + 1, len(passed))
+    nodes = _nodes(passed[before:behind])
     start = 2 * (first - before)
     wanted = nodes[start : start + len(finer)].clone()
     wanted[::2, ::2, ::2] = False

@@ -35,16 +35,31 @@ def gradient(field: Field, points: Tensor) -> Tensor:
 
 
 def onto_level(
-    field: Field, vertices: Doubles, level: float, cell: float
+    field: Field, vertices: Doubles, level: float, cell: float, slopes: Doubles | None = None
 ) -> tuple[Doubles, Doubles]:
     """A step of Newton's along the gradient, and unit normals away from the object.
+
+    Parameters
+    ----------
+    field : Field
+    vertices : ndarray, shape = (n, 3)
+    level : float
+        Raw density.
+    cell : float
+        Side of a cell, world units.
+    slopes : ndarray, shape = (n, 3), optional
+        The gradients, where they are known; a network is else asked six times more a vertex.
 
     Returns
     -------
     vertices, normals : ndarray, shape = (n, 3)
     """
     points = torch.as_tensor(vertices, device="cpu", dtype=torch.float32).to(device=field.device)
-    slope = gradient(field, points)
+    if slopes is None:
+        slope = gradient(field, points)
+    else:
+        known = torch.as_tensor(slopes, device="cpu", dtype=torch.float32)
+        slope = known.to(device=field.device)
     steepness = slope.norm(dim=-1, keepdim=True).clamp(min=1e-12)
     off = (level - field.density(points))[:, None]
     farthest = FARTHEST * cell

@@ -12,13 +12,16 @@ from torch import Tensor
 
 import graf_cli as graf
 from graf_cli.errors import SurfaceError
-from graf_cli.surfaces import lattice, libraries, marching, mesh
-from graf_cli.surfaces.box import around
+from graf_cli.surfaces import lattice, libraries, marching, mesh, refine
 from graf_cli.surfaces.field import Field
+from graf_cli.surfaces.options import Export
 from graf_cli.surfaces.raster import raster
+from graf_cli.surfaces.rough import around
 from graf_cli.surfaces.shapes import DensityGrid, Mesh, Points
+from graf_cli.surfaces.source import source_of
 from tests.rendering.fast import crafted
 from tests.surfaces.objects import HALF, first_met, height, mesh_of, shot_of, source, taken
+from tests.surfaces.scenes import Objects, ball
 
 CENTRE = (0.1, -0.2, 0.05)
 LEVEL = np.log(2) / (4 / 31)  # of a camera from 2 to 6 with 32 samples
@@ -100,6 +103,25 @@ def test_slabs_make_the_same_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.allclose(np.sort(parts[0], axis=0), np.sort(whole[0], axis=0), atol=1e-9)
 
 
+def test_nodes_tell_the_gradient_where_they_are_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    objects = Objects(ball)
+    made = source_of(objects, objects.shot(), objects.camera)
+    with torch.inference_mode():
+        density, fine = mesh.where(made, Export(kind="mesh", resolution=64))
+        level = made.field.raw(density)
+        assert fine.side < marching.CLOSE * made.field.step
+        vertices, _, slopes = marching.triangles(made.field, fine, level)
+        assert slopes is not None
+        told = refine.onto_level(made.field, vertices, level, fine.side, slopes)
+        exact = refine.onto_level(made.field, vertices, level, fine.side)
+        assert (told[1] * exact[1]).sum(axis=1).min() > 0.9995
+        assert np.abs(told[0] - exact[0]).max() < 0.01 * fine.side
+        coarse = mesh.where(made, Export(kind="mesh", resolution=16))[1]
+        assert marching.triangles(made.field, coarse, level)[2] is None
+        monkeypatch.setattr(lattice, "SLAB_NODES", 1)
+        assert marching.triangles(made.field, fine, level)[2] is None
+
+
 @pytest.mark.parametrize("width", [(0.9, 0.6, 0.75), (1.0, 1.0, 0.12)])  # and a thin one
 def test_no_node_is_on_the_wrong_side(
     width: tuple[float, float, float], monkeypatch: pytest.MonkeyPatch
@@ -113,7 +135,7 @@ def test_no_node_is_on_the_wrong_side(
     monkeypatch.setattr(Field, "ask", counted)
     with torch.inference_mode():
         level = made.field.raw(made.field.surface)
-        over = lattice.lattice_over(around(made.field, LEVEL, made.box, 96), 96)
+        over = lattice.lattice_over(around(made.field, LEVEL, made.box), 96)
         assert over.stride == 4
         asked.clear()
         [slab] = lattice.slabs(made.field, over, level)
@@ -150,7 +172,7 @@ def test_what_has_no_surface_says_so(density: float, sentence: str) -> None:
 
 def test_a_translucent_object_has_one_at_a_lower_level() -> None:
     generator = crafted.tent((0, 0, 0), HALF)
-    with pytest.raises(SurfaceError, match=r"it has \d+\.\d* where .* give a `level` below"):
+    with pytest.raises(SurfaceError, match=r"it has 60 where .* give a `level` below"):
         taken(generator, level=100.0, resolution=16)
     low = solid(mesh_of(generator, level=1.0, resolution=16)).volume
     high = solid(mesh_of(generator, level=30.0, resolution=16)).volume
@@ -163,6 +185,18 @@ def test_fewer_faces_are_closed_too(tent: Mesh) -> None:
         assert len(found.faces) <= count
         assert solid(found).is_watertight
         assert abs(solid(found).volume / solid(tent).volume - 1) < 0.05
+
+
+@pytest.mark.parametrize("resolution", [31, 34, 40])
+def test_few_faces_do_not_fold_an_object(resolution: int) -> None:
+    made = source(crafted.tent(CENTRE, HALF))
+    with torch.inference_mode():
+        level = made.field.raw(LEVEL)
+        over = lattice.lattice_over(around(made.field, LEVEL, made.box), resolution)
+        vertices, faces, _ = marching.triangles(made.field, over, level)
+    few = mesh.simplified(vertices, faces, 30)
+    assert len(few[1]) <= 30
+    assert mesh.volume(*few) == pytest.approx(mesh.volume(vertices, faces), rel=0.05)
 
 
 def test_smoothing_keeps_the_volume(tent: Mesh) -> None:
