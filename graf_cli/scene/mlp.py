@@ -240,6 +240,26 @@ class FoldedBranch:
         [raw] = in_tiles(self._run, self.tile, *given)
         return raw.to(torch.float32)
 
+    def around(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        """The same from m directions a row, whose share of the view layer is made once for all.
+
+        Parameters
+        ----------
+        features : Tensor, shape = (n, width)
+        per_ray : Tensor, shape = (n, m, width of the view layer), or None
+
+        Returns
+        -------
+        Tensor, shape = (n, m, 3); m is 1 where no direction counts
+        """
+        view = self.view
+        if view is None or per_ray is None:
+            return self(features, None)[:, None]
+        [shared] = in_tiles(lambda rows: (view(rows),), self.tile, features)
+        seen = (shared[:, None] + per_ray).relu_().flatten(0, 1)
+        [raw] = in_tiles(lambda rows: (self.out(rows),), self.tile, seen)
+        return raw.to(torch.float32).view(*per_ray.shape[:2], -1)
+
     def _run(self, features: Tensor, per_ray: Tensor | None = None) -> tuple[Tensor]:
         if self.view is None:
             return (self.out(features),)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -155,6 +155,17 @@ class FastVolume(Protocol):
 
     def radiance(self, features: Tensor, per_ray: Tensor | None, /) -> Tensor:
         """Activated, shape = (n, channels), float32."""
+
+
+@runtime_checkable
+class SeenAround(Protocol):
+    """A `FastVolume` whose colours from several directions cost little more than from one."""
+
+    def around(self, features: Tensor, per_ray: Tensor | None, /) -> Tensor:
+        """Radiance, shape = (n, m, channels), of `per_ray` rows, shape = (n, m, …), or None.
+
+        m is 1 where no direction counts.
+        """
 
 
 # Of rays and whether radiance is wanted: radiance, opacity and depth.

@@ -131,6 +131,10 @@ class FoldedVolume:
         """Colours in [0, 1], shape = (n, 3), float32."""
         return sigmoid(self._colour(features, per_ray))
 
+    def around(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        """See `SeenAround`."""
+        return sigmoid(self._colour.around(features, per_ray))
+
 
 def scene(spec: Spec, network: Network, subject: Subject, samples: int) -> Scene:
     """What rays pass through: one field or, of a hierarchical model, two."""

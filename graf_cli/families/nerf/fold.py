@@ -51,6 +51,10 @@ class FoldedVolume:
         """Colours in [0, 1], shape = (n, 3), float32."""
         return sigmoid(self._branch(features, per_ray))
 
+    def around(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        """See `SeenAround`."""
+        return sigmoid(self._branch.around(features, per_ray))
+
 
 def _view(field: NerfField) -> View:
     spec = field.spec

@@ -136,6 +136,15 @@ class Folded:
         [colour] = in_tiles(self._radiance, self.tile, *given)
         return colour
 
+    def around(self, features: Tensor, per_ray: Tensor | None) -> Tensor:
+        """See `SeenAround`."""
+        if per_ray is None:
+            return self.radiance(features, None)[:, None]
+        [shared] = in_tiles(lambda rows: (self.colour_sine(rows),), self.tile, features)
+        seen = (shared[:, None] + per_ray).sin_().flatten(0, 1)
+        [raw] = in_tiles(lambda rows: (self.colour(rows),), self.tile, seen)
+        return sigmoid(raw.to(torch.float32)).view(*per_ray.shape[:2], -1)
+
     def _density(self, points: Tensor) -> tuple[Tensor, Tensor]:
         if self.siren.embedding is None:
             x = functional.pad(points, (0, self.padding))

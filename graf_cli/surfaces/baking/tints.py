@@ -20,6 +20,7 @@ from torch.nn import functional
 
 from graf_cli.arrays import Array
 from graf_cli.rendering.threads import each, workers
+from graf_cli.scene.volume import SeenAround
 from graf_cli.surfaces.baking.lattice import Lattice
 from graf_cli.surfaces.field import Field
 
@@ -29,7 +30,7 @@ LEARNT = 2000  # points that the maps are found from
 DIRECTIONS = 10  # drawn for every point, from which its colour is asked for
 ENOUGH = 20_000  # points that maps are made better by
 ROUNDS = 4  # of least squares, by turns of coefficients and maps
-ROWS = 1 << 12  # colours at once, so that what they are made of stays in a processor's cache
+ROWS = 1 << 14  # colours at once: products of enough points, in few megabytes a core
 CHUNK = 1 << 14  # points whose coefficients are solved for at once
 RIDGE = 1e-2  # of a direction's weight, by which what was hardly seen keeps to the mean
 RIDGE_TOGETHER = 1e-1  # likewise, where the points around tell of coefficients, too
@@ -100,9 +101,12 @@ class Painter:
     def _colours(self, index: Tensor, texel: Tensor) -> Tensor:
         volume = self.field.scout
         features, _ = volume.density(self.lattice.points(index))
+        per_ray = None if self.facing is None else self.facing[texel]
+        if isinstance(volume, SeenAround):
+            return volume.around(features, per_ray)[..., :3].expand(*texel.shape, 3)
         rows = features.repeat_interleave(texel.shape[1], dim=0)
-        per_ray = None if self.facing is None else self.facing[texel.flatten()]
-        return volume.radiance(rows, per_ray)[:, :3].view(*texel.shape, 3)
+        flat = None if per_ray is None else per_ray.flatten(0, 1)
+        return volume.radiance(rows, flat)[:, :3].view(*texel.shape, 3)
 
 
 def tints_of(

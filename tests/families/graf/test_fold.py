@@ -45,6 +45,11 @@ def test_folding_changes_nothing_but_rounding(name: str) -> None:
     torch.testing.assert_close(found_density, density, rtol=1e-4, atol=1e-4)
     found = branch(features, branch.per_ray(directions))
     torch.testing.assert_close(found, colour, rtol=1e-4, atol=1e-4)
+    turned = directions[torch.tensor([[k, 49 - k, 7] for k in range(50)], device="cpu")]
+    facing = branch.per_ray(turned.flatten(0, 1))
+    several = branch.around(features, None if facing is None else facing.view(50, 3, -1))
+    for k in range(several.shape[1]):
+        assert torch.equal(several[:, k], branch(features, branch.per_ray(turned[:, k])))
     exact = ExactDensity(FieldVolume(as_network(generator.network).coarse, latent), CPU)
     torch.testing.assert_close(exact.density(points)[1], density, rtol=1e-6, atol=1e-6)
 

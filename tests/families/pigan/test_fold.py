@@ -48,6 +48,11 @@ def test_a_folded_volume_is_the_exact_one(name: str, locked: bool) -> None:
     torch.testing.assert_close(raw, density, rtol=0, atol=2e-4)
     colours = folded.radiance(seen, folded.per_ray(views))
     torch.testing.assert_close(colours, exact.radiance(features, views), rtol=0, atol=1e-5)
+    turned = directions(1400, 1).view(700, 2, 3)
+    facing = folded.per_ray(turned.flatten(0, 1))
+    several = folded.around(seen, None if facing is None else facing.view(700, 2, -1))
+    for k in range(several.shape[1]):
+        assert torch.equal(several[:, k], folded.radiance(seen, folded.per_ray(turned[:, k])))
 
 
 def test_a_locked_view_costs_a_ray_nothing() -> None:
