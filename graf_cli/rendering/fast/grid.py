@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.fast.level import Density, Level, distinct
+from graf_cli.rendering.fast.outside import LEVELS, Outside, drawn, outside, points
 from graf_cli.rendering.threads import each
+from graf_cli.scene.camera import Rays
 
 # States of a cell: empty with all around it, empty by a closer look, empty but too close to call
 # for a ray's last sample, perhaps not empty, filled with all around it.
@@ -274,6 +276,38 @@ class OccupancyGrid:
         points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
         made = self._some_at_a_time(self._exact, points)
         return list(torch.split(made, [len(kind) for kind in kinds]))
+
+    def outside(self, rays: Rays, z: Tensor, occupied: Tensor) -> Outside | None:
+        """Occupied samples, as `occupied` told, that are well outside; None where none are asked.
+
+        What is found of a sample depends on the sample and on the densities around it alone.
+        """
+        if len(self.levels) < LEVELS:
+            return None
+        margin = self.lattice.margin / (1 << (len(self.levels) - LEVELS))
+        at = occupied.nonzero()
+        parts = torch.split(at, max(-(-len(at) // self.workers), 1))
+        found = each(
+            lambda some: outside(self.levels[-1], rays, z, some, margin),
+            parts,
+            self.workers,
+        )
+        return Outside(*(
+            torch.cat(of) for of in zip(*((f.ray, f.sample, f.density) for f in found), strict=True)
+        ))  # fmt: skip
+
+    def audit_outside(
+        self, rays: Rays, z: Tensor, samples: Outside, count: int, seed: int
+    ) -> Tensor:
+        """Densities of up to `count` of such samples, over how far below zero they were told.
+
+        They are -1 where interpolation is right, and positive where the density is. Interpolated
+        densities end at a threshold, and would tell nothing of a tail.
+        """
+        some = drawn(samples, count, seed)
+        depth = z[some.ray, some.sample]
+        found = self._some_at_a_time(self._exact, points(rays, depth, some.ray))
+        return found / -some.density
 
     def _scout(self, points: Tensor) -> Tensor:
         return self._some_at_a_time(self._density, points)
