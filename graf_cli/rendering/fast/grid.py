@@ -285,16 +285,7 @@ class OccupancyGrid:
         if len(self.levels) < LEVELS:
             return None
         margin = self.lattice.margin / (1 << (len(self.levels) - LEVELS))
-        at = occupied.nonzero()
-        parts = torch.split(at, max(-(-len(at) // self.workers), 1))
-        found = each(
-            lambda some: outside(self.levels[-1], rays, z, some, margin),
-            parts,
-            self.workers,
-        )
-        return Outside(*(
-            torch.cat(of) for of in zip(*((f.ray, f.sample, f.density) for f in found), strict=True)
-        ))  # fmt: skip
+        return outside(self.levels[-1], rays, z, occupied.nonzero(), margin)
 
     def audit_outside(
         self, rays: Rays, z: Tensor, samples: Outside, count: int, seed: int
