@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.fast.level import Density, Level, distinct
-from graf_cli.rendering.fast.outside import LEVELS, Outside, drawn, outside, points
+from graf_cli.rendering.fast.outside import FINE, Outside, drawn, outside, points
 from graf_cli.rendering.threads import each
 from graf_cli.scene.camera import Rays
 
@@ -282,9 +282,9 @@ class OccupancyGrid:
 
         What is found of a sample depends on the sample and on the densities around it alone.
         """
-        if len(self.levels) < LEVELS:
+        if self.lattice.resolution < FINE:
             return None
-        margin = self.lattice.margin / (1 << (len(self.levels) - LEVELS))
+        margin = self.lattice.margin * FINE / self.lattice.resolution
         return outside(self.levels[-1], rays, z, occupied.nonzero(), margin)
 
     def audit_outside(

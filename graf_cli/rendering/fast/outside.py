@@ -7,7 +7,7 @@ interpolated; it may be higher by a margin times what the eight are apart. Inter
 quarter as much in cells half as large, so that half the margin is more than enough for those. Of
 cars and a NeRF all that had a density was within 0.6 in 128³, where the margin is 2, and within
 0.23 in 256³, where it is 1; but within 4.5 in 64³, whose cells are larger than what the fields
-show, so that a first level is not enough.
+show, so that only fine ones are interpolated.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from graf_cli.rendering.fast.level import Level
 from graf_cli.scene.camera import Rays
 
-LEVELS = 2  # of a grid from which its finest one is interpolated
+FINE = 128  # cells along a side from which they are interpolated
 
 
 @dataclass(frozen=True, eq=False)

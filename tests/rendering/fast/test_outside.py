@@ -22,7 +22,7 @@ from tests.rendering.fast.test_grid import LATTICE, ball, grid, lines, points
 from tests.rendering.fast.twins import camera, shot
 
 OBJECT = crafted.tent((0.1, 0.0, -0.1), (0.6, 0.8, 0.5))
-MARGIN_2 = replace(LATTICE, margin=2.0, doubt=4.0)
+FINE = replace(LATTICE, cells=64, margin=2.0, doubt=4.0)
 
 
 def rays() -> tuple[Rays, Tensor]:
@@ -60,7 +60,7 @@ def test_what_is_not_known_around_it_keeps_a_sample() -> None:
 
 @pytest.mark.parametrize("levels", [2, 3])
 def test_what_has_a_density_stays_and_much_of_the_rest_does_not(levels: int) -> None:
-    occupied, found = left_out(grid(ball, replace(MARGIN_2, levels=levels)))
+    occupied, found = left_out(grid(ball, replace(FINE, levels=levels)))
     density = ball(points(*lines()))
     assert bool((density[found.ray, found.sample] < 0).all())
     assert bool(occupied[found.ray, found.sample].all())
@@ -70,7 +70,7 @@ def test_what_has_a_density_stays_and_much_of_the_rest_does_not(levels: int) -> 
 
 def test_last_samples_stay() -> None:
     through, z = rays()
-    lazy = grid(lambda points: ball(points - 1), MARGIN_2)
+    lazy = grid(lambda points: ball(points - 1), FINE)
     cut = z[:, :45]
     occupied = lazy.occupied(through.origins, through.directions, cut)
     found = lazy.outside(through, cut, occupied)
@@ -78,22 +78,22 @@ def test_last_samples_stay() -> None:
     assert int(found.sample.max()) < cut.shape[1] - 1
 
 
-def test_one_level_is_not_interpolated() -> None:
+def test_large_cells_are_not_interpolated() -> None:
     through, z = rays()
-    lazy = grid(ball, replace(MARGIN_2, levels=1))
+    lazy = grid(ball, replace(FINE, cells=32))
     assert lazy.outside(through, z, lazy.occupied(*lines())) is None
 
 
 def test_any_number_of_threads_finds_the_same() -> None:
-    _, one = left_out(grid(ball, MARGIN_2))
-    _, three = left_out(OccupancyGrid(MARGIN_2, ball, ball, CPU, workers=3))
+    _, one = left_out(grid(ball, FINE))
+    _, three = left_out(OccupancyGrid(FINE, ball, ball, CPU, workers=3))
     for field in dataclasses.fields(Outside):
         assert torch.equal(getattr(one, field.name), getattr(three, field.name))
 
 
 def test_an_audit_finds_what_interpolation_missed() -> None:
     through, z = rays()
-    wrong = OccupancyGrid(MARGIN_2, ball, lambda points: ball(points).neg(), CPU)
+    wrong = OccupancyGrid(FINE, ball, lambda points: ball(points).neg(), CPU)
     _, found = left_out(wrong)
     seen = wrong.audit_outside(through, z, found, 50, 0)
     assert len(seen) == 50
@@ -103,7 +103,7 @@ def test_an_audit_finds_what_interpolation_missed() -> None:
 
 def test_an_audit_is_content_where_interpolation_is_right() -> None:
     through, z = rays()
-    lazy = grid(ball, MARGIN_2)
+    lazy = grid(ball, FINE)
     _, found = left_out(lazy)
     audit = Audit(200, 1, 0, expect=True)
     audit.judge([lazy.audit_outside(through, z, found, 50, 0)], len(found))
@@ -111,7 +111,7 @@ def test_an_audit_is_content_where_interpolation_is_right() -> None:
 
 
 def test_some_are_drawn_by_the_seed() -> None:
-    _, found = left_out(grid(ball, MARGIN_2))
+    _, found = left_out(grid(ball, FINE))
     assert len(drawn(found, 20, 1)) == 20
     assert torch.equal(drawn(found, 20, 1).ray, drawn(found, 20, 1).ray)
     assert not torch.equal(drawn(found, 20, 1).ray, drawn(found, 20, 2).ray)
@@ -122,7 +122,7 @@ def test_a_picture_has_the_same_bits_with_fewer_samples(monkeypatch: pytest.Monk
     view = shot(OBJECT, camera(OBJECT, size=32))
     series, renderer = Series(view, 1 << 16), Renderer(OBJECT)
     fewer = renderer.render(view, series)
-    monkeypatch.setattr(module, "LEVELS", 99)
+    monkeypatch.setattr(module, "FINE", 999)
     whole = Renderer(OBJECT)
     more = whole.render(view, series)
     assert fewer.rgb.tobytes() == more.rgb.tobytes()
