@@ -296,8 +296,7 @@ class OccupancyGrid:
         """
         if self.lattice.resolution < FINE:
             return None
-        margin = self.lattice.margin * FINE / self.lattice.resolution
-        return outside(self.levels[-1], rays, z, occupied.nonzero(), margin)
+        return outside(self.levels[-1], rays, z, occupied.nonzero(), self.lattice.margin)
 
     def audit_outside(
         self, rays: Rays, z: Tensor, samples: Outside, count: int, seed: int
@@ -344,7 +343,8 @@ class OccupancyGrid:
     def _descend(self, some: Tensor) -> None:
         here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
         for depth, level in enumerate(self.levels):
-            found = self._states(level, here, depth, FAR if depth == 0 else EMPTY)
+            far = depth <= self.lattice.above
+            found = self._states(level, here, depth, FAR if far else EMPTY)
             state = torch.minimum(state, found)
             self.state[here] = state
             near = (found > EMPTY) & (found < SOLID)

@@ -3,11 +3,10 @@
 A cell is judged with all around it, so that what is called occupied reaches five sides of a cell
 beyond a flat surface: of toy cars, in a grid of 256³, 37 % of the samples evaluated had no density.
 A sample is judged here by the eight centres of cells around it. Between them the density is
-interpolated; it may be higher by a margin times what the eight are apart. Interpolation errs by a
-quarter as much in cells half as large, so that half the margin is more than enough for those. Of
-cars and a NeRF all that had a density was within 0.6 in 128³, where the margin is 2, and within
-0.23 in 256³, where it is 1; but within 4.5 in 64³, whose cells are larger than what the fields
-show, so that only fine ones are interpolated.
+interpolated; it may be higher by the lattice's margin times what the eight are apart. Of cars and a
+NeRF all that had a density was within 0.6 times that in 128³ and 0.23 in 256³, where the margin is
+2; but within 4.5 in 64³, whose cells are larger than what the fields show, so that only fine ones
+are interpolated.
 """
 
 from __future__ import annotations
