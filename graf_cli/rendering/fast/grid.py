@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.fast.level import Density, Level, distinct
+from graf_cli.rendering.fast.outside import FINE, Outside, drawn, outside, points
 from graf_cli.rendering.threads import each
+from graf_cli.scene.camera import Rays
 
 # States of a cell: empty with all around it, empty by a closer look, empty but too close to call
 # for a ray's last sample, perhaps not empty, filled with all around it.
@@ -28,7 +30,7 @@ CHUNK = 1 << 12  # points that go through a density at once
 DRAWS = 16  # samples drawn for each that is audited, to find those of every kind
 SLAB = 1 << 17  # cells that are looked into at once
 DENSE = 0.5  # share of space that may hold something from which a grid does not pay
-WORTH_BOUNDS = 3  # levels of a grid from which to know its coarsest one whole pays
+WORTH_BOUNDS = 3  # levels of a lattice from which to know its coarsest one whole pays
 TINY = 1e-12  # of a direction's component, to divide by
 LITTLE = 0.01  # of a cell, so that rounding takes nothing away
 SCOUTS = 4  # cells along each axis that tell how much of space may hold something
@@ -43,7 +45,7 @@ class Lattice:
     half : float
         Half the cube's side, world units.
     cells : int
-        Along a side, at the coarsest level; each further level halves the cells.
+        Along a side, at the first level; each further level halves the cells.
     levels : int
     margin : float
         Raw densities are sampled at the centres of a cell and its 26 neighbours. The cell is
@@ -51,6 +53,9 @@ class Lattice:
     doubt : float
         The same for the last sample of a ray, whose interval is infinite: there the smallest
         positive density is opaque, so that a wider margin is kept.
+    above : int
+        Levels above the first one, each of cells twice as large: they tell what is far from
+        everything, at an eighth of the cells. A crowded space does without.
     """
 
     half: float
@@ -58,6 +63,12 @@ class Lattice:
     levels: int
     margin: float
     doubt: float
+    above: int = 0
+
+    @property
+    def coarsest(self) -> int:
+        """Cells along a side at the coarsest level."""
+        return self.cells >> self.above
 
     @property
     def resolution(self) -> int:
@@ -105,7 +116,7 @@ class OccupancyGrid:
         self.evaluated = 0  # cells
         self.levels = [self._level(0)]
         self.bounds: Tensor | None = None  # corners, shape = (2, 3), of all that may hold something
-        if lattice.levels > 1:
+        if lattice.levels + lattice.above > 1:
             self._divide()
         edge = self.levels[-1].margin
         inside = slice(edge, -edge)
@@ -119,15 +130,18 @@ class OccupancyGrid:
         return len(self.state) + sum(level.bytes for level in self.levels)
 
     def _level(self, depth: int) -> Level:
-        size = 2 * self.lattice.half / self.lattice.cells
-        return Level(self.lattice.cells << depth, size / (1 << depth), 1 << depth, self.device)
+        cells = self.lattice.coarsest << depth
+        return Level(cells, 2 * self.lattice.half / cells, 1 << depth, self.device)
 
     def _divide(self) -> None:
         """Make further levels, unless so much may hold something that they would not pay."""
-        if self._crowded():
+        if self.lattice.above and self._crowded():
+            self.lattice = dataclasses.replace(self.lattice, above=0)
+            self.levels = [self._level(0)]
+        if self.lattice.levels > 1 and self._crowded():
             self.lattice = dataclasses.replace(self.lattice, levels=1)
-            return
-        self.levels += [self._level(depth) for depth in range(1, self.lattice.levels)]
+        levels = self.lattice.levels + self.lattice.above
+        self.levels += [self._level(depth) for depth in range(1, levels)]
         if self.lattice.levels >= WORTH_BOUNDS:
             self.bounds = self._bounds()
 
@@ -146,7 +160,7 @@ class OccupancyGrid:
 
     def _crowded(self) -> bool:
         """Whether dividing would not pay, from coarse cells spread over the cube."""
-        level, cells = self.levels[0], self.lattice.cells
+        level, cells = self.levels[0], self.lattice.coarsest
         step = torch.arange(SCOUTS, device=self.device, dtype=torch.int64)
         along = (step * 2 + 1) * cells // (2 * SCOUTS) + level.margin
         scouts = (along[:, None, None] * level.side + along[:, None]) * level.side + along
@@ -275,6 +289,28 @@ class OccupancyGrid:
         made = self._some_at_a_time(self._exact, points)
         return list(torch.split(made, [len(kind) for kind in kinds]))
 
+    def outside(self, rays: Rays, z: Tensor, occupied: Tensor) -> Outside | None:
+        """Occupied samples, as `occupied` told, that are well outside; None where none are asked.
+
+        What is found of a sample depends on the sample and on the densities around it alone.
+        """
+        if self.lattice.resolution < FINE:
+            return None
+        return outside(self.levels[-1], rays, z, occupied.nonzero(), self.lattice.margin)
+
+    def audit_outside(
+        self, rays: Rays, z: Tensor, samples: Outside, count: int, seed: int
+    ) -> Tensor:
+        """Densities of up to `count` of such samples, over how far below zero they were told.
+
+        They are -1 where interpolation is right, and positive where the density is. Interpolated
+        densities end at a threshold, and would tell nothing of a tail.
+        """
+        some = drawn(samples, count, seed)
+        depth = z[some.ray, some.sample]
+        found = self._some_at_a_time(self._exact, points(rays, depth, some.ray))
+        return found / -some.density
+
     def _scout(self, points: Tensor) -> Tensor:
         return self._some_at_a_time(self._density, points)
 
@@ -307,7 +343,8 @@ class OccupancyGrid:
     def _descend(self, some: Tensor) -> None:
         here, state = some, torch.full_like(some, SOLID, dtype=torch.uint8)
         for depth, level in enumerate(self.levels):
-            found = self._states(level, here, depth, FAR if depth == 0 else EMPTY)
+            far = depth <= self.lattice.above
+            found = self._states(level, here, depth, FAR if far else EMPTY)
             state = torch.minimum(state, found)
             self.state[here] = state
             near = (found > EMPTY) & (found < SOLID)
@@ -318,7 +355,7 @@ class OccupancyGrid:
     def _states(self, level: Level, cells: Tensor, depth: int, empty: int) -> Tensor:
         """What one level knows of finest cells."""
         finest = self.levels[-1]
-        x, y, z = (finest.index(cells) >> (self.lattice.levels - 1 - depth)).unbind(-1)
+        x, y, z = (finest.index(cells) >> (len(self.levels) - 1 - depth)).unbind(-1)
         holding = (x * level.side + y) * level.side + z
         parents = distinct(holding)
         around = level.neighbours(parents)

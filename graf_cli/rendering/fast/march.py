@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.rendering.fast.audit import Audit
+from graf_cli.rendering.fast.audit import LEAST, Audit
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.integrator import EPSILON, INFINITE, Seen, activated
 from graf_cli.rendering.threads import check_cancelled, each
@@ -29,6 +29,7 @@ CLEAR = 1e-4  # transmittance below which a ray ends: all that is behind adds up
 CLEAR_DENSITY = 1e-12  # the same for weights that a floor of 1e-5 is added to without a trace
 UNSEEN = 4e-4  # weights whose colours are left out may add up to this along one ray
 FULL = 4  # part of a chunk from which a round is worth its fixed cost
+OUTSIDE = 4  # samples audited among those that cells leave out for each of those left out here
 MOST_AT_ONCE = 16  # samples of a ray in one round
 
 
@@ -227,9 +228,23 @@ class _Block:
         if audit is not None:
             densities = grid.audit(origins, directions, z, audit.count, audit.seed)
             audit.judge(densities, z.numel() - filled, id(grid))
+        self._leave_out(grid, z, occupied, audit)
         if self.marcher.quadrature.activation != "relu":
             occupied[:, -1] = True  # the last interval is infinite, and no density is nothing
         return occupied
+
+    def _leave_out(
+        self, grid: OccupancyGrid, z: Tensor, occupied: Tensor, audit: Audit | None
+    ) -> None:
+        """Of the occupied samples those that lie well outside of what their cells may hold."""
+        samples = grid.outside(self.rays, z, occupied)
+        if samples is None:
+            return
+        if audit is not None:
+            count = max(audit.count // OUTSIDE, LEAST)
+            seen = grid.audit_outside(self.rays, z, samples, count, audit.seed)
+            audit.judge([seen], len(samples), -id(grid))  # a kind of their own
+        occupied[samples.ray, samples.sample] = False
 
     def run(self, chunk: int) -> None:
         live = (self.walk.start < self.walk.end).nonzero()[:, 0]

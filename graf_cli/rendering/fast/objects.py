@@ -36,13 +36,16 @@ class Tightness:
     Attributes
     ----------
     cells : int
-        Of the grid along a side, at its coarsest level; 0 is not a grid at all.
+        Of the grid along a side, at its first level; 0 is not a grid at all.
     margin : float
         See `Lattice`; twice that for a ray's last sample.
+    above : int
+        See `Lattice`.
     """
 
     cells: int
     margin: float
+    above: int = 0
 
 
 NO_GRID = Tightness(cells=0, margin=0.0)
@@ -217,6 +220,7 @@ def lattice_for(setup: PictureSetup, samples: int, device: torch.device) -> Latt
         levels=bisect_right(WORTH_DIVIDING, setup.pictures * samples) + 1,
         margin=margin,
         doubt=2 * margin,
+        above=0 if small else setup.tightness.above,
     )
 
 

@@ -98,10 +98,29 @@ def test_dividing_pays_where_space_is_mostly_empty(height: float) -> None:
     assert bool(divided.occupied(*lines()).all()) == crowded
 
 
-@pytest.mark.parametrize("levels", [2, 3])
-def test_a_cell_does_not_depend_on_what_was_asked_before(levels: int) -> None:
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_levels_above_change_nothing_but_the_work(levels: int) -> None:
+    lattice = replace(LATTICE, cells=64, levels=levels)
+    plain, above = grid(ball, lattice), grid(ball, replace(lattice, above=1))
+    assert above.lattice.resolution == plain.lattice.resolution
+    assert torch.equal(above.occupied(*lines()), plain.occupied(*lines()))
+    assert above.evaluated < 0.7 * plain.evaluated
+
+
+def test_a_crowded_space_has_no_levels_above() -> None:
+    def noise(points: Tensor) -> Tensor:
+        return torch.sin(4000 * points).sum(dim=-1)
+
+    lattice = replace(LATTICE, levels=1)
+    crowded = grid(noise, replace(lattice, above=1))
+    assert crowded.lattice == lattice
+    assert torch.equal(crowded.occupied(*lines()), grid(noise, lattice).occupied(*lines()))
+
+
+@pytest.mark.parametrize(("levels", "above"), [(2, 0), (3, 0), (2, 1)])
+def test_a_cell_does_not_depend_on_what_was_asked_before(levels: int, above: int) -> None:
     origins, directions, z = lines()
-    lattice = replace(LATTICE, levels=levels)
+    lattice = replace(LATTICE, levels=levels, above=above)
     whole, lazy = grid(ball, lattice), grid(ball, lattice)
     lazy.chunk = 77
     together = whole.occupied(origins, directions, z)
