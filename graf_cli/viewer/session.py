@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from graf_cli.decoding import decode
 from graf_cli.errors import GrafError, UsageError
 from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.pictures import COARSE, Picture, finer
@@ -377,7 +378,7 @@ def convert_ask(text: str) -> Ask:
     UsageError
     """
     try:
-        return msgspec.json.decode(text, type=Ask)
+        return decode(text, Ask)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(f"The page's request cannot be used: {error}.") from error
 
