@@ -161,7 +161,8 @@ class Session:
         self._put(len(told).to_bytes(4, "little") + told + data)
 
     def _fail(self, number: int, error: BaseException) -> None:
-        self.tell(**{"is": "problem", "id": number, "text": sentence(error)})
+        told = {"bug": True} if not isinstance(error, GrafError | OSError) else {}
+        self.tell(**{"is": "problem", "id": number, "text": sentence(error), **told})
 
     def _later(
         self, kind: str, number: int, run: Callable[[], None], level: int = 1, owner: str = ""
