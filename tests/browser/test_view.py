@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -428,6 +429,31 @@ def test_a_page_is_told_why_it_has_no_socket(server: Running, browser: Browser) 
         page.route("**/live", lambda route: route.fulfill(**refuse))
         page.evaluate("graf.page.link.open = () => {}; graf.page.link.socket.close()")
         page.wait_for_selector("#ended:has-text('16 pages are open')")
+
+
+def test_a_phone_has_all_buttons_in_sight(server: Running, browser: Browser) -> None:
+    """In one row below the line, or two of two where not even that fits."""
+    for width, rows in ((390, 1), (340, 2)):
+        page = browser.new_page(viewport={"width": width, "height": 700})
+        page.goto(server.address)
+        tops = page.evaluate(
+            "[...document.querySelectorAll('footer button')].map((one) => one.offsetTop)"
+        )
+        assert [tops.count(top) for top in sorted(set(tops))] == [4 // rows] * rows
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.close()
+
+
+def test_a_link_that_cannot_be_shown_opens_with_the_first_view(
+    server: Running, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server.address}#" + quote(json.dumps({"look": {"azimut": 3}})))
+    exact(page)
+    assert "azimut" in page.inner_text("#notice-text")
+    assert "azimut" not in look(page)
+    page.close()
 
 
 def test_a_program_that_was_killed_is_found_again(server: Running, browser: Browser) -> None:

@@ -278,7 +278,8 @@ def test_a_film_is_a_job_like_any_other(talk: Callable[[Talk], None], tmp_path: 
         graf.write(recipe, "line.gif", generator=generator)
         assert (tmp_path / "line.gif").read_bytes() == (tmp_path / "film.gif").read_bytes()
         await page.ask(do="render", id=3, film=FILM, name="film.gif")
-        assert "already there" in (await page.hear("problem"))["text"]
+        told = (await page.hear("problem"))["text"]
+        assert told == "film.gif is already there and the viewer keeps it; name another file."
         await page.ask(do="cameras", id=4, film=FILM)
         path = json.loads((await page.hear("cameras"))["text"])
         assert len(path["camera_path"]) == 3

@@ -260,6 +260,13 @@ class Page {
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
       (answer) => {
         if (id !== this.asked) return;
+        if (answer.is === "problem") {
+          this.awaits = false;
+          this.screen.waits(false);
+          this.screen.tell("No picture");
+          // A link that cannot be shown opens with the model's own view.
+          if (!this.screen.shown) this.show({}, { record: false });
+        }
         if (answer.kind === "exact") {
           this.rested = performance.now() - began;
           this.awaits = false;
