@@ -30,7 +30,7 @@ SIDE = 8192  # pixels of a window
 EXACT = ("exact", "large")  # what is given up when something moves
 OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
 THUMBS = 32  # small pictures of one request
-WORDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
+FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
 PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
 
 log = logging.getLogger("graf")
@@ -60,7 +60,7 @@ def without_paths(text: str) -> str:
 
 def spell(field: str) -> str:
     """An argument of the library, as a page calls it."""
-    return WORDS.get(field, field.replace("_", " "))
+    return FIELDS.get(field, field.replace("_", " "))
 
 
 def sentence(error: BaseException) -> str:
