@@ -25,6 +25,7 @@ LEVELS = {
     "version": 0,
     "stopping": 0,
     "arrays": 1,
+    "decoding": 1,
     "syntax": 1,
     "weights": 2,
     "scene": 3,
@@ -475,3 +476,15 @@ def test_one_class_is_a_job() -> None:
         if isinstance(node, ast.ClassDef) and node.name == "Job"
     ]
     assert jobs == ["jobs.Job"]
+
+
+def test_types_of_msgspec_are_learnt_in_one_place() -> None:
+    """`decoding` says why: two threads that learn one type end the process."""
+    for name, tree in modules().items():
+        for node in ast.walk(tree):
+            if name == "decoding" or not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            typed = {keyword.arg for keyword in node.keywords} & {"type"}
+            assert called != "msgspec.convert", f"{name} converts by itself"
+            assert not (called == "msgspec.json.decode" and typed), f"{name} decodes by itself"

@@ -67,6 +67,7 @@ def view(
     graf view car.png
     """
     _require_aiohttp()
+    from graf_cli.model.manifest import load_manifest
     from graf_cli.viewer.guard import guard
     from graf_cli.viewer.server import place, serve
 
@@ -75,6 +76,10 @@ def view(
         raise UsageError("PICTURE names its own model; leave ⟨model⟩ out.")
     common = console.common()
     guard(host, 0, token)  # before anything is opened
+    if source.model is not None and source.checkpoint is None:
+        load_manifest(common.manifest).resolve(
+            source.model
+        )  # one that there is none of is told here
     at = place(host, port)
     door = guard(host, at.port, token)
 

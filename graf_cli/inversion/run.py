@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from msgspec import Struct
 
+from graf_cli.decoding import decode
 from graf_cli.errors import OutputError
 from graf_cli.inversion.plan import Plan
 from graf_cli.inversion.problem import Candidate, Problem, Standpoint
@@ -324,7 +325,7 @@ def asked_by(problem: Problem, plan: Plan, seed: int) -> str:
 def _read(path: Path) -> State:
     try:
         with path.open("rb") as stream:
-            return msgspec.json.decode(stream.read(MAX_BYTES), type=State)
+            return decode(stream.read(MAX_BYTES), State)
     except (OSError, msgspec.MsgspecError, ValueError) as error:
         raise OutputError(
             f"{path} cannot be read as the progress of an inversion: {error}; remove it."

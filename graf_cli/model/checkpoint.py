@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import torch
 
+from graf_cli.decoding import decode
 from graf_cli.errors import CheckpointError, ManifestError, UsageError
 from graf_cli.families.contract import Family, Tensors
 from graf_cli.model.families import FAMILIES, family_of
@@ -138,7 +139,7 @@ def described(path: Path, stored: Stored) -> ModelSpec | None:
     if SPEC_KEY not in stored.metadata:
         return None
     try:
-        plain = msgspec.json.decode(stored.metadata[SPEC_KEY], type=dict[str, Any])
+        plain = decode(stored.metadata[SPEC_KEY], dict[str, Any])
         spec = from_plain(plain)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise CheckpointError(

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from graf_cli.decoding import convert
 from graf_cli.errors import ManifestError, UsageError
 from graf_cli.model.families import spec_of
 from graf_cli.model.spec import DEFAULT_FAMILY
@@ -235,7 +236,7 @@ def _read_text(path: Path) -> str:
 
 def _converted(path: Path, inside: str, value: object, kind: type[T]) -> T:
     try:
-        return msgspec.convert(value, kind, str_keys=True)
+        return convert(value, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise ManifestError(f"{path}: {explain(error, inside)}; fix it there.") from error
 

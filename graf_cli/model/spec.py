@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from graf_cli.decoding import convert
 from graf_cli.model.families import spec_of
 from graf_cli.scene.features import Features
 from graf_cli.scene.spec import SAME_RADIUS, ModelSpec
@@ -44,6 +45,6 @@ def from_plain(plain: dict[str, Any]) -> ModelSpec:
     common = {key: value for key, value in plain.items() if key in COMMON}
     own = {key: value for key, value in plain.items() if key not in COMMON}
     family = common.get("family", DEFAULT_FAMILY)
-    settings = msgspec.convert(own, spec_of(str(family)).Spec)
-    spec = msgspec.convert({**common, "settings": None}, ModelSpec)
+    settings = convert(own, spec_of(str(family)).Spec)
+    spec = convert({**common, "settings": None}, ModelSpec)
     return msgspec.structs.replace(spec, settings=settings)

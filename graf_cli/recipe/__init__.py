@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from graf_cli.decoding import decode
 from graf_cli.errors import RecipeError
 from graf_cli.model.settings import LATEST, digest_of, version_of
 from graf_cli.model.spec import features_of
@@ -73,7 +74,7 @@ def from_json(text: str | bytes, where: str = "The recipe") -> Recipe:
 
 
 def _reader(text: str | bytes) -> Callable[[str | bytes], Recipe]:
-    schema = msgspec.json.decode(text, type=_Head).schema
+    schema = decode(text, _Head).schema
     match schema:
         case v1.SCHEMA:
             return v1.read

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from graf_cli.decoding import decode
 from graf_cli.recipe import v2
 from graf_cli.recipe.v2 import (
     DEFAULT_FPS,
@@ -172,7 +173,7 @@ def read(text: str | bytes) -> v2.Recipe:
     ------
     msgspec.MsgspecError, ValueError
     """
-    return msgspec.json.decode(text, type=Recipe).today()
+    return decode(text, Recipe).today()
 
 
 def _fields(struct: msgspec.Struct) -> dict[str, Any]:

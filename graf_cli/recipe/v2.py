@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 from msgspec.structs import fields, replace
 
+from graf_cli.decoding import decode
 from graf_cli.scene.features import Features
 from graf_cli.surfaces.options import Export
 from graf_cli.syntax import MAX_SEED, MAX_SIZE, SLACK, Precision
@@ -497,4 +498,4 @@ def read(text: str | bytes) -> Recipe:
     ------
     msgspec.MsgspecError
     """
-    return msgspec.json.decode(text, type=Recipe)
+    return decode(text, Recipe)

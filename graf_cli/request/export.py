@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from graf_cli.decoding import convert
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import Export, ModelRef, Recipe
@@ -72,7 +73,7 @@ def _fields() -> tuple[str, ...]:
 def _export(kind: Extracted, said: dict[str, Any]) -> Export:
     """Apply the bounds of the format, which only reading does."""
     try:
-        return msgspec.convert({"kind": kind, **said}, Export)
+        return convert({"kind": kind, **said}, Export)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$.")
         raise UsageError(f"⟨{where.rstrip('`')}⟩: {problem}.") from error

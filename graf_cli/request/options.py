@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from graf_cli.decoding import convert
 from graf_cli.errors import UsageError
 from graf_cli.recipe import Ease, Kind, NormalFrame
 from graf_cli.syntax import (
@@ -72,7 +73,7 @@ class Options(Struct, frozen=True, kw_only=True):
         try:
             if "latents" in given:
                 given["latents"] = _rows(given["latents"])
-            return msgspec.convert(given, cls)
+            return convert(given, cls)
         except msgspec.ValidationError as error:
             problem, _, where = str(error).partition(" - at `$.")
             field = where.rstrip("`").partition("[")[0] or "latents"
@@ -126,7 +127,7 @@ def _rows(value: Any) -> object:
     """Vectors, or tables of numbers, which a type of msgspec cannot both be."""
     first = value[0] if isinstance(value, Sequence) and value else ()
     deep = isinstance(first, Sequence) and bool(first) and isinstance(first[0], Sequence)
-    return msgspec.convert(value, tuple[Rows, ...] if deep else Rows)
+    return convert(value, tuple[Rows, ...]) if deep else convert(value, Rows)
 
 
 def _named(value: object) -> object:

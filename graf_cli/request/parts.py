@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from graf_cli.decoding import convert
 from graf_cli.errors import UsageError
 from graf_cli.model.spec import features_of
 from graf_cli.recipe import (
@@ -191,7 +192,7 @@ def _always(plan: Plan, control: str, value: float, *, default: float | None) ->
 def _checked(parts: dict[str, object]) -> Recipe:
     """Apply the bounds of the format, which only reading does."""
     try:
-        return msgspec.convert(msgspec.to_builtins(parts), Recipe)
+        return convert(msgspec.to_builtins(parts), Recipe)
     except msgspec.ValidationError as error:
         problem, _, where = str(error).partition(" - at `$")
         option = where.rstrip("`").rstrip("[.]0123456789").rpartition(".")[2]

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
+from graf_cli.decoding import decode
 from graf_cli.engine.local import LocalEngine
 from graf_cli.errors import OutputError, UsageError
 from graf_cli.jobs import work_of
@@ -215,7 +216,7 @@ class Scoring:
         if not path.exists():
             return None
         try:
-            part = msgspec.json.decode(path.read_bytes(), type=_Part)
+            part = decode(path.read_bytes(), _Part)
         except (OSError, msgspec.MsgspecError) as error:
             raise OutputError(f"{path} is not a score: {error}; remove it.") from error
         if part.asked != self.asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -100,7 +101,9 @@ class Held:
 
 
 class Models:
-    """Models by the names that pages ask for them; used on the renderer's thread alone.
+    """Models by the names that pages ask for them.
+
+    They are opened on the renderer's thread alone; any may ask what there is.
 
     Parameters
     ----------
@@ -111,6 +114,7 @@ class Models:
         self.choice = choice
         self._held: OrderedDict[str, Held] = OrderedDict()
         self._read: Manifest | None = None
+        self._reading = threading.Lock()
 
     def open(self, name: str, progress: Progress | None = None) -> Held:
         """A model, fetched if need be.
@@ -197,10 +201,11 @@ class Models:
 
     @property
     def manifest(self) -> Manifest:
-        """Read once: a request would take a tenth of a second more."""
-        if self._read is None:
-            self._read = load_manifest(self.choice.manifest)
-        return self._read
+        """Read once, on whichever thread: a request would take a tenth of a second more."""
+        with self._reading:
+            if self._read is None:
+                self._read = load_manifest(self.choice.manifest)
+            return self._read
 
     def listed(self) -> Iterator[dict[str, Any]]:
         """What there is to choose."""

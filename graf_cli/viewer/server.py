@@ -8,6 +8,8 @@ imported, beside it: by then the browser has it, too.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import itertools
 import logging
 import signal
@@ -41,7 +43,8 @@ TYPES = {
     ".css": "text/css",
     ".svg": "image/svg+xml",
 }
-# Nothing is loaded from elsewhere, nothing inline is run, and no other page frames this one.
+# Nothing is loaded from elsewhere, nothing inline is run but the page's first script, which is
+# there before any other file, and no other page frames this one.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "media-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -128,6 +131,7 @@ class Server:
         self._names = itertools.count(1)
         self._brought = asyncio.Semaphore(2)  # bodies in memory at once
         self._assets = _assets()
+        self._policy = _policy(self._assets["view/view.html"])
 
     def _open(self) -> Desk:
         """All on one thread: of two that import the same modules one may see half of them."""
@@ -139,6 +143,13 @@ class Server:
         """What all pages share, when it is there."""
         assert self._desk is not None
         return await asyncio.shield(self._desk)
+
+    def _there(self) -> Desk | None:
+        """The desk, if it is open already and its opening did not fail."""
+        opened = self._desk
+        if opened is None or not opened.done() or opened.cancelled() or opened.exception():
+            return None
+        return opened.result()
 
     def app(self) -> web.Application:
         """What answers requests."""
@@ -165,14 +176,17 @@ class Server:
         except web.HTTPException as error:
             return _refused(error.status, error.reason)
         if not answer.prepared:
-            answer.headers.update(HEADERS)
+            for name, value in HEADERS.items():
+                answer.headers.setdefault(name, value)
         return answer
 
     async def _slash(self, _: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
 
     async def _page(self, _: web.Request) -> web.StreamResponse:
-        return self._given("view/view.html")
+        page = self._given("view/view.html")
+        page.headers["Content-Security-Policy"] = self._policy
+        return page
 
     async def _asset(self, request: web.Request) -> web.StreamResponse:
         return self._given(request.match_info["path"])
@@ -189,6 +203,8 @@ class Server:
         page = web.WebSocketResponse(
             timeout=GOODBYE, heartbeat=HEARTBEAT, max_msg_size=LETTERS, compress=False
         )
+        if not page.can_prepare(request):  # a page that asks why it has no socket
+            return web.Response(status=204)
         self._sockets.add(page)
         try:
             await page.prepare(request)
@@ -245,8 +261,8 @@ class Server:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         """A file that a page had made."""
         name = request.match_info["name"]
-        path = Path(name)
-        if name not in (await self.desk()).files or not path.is_file():
+        path, desk = Path(name), self._there()
+        if desk is None or name not in desk.files or not path.is_file():
             raise web.HTTPNotFound
         return web.FileResponse(path, headers=HEADERS)
 
@@ -277,8 +293,8 @@ class Server:
         runner = web.AppRunner(self.app(), access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:
-            listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
             self._desk = asyncio.ensure_future(asyncio.to_thread(self._open))
+            listening = await loop.create_server(_bounded(runner), sock=at.socket, backlog=32)
             ready()
             try:
                 await asyncio.wait((ended, self._desk), return_when=asyncio.FIRST_COMPLETED)
@@ -291,8 +307,8 @@ class Server:
         finally:
             at.socket.close()
             await runner.cleanup()
-            if self._desk is not None and self._desk.done() and not self._desk.exception():
-                self._desk.result().close()
+            if (opened := self._there()) is not None:
+                opened.close()
             for one in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(one)
         return number
@@ -340,6 +356,13 @@ def _assets() -> dict[str, bytes]:
         for path in sorted(folder.iterdir())
         if path.suffix in TYPES
     }
+
+
+def _policy(page: bytes) -> str:
+    """`POLICY` with the one script that stands in the page itself."""
+    script = page.partition(b"<script>")[2].partition(b"</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return POLICY.replace("script-src 'self'", f"script-src 'self' 'sha256-{digest}'")
 
 
 def _refused(status: int, text: str) -> web.Response:

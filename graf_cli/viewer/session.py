@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import WSMsgType, web
 
+from graf_cli.decoding import decode
 from graf_cli.errors import GrafError, UsageError
 from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.pictures import COARSE, Picture, finer
@@ -29,6 +30,7 @@ SIDE = 8192  # pixels of a window
 EXACT = ("exact", "large")  # what is given up when something moves
 OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
 THUMBS = 32  # small pictures of one request
+FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
 PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
 
 log = logging.getLogger("graf")
@@ -58,7 +60,7 @@ def without_paths(text: str) -> str:
 
 def spell(field: str) -> str:
     """An argument of the library, as a page calls it."""
-    return field.replace("_", " ")
+    return FIELDS.get(field, field.replace("_", " "))
 
 
 def sentence(error: BaseException) -> str:
@@ -160,7 +162,8 @@ class Session:
         self._put(len(told).to_bytes(4, "little") + told + data)
 
     def _fail(self, number: int, error: BaseException) -> None:
-        self.tell(**{"is": "problem", "id": number, "text": sentence(error)})
+        told = {"bug": True} if not isinstance(error, GrafError | OSError) else {}
+        self.tell(**{"is": "problem", "id": number, "text": sentence(error), **told})
 
     def _later(
         self, kind: str, number: int, run: Callable[[], None], level: int = 1, owner: str = ""
@@ -377,7 +380,7 @@ def convert_ask(text: str) -> Ask:
     UsageError
     """
     try:
-        return msgspec.json.decode(text, type=Ask)
+        return decode(text, Ask)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(f"The page's request cannot be used: {error}.") from error
 

@@ -12,6 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from graf_cli.decoding import convert as converted
 from graf_cli.errors import UsageError
 from graf_cli.recipe import Ease, Kind, NormalFrame, Pinhole, Row, Rows
 from graf_cli.recipe.v2 import MAX_PIXELS, Depth, Finite, Name, Samples_, Seed, Side, Truncation
@@ -193,7 +194,7 @@ def convert(plain: object, kind: type[T], what: str) -> T:
         Naming the key and the problem.
     """
     try:
-        return msgspec.convert(plain, kind)
+        return converted(plain, kind)
     except (msgspec.ValidationError, ValueError) as error:
         problem = str(error).replace(" - at `$.", " at `").replace(" - at `$`", "").rstrip(".")
         raise UsageError(f"{what} cannot be used: {problem}.") from error

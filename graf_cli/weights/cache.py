@@ -215,8 +215,10 @@ class Entry:
         """Tell what the part was begun from; None when that is not known."""
         import msgspec  # noqa: PLC0415 - only a download needs it
 
+        from graf_cli.decoding import decode  # noqa: PLC0415 - likewise
+
         try:
-            return msgspec.json.decode(self._beside(".part.json").read_bytes(), type=Origin)
+            return decode(self._beside(".part.json").read_bytes(), Origin)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from graf_cli.model.checkpoint import write_checkpoint
 from tests.conftest import random_weights, small_spec
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Request
+    from playwright.sync_api import Browser, Page, Request, Route
 
 TOKEN = "0123456789abcdefghijkl"
 MODEL = "small.safetensors"  # of a few hundred random weights, whose pictures take no time
@@ -35,6 +36,28 @@ session.COARSE, session.finer = 8, lambda seconds: 12
 from graf_cli.cli.main import run
 run()
 """
+# One that opens nothing before somebody writes to the pipe, and whose first answer is a mistake.
+HELD = """
+from pathlib import Path
+from graf_cli.viewer.server import Server
+
+open_as_ever = Server._open
+
+def opened(self):
+    Path("gate").read_bytes()
+    from graf_cli.viewer.desk import Desk
+
+    fetch = Desk.fetch
+
+    def fails_once(*_):
+        Desk.fetch = fetch
+        raise RuntimeError("this once")
+
+    Desk.fetch = fails_once
+    return open_as_ever(self)
+
+Server._open = opened
+""" + PROGRAM  # fmt: skip
 FAMILIES = Path(__file__).parents[1] / "families"
 DROP = """([name, text]) => {
   const dataTransfer = new DataTransfer();
@@ -53,10 +76,14 @@ class Running:
         In which it runs.
     checkpoint : Path, optional
         Of another model than the small one.
+    program : str
+        What runs.
     """
 
-    def __init__(self, folder: Path, checkpoint: Path | None = None) -> None:
-        self.folder, self.port = folder, 0
+    def __init__(
+        self, folder: Path, checkpoint: Path | None = None, program: str = PROGRAM
+    ) -> None:
+        self.folder, self.port, self.program = folder, 0, program
         self.model = checkpoint or folder / MODEL
         if checkpoint is None:
             spec = small_spec()
@@ -66,7 +93,7 @@ class Running:
     def start(self) -> None:
         """Begin, or again at the same port after an end."""
         command = [
-            sys.executable, "-c", PROGRAM, "view", "--no-browser", "--port", str(self.port),
+            sys.executable, "-c", self.program, "view", "--no-browser", "--port", str(self.port),
             "--token", TOKEN, "--checkpoint", str(self.model),
         ]  # fmt: skip
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -357,6 +384,76 @@ def test_a_family_without_a_volume_is_streamed(
         drawn(told, tmp_path, monkeypatch)
         assert (tmp_path / "line.png").read_bytes() == picture
     assert server.end(signal.SIGTERM)[0] == 143
+
+
+def test_a_page_begins_whatever_fails_at_the_start(browser: Browser, tmp_path: Path) -> None:
+    """Files that do not come, a program that ends before it has opened, one that fails once."""
+    os.mkfifo(tmp_path / "gate")
+    server = Running(tmp_path, program=HELD)
+    context = browser.new_context(viewport={"width": 500, "height": 260})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE)
+    failing = ["view/view.css", "view/parts.js"]
+
+    def route(asked: Route) -> None:
+        if any(asked.request.url.endswith(one) for one in failing):
+            asked.abort("connectionreset")
+        else:
+            asked.continue_()
+
+    page.route("**/*", route)
+    page.goto(server.address)
+    page.wait_for_selector("#ended:visible")
+    assert page.inner_text("#ended") == "A part of this page did not come; it is looked for again."
+    failing.clear()
+    page.wait_for_selector("#badge:has-text('Loading the model…')")
+    assert page.is_hidden("#ended")
+    server.process.kill()
+    server.process.communicate()
+    page.wait_for_selector("#ended:has-text('The program has ended.')")
+    server.start()
+    page.wait_for_selector("#ended", state="hidden")
+    page.wait_for_selector("#badge:has-text('Loading the model…')")
+    assert not page.evaluate("graf.page.facts")
+    (tmp_path / "gate").write_bytes(b"go on")
+    exact(page)
+    assert page.is_hidden("#notice")
+    context.close()
+    assert server.end(signal.SIGINT)[0] == 130
+
+
+def test_a_page_is_told_why_it_has_no_socket(server: Running, browser: Browser) -> None:
+    """As the seventeenth: a socket that is refused says nothing of it."""
+    with opened(server, browser, but="503") as page:
+        refuse = {"status": 503, "body": "16 pages are open, and no more can be; close one."}
+        page.route("**/live", lambda route: route.fulfill(**refuse))
+        page.evaluate("graf.page.link.open = () => {}; graf.page.link.socket.close()")
+        page.wait_for_selector("#ended:has-text('16 pages are open')")
+
+
+def test_a_phone_has_all_buttons_in_sight(server: Running, browser: Browser) -> None:
+    """In one row below the line, or two of two where not even that fits."""
+    for width, rows in ((390, 1), (340, 2)):
+        page = browser.new_page(viewport={"width": width, "height": 700})
+        page.goto(server.address)
+        tops = page.evaluate(
+            "[...document.querySelectorAll('footer button')].map((one) => one.offsetTop)"
+        )
+        assert [tops.count(top) for top in sorted(set(tops))] == [4 // rows] * rows
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        page.close()
+
+
+def test_a_link_that_cannot_be_shown_opens_with_the_first_view(
+    server: Running, browser: Browser
+) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(f"{server.address}#" + quote(json.dumps({"look": {"azimut": 3}})))
+    exact(page)
+    assert "azimut" in page.inner_text("#notice-text")
+    assert "azimut" not in look(page)
+    page.close()
 
 
 def test_a_program_that_was_killed_is_found_again(server: Running, browser: Browser) -> None:

@@ -15,6 +15,7 @@ from tests.cli.conftest import Run
     [
         (("--host", "0.0.0.0"), "give a --token of 16 letters or more"),
         (("--token", "short"), "--token takes 16 or more of the letters"),
+        (("--model", "zeppelins"), "zeppelins"),
         (("car.png", "--model", "cars"), "PICTURE names its own model; leave --model out."),
     ],
 )

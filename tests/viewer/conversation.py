@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from aiohttp import ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 
 from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.guard import guard
@@ -63,17 +63,26 @@ class Page:
                 return answer
 
 
-async def opened(client: Client) -> Page:
-    """A page of the server."""
-    return Page(await client.session.ws_connect(f"{client.root}live", max_msg_size=1 << 26))
+async def opened(client: Client, patience: float = 10.0) -> Page:
+    """A page of the server, which says goodbye for so many seconds."""
+    socket = await client.session.ws_connect(
+        f"{client.root}live", max_msg_size=1 << 26, timeout=ClientWSTimeout(ws_close=patience)
+    )
+    return Page(socket)
 
 
-def converse(choice: Choice, words: Talk, host: str = "127.0.0.1") -> None:
-    """Serve while somebody talks."""
+def converse(
+    choice: Choice, words: Talk, host: str = "127.0.0.1", held: threading.Event | None = None
+) -> None:
+    """Serve while somebody talks; what pages share is not there before `held` is set."""
     at, desk = place(host, 0), Desk(choice)
 
+    def opening() -> Desk:
+        assert held is None or held.wait(60)
+        return desk
+
     async def both() -> None:
-        made = Server(lambda: desk, guard(host, at.port, TOKEN))
+        made = Server(opening, guard(host, at.port, TOKEN))
         ready = asyncio.Event()
         serve = asyncio.create_task(made.run(at, ready.set))
         await asyncio.wait_for(ready.wait(), 20)

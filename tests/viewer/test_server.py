@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from aiohttp import WSServerHandshakeError
 
 import graf_cli.api as graf
-from graf_cli.errors import GrafError, OutputError
+from graf_cli.errors import DownloadError, GrafError, OutputError
 from graf_cli.recipe import from_json
 from graf_cli.viewer import server as serving
 from graf_cli.viewer.desk import Desk
@@ -66,6 +67,55 @@ def test_others_come_by_number_and_with_the_token() -> None:
             assert await client.status(headers=headers) == 403
 
     converse(CARS, words, host="0.0.0.0")
+
+
+def test_pages_are_served_before_anything_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While PyTorch is imported: files at once, and what waits is answered when it can be."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").write_bytes(b"nobody asked for it")
+    held = threading.Event()
+
+    async def words(client: Client) -> None:
+        brought = asyncio.create_task(client.status("bring", method="POST", data=b"{}"))
+        page, gone = await opened(client), await opened(client, patience=0.1)
+        await page.ask(do="hello", id=1)
+        await page.ask(do="models", id=2)
+        await gone.ask(do="hello", id=1)
+        await gone.socket.close()
+        for path, status in (("", 200), ("view/view.js", 200), ("live", 204), ("nothing", 404),
+                             ("files/film.mp4", 404)):  # fmt: skip
+            assert await client.status(path) == status, path
+        assert not brought.done()
+        held.set()
+        assert (await page.hear("model"))["facts"]["name"] == YOURS
+        assert await brought == 422
+
+    converse(CARS, words, held=held)
+
+
+def test_a_mistake_that_is_grafs_own_is_told_apart(
+    talk: Callable[[Talk], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page asks for its model once more then; what is the person's, it does not."""
+    failing = iter((RuntimeError("no"), DownloadError("no")))
+
+    def fetch(*_: object) -> None:
+        for error in failing:
+            raise error
+
+    monkeypatch.setattr(Desk, "fetch", fetch)
+
+    async def words(client: Client) -> None:
+        page = await opened(client)
+        for bug in (True, False):
+            await page.ask(do="hello", id=1)
+            assert (await page.hear("problem")).get("bug", False) is bug
+        await page.ask(do="hello", id=1)
+        await page.hear("model")
+
+    talk(words)
 
 
 def test_nothing_of_the_disk_is_served(talk: Callable[[Talk], None], tmp_path: Path) -> None:
@@ -136,6 +186,8 @@ def test_a_thousand_sockets_take_no_more_than_their_share(talk: Callable[[Talk],
         pages = [await opened(client) for _ in range(PAGES)]
         with pytest.raises(WSServerHandshakeError, match="503"):
             await opened(client)
+        async with client.session.get(f"{client.root}live") as why:  # which a socket does not say
+            assert "16 pages are open" in await why.text()
         idle = [await asyncio.open_connection("127.0.0.1", client.at.port) for _ in range(1000)]
         for _, writer in idle:
             writer.close()
@@ -226,7 +278,8 @@ def test_a_film_is_a_job_like_any_other(talk: Callable[[Talk], None], tmp_path: 
         graf.write(recipe, "line.gif", generator=generator)
         assert (tmp_path / "line.gif").read_bytes() == (tmp_path / "film.gif").read_bytes()
         await page.ask(do="render", id=3, film=FILM, name="film.gif")
-        assert "already there" in (await page.hear("problem"))["text"]
+        told = (await page.hear("problem"))["text"]
+        assert told == "film.gif is already there and the viewer keeps it; name another file."
         await page.ask(do="cameras", id=4, film=FILM)
         path = json.loads((await page.hear("cameras"))["text"])
         assert len(path["camera_path"]) == 3

@@ -4,10 +4,10 @@
 const AGAIN = [300, 600, 1000, 2000]; // milliseconds between looking for the program again
 
 export class Link {
-  // `heard` is told of every answer, `changed` whether the program is there.
-  constructor(heard, changed) {
-    this.heard = heard;
-    this.changed = changed;
+  // `heard` is told of every answer, `changed` whether the program is there, and `missed` why it is
+  // not: what it says instead, or null where nothing answers.
+  constructor(heard, changed, missed) {
+    Object.assign(this, { heard, changed, missed });
     this.number = 0;
     this.failures = 0;
     this.waiting = new Map();
@@ -20,8 +20,9 @@ export class Link {
 
   open() {
     const address = new URL("live", document.baseURI);
-    address.protocol = "ws:";
     address.hash = "";
+    this.http = address.href;
+    address.protocol = "ws:";
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("open", () => {
@@ -32,9 +33,21 @@ export class Link {
     this.socket.addEventListener("close", () => {
       this.waiting.clear();
       this.changed(false);
+      this.why();
       const pause = AGAIN[Math.min(this.failures++, AGAIN.length - 1)];
       setTimeout(() => this.open(), pause);
     });
+  }
+
+  // A socket that is refused tells a page nothing, so it asks in words.
+  async why() {
+    let said = null;
+    try {
+      said = (await (await fetch(this.http)).text()).trim();
+    } catch {
+      // Nobody is there.
+    }
+    if (!this.here) this.missed(said);
   }
 
   // Ask for something; `answered` is told of each answer to it. Returns the request's number.

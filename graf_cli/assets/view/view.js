@@ -30,11 +30,13 @@ class Page {
     this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
+    this.begged = false; // whether the model was asked for again
     this.said = { line: "", recipe: null };
     this.told = null;
     this.screen = new Screen();
     this.panels = { look: new Look(this), explore: new Explore(this), direct: new Direct(this) };
-    this.link = new Link((answer) => this.heard(answer), (here) => this.connected(here));
+    this.link = new Link((answer) => this.heard(answer), (here) => this.connected(here),
+      (said) => this.missed(said));
     this.controls();
     new ResizeObserver(() => {
       this.screen.resized();
@@ -45,20 +47,26 @@ class Page {
   // the program
 
   connected(here) {
-    byId("ended").hidden = here;
     if (!here) {
       this.unsettle();
       this.panels.direct.lost();
-      const [, token] = location.pathname.split("/");
-      byId("ended").textContent = "The program has ended. Start it again with " +
-        `graf view --port ${location.port} --token ${token} and this page goes on.`;
       this.screen.tell("No program");
       return;
     }
+    byId("ended").hidden = true;
     const state = this.look ? this.state() : stateOf(location.hash);
     this.baked = null;
     this.hello(state);
     this.link.ask({ do: "models" }, (answer) => this.models(answer.models));
+  }
+
+  // What is known of a program that is not there: it has ended, or says why it takes no page.
+  missed(said) {
+    const [, token] = location.pathname.split("/");
+    byId("ended").textContent = said === null ? "The program has ended. Start it again with " +
+      `graf view --port ${location.port} --token ${token} and this page goes on.`
+      : said || "The connection was lost; it is opened again.";
+    byId("ended").hidden = false;
   }
 
   hello(state) {
@@ -70,6 +78,11 @@ class Page {
           return;
         }
         byId("fetching").hidden = true;
+        if (answer.bug && !this.begged) { // what failed once may have been in the way of another
+          this.begged = true;
+          this.hello(state);
+          return;
+        }
         if (answer.is === "problem") {
           // A link of a model that is not here opens with the program's own.
           this.problem(answer.text);
@@ -128,6 +141,7 @@ class Page {
     const another = !this.facts || this.facts.name !== facts.name;
     this.facts = facts;
     this.baked = null;
+    this.begged = false;
     byId("model").value = facts.name;
     document.title = `${facts.told} · graf view`;
     if (another) Object.assign(this, { past: [], future: [], recorded: null });
@@ -246,6 +260,13 @@ class Page {
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
       (answer) => {
         if (id !== this.asked) return;
+        if (answer.is === "problem") {
+          this.awaits = false;
+          this.screen.waits(false);
+          this.screen.tell("No picture");
+          // A link that cannot be shown opens with the model's own view.
+          if (!this.screen.shown) this.show({}, { record: false });
+        }
         if (answer.kind === "exact") {
           this.rested = performance.now() - began;
           this.awaits = false;

@@ -17,6 +17,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from graf_cli.decoding import convert
 from graf_cli.errors import CheckpointError
 from graf_cli.families.eg3d.cameras import TO_OURS
 from graf_cli.families.eg3d.network import GAIN, TAPS, Generator
@@ -200,7 +201,7 @@ def describe(path: Path, stored: Mapping[Any, Any]) -> Spec:
         raise error
     _check_layers(path, generator, "")
     try:
-        return msgspec.convert(_described(generator), Spec)
+        return convert(_described(generator), Spec)
     except (msgspec.ValidationError, KeyError, TypeError, AttributeError, ValueError) as error:
         what = str(error).rstrip(".").replace("\n", " ")
         raise CheckpointError(

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from graf_cli.decoding import convert
 from graf_cli.errors import ManifestError
 from graf_cli.families.configuration import yaml_document
 from graf_cli.families.giraffe.spec import (
@@ -245,7 +246,7 @@ def model_spec(found: Configuration, name: str) -> ModelSpec:
 def configuration(path: Path, document: Mapping[str, Any]) -> Configuration:
     """Of a merged document; `path` is for messages. Raises as `read_config`."""
     try:
-        config = msgspec.convert(_sections(document), _Config, strict=False)
+        config = convert(_sections(document), _Config, strict=False)
         return _configuration(config, (*_unknown(document),))
     except ValueError as error:  # msgspec's own are ValueErrors
         problem = str(error).rstrip(".").replace(" - at `$.", " at `")

@@ -11,6 +11,7 @@ from typing import Any, Literal, cast, get_args
 import msgspec
 from msgspec import Struct
 
+from graf_cli.decoding import convert
 from graf_cli.errors import ManifestError
 from graf_cli.families.configuration import yaml_document
 from graf_cli.families.graf.spec import LatentSpec, NetworkSpec, Spec
@@ -140,7 +141,7 @@ def read_config(path: Path, name: str) -> ModelSpec:
     """
     document = _parse(path)
     try:
-        config = msgspec.convert(document, _Config, strict=False)
+        config = convert(document, _Config, strict=False)
         spec = _spec(config, name)
     except ValueError as error:  # msgspec's own are ValueErrors
         raise ManifestError(f"{path}: {explain(error)}; fix it there.") from error

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from graf_cli.arrays import Array, read_arrays
+from graf_cli.decoding import convert
 from graf_cli.errors import ManifestError, UsageError
 from graf_cli.families.configuration import contents, with_nearest
 from graf_cli.families.nerf.spec import Front, NetworkSpec, Spec, Spiral
@@ -103,7 +103,7 @@ def parse(path: Path) -> Config:
     document = _lines(path)
     known = set(Config.__struct_fields__)
     try:
-        config = msgspec.convert(
+        config = convert(
             {key: value for key, value in document.items() if key in known}, Config, strict=False
         )
     except ValueError as error:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
+from graf_cli.decoding import convert
 from graf_cli.errors import ManifestError
 from graf_cli.families.configuration import contents, with_nearest
 from graf_cli.families.pigan.spec import Count, Distribution, Seed, Siren, Spec, Views
@@ -190,7 +191,7 @@ def read_curriculum(path: Path) -> Curriculum:
     given = {key: value for key, value in table.items() if key in known}
     plain = {key: getattr(base, key) for key in Curriculum.__struct_fields__}
     try:
-        made = msgspec.convert(plain | given, Curriculum)
+        made = convert(plain | given, Curriculum)
         _ = made.camera
     except (msgspec.ValidationError, ValueError) as error:
         raise ManifestError(f"{path}: {explain(error)}; fix it there.") from error

@@ -24,6 +24,7 @@ import msgspec
 import numpy as np
 from PIL import Image
 
+from graf_cli.decoding import decode
 from graf_cli.errors import RecipeError
 from graf_cli.output.provenance.stamp import (
     FORMER_NAMESPACE,
@@ -165,7 +166,7 @@ def _picture(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
 
 def _from_comment(comment: bytes) -> Entries:
     try:
-        document = msgspec.json.decode(comment, type=dict[str, msgspec.Raw])
+        document = decode(comment, dict[str, msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError):
         return {"comment": comment.decode(errors="replace")}
     return {
@@ -271,7 +272,7 @@ def _glb(path: Path, stream: BinaryIO) -> Entries:  # noqa: ARG001
     length, kind = struct.unpack("<12xII", stream.read(20))
     if kind != GLB_JSON or length > MAX_TEXT * 2:
         raise RecipeError("The JSON of a glTF file is missing, or larger than it can be.")
-    document = msgspec.json.decode(stream.read(length), type=_Gltf)
+    document = decode(stream.read(length), _Gltf)
     return document.asset.extras
 
 
