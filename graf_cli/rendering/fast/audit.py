@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -30,6 +31,21 @@ class GridBrokenError(Exception):
         self.share = share
 
 
+@dataclass(frozen=True, eq=False)
+class Looked:
+    """Some samples of one kind that were called empty and looked at.
+
+    Attributes
+    ----------
+    densities : Tensor
+    of : int
+        How many such samples there are.
+    """
+
+    densities: Tensor
+    of: int
+
+
 class Audit:
     """Looks at some of what is called empty, over one picture.
 
@@ -50,7 +66,7 @@ class Audit:
         self.total, self.expect = total, expect
         self.count = max(total // blocks, LEAST)  # of one block
         self._first, self._block = seed, 0
-        self._seen: dict[tuple[int, int], tuple[Sequence[Tensor], int]] = {}
+        self._seen: dict[tuple[int, int], Sequence[Looked]] = {}
 
     @property
     def seed(self) -> int:
@@ -61,34 +77,31 @@ class Audit:
         """What follows is of the block of rays of that number."""
         self._block = block
 
-    def judge(self, densities: Sequence[Tensor], empty: int, grid: int = 0) -> None:
+    def judge(self, kinds: Sequence[Looked], grid: int = 0) -> None:
         """Raise GridBrokenError unless the densities audited are those of emptiness.
 
         Parameters
         ----------
-        densities : sequence of Tensor
-            By kind of sample.
-        empty : int
-            How many samples of the block are called empty.
+        kinds : sequence of Looked
+            Those of the block, in the same order for every block.
         grid : int
             By which grid, of those of the picture.
         """
-        wrong = int(torch.cat([kind > 0 for kind in densities]).sum())
+        wrong = int(torch.cat([kind.densities > 0 for kind in kinds]).sum())
         if wrong:
-            share = wrong / max(self.total, sum(len(kind) for kind in densities))
+            share = wrong / max(self.total, sum(len(kind.densities) for kind in kinds))
             raise GridBrokenError(f"{wrong} samples called empty are not", share)
-        self._seen[self._block, grid] = densities, empty
+        self._seen[self._block, grid] = kinds
 
     def finish(self) -> None:
         """Raise GridBrokenError if higher densities are to be expected than were met."""
         if not self.expect:
             return
         for grid in {grid for _, grid in self._seen}:
-            seen = [seen for (_, of), seen in self._seen.items() if of == grid]
-            empty = sum(count for _, count in seen)
-            for parts in zip(*(kinds for kinds, _ in seen), strict=True):
-                kind = torch.cat(parts)
-                if len(kind) and expected_highest(kind, empty) > 0:
+            blocks = [kinds for (_, of), kinds in self._seen.items() if of == grid]
+            for kind in zip(*blocks, strict=True):
+                met = torch.cat([part.densities for part in kind])
+                if len(met) and expected_highest(met, sum(part.of for part in kind)) > 0:
                     raise GridBrokenError("samples called empty come close to what is not", 0.0)
 
 

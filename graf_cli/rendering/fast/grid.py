@@ -13,11 +13,13 @@ it.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from graf_cli.rendering.fast.audit import Looked
 from graf_cli.rendering.fast.level import Density, Level, distinct
 from graf_cli.rendering.fast.outside import FINE, Outside, drawn, outside, points
 from graf_cli.rendering.threads import each
@@ -248,7 +250,7 @@ class OccupancyGrid:
 
     def audit(
         self, origins: Tensor, directions: Tensor, z: Tensor, count: int, seed: int
-    ) -> list[Tensor]:
+    ) -> list[Looked]:
         """Raw densities of some of the samples that `occupied` says are empty, by kind.
 
         Parameters
@@ -262,9 +264,9 @@ class OccupancyGrid:
 
         Returns
         -------
-        list of Tensor
+        list of Looked
             Up to a quarter of `count` at the end of their rays, up to half near the object, up to
-            a quarter anywhere.
+            a quarter anywhere. How many are near is told by their share of the samples drawn.
         """
         rays, samples = z.shape
         source = torch.Generator(device="cpu").manual_seed(seed)
@@ -279,15 +281,19 @@ class OccupancyGrid:
         state = self.state[self._cells(origins[ray], directions[ray], depth)][:, 0]
         last = at == samples - 1
         skipped = (state < DOUBTFUL) | ((state == DOUBTFUL) & ~last)
+        near = skipped & (state > FAR)
         kinds = [
             (skipped & last).nonzero()[: count // 4, 0],
-            (skipped & (state > FAR)).nonzero()[: count // 2, 0],
+            near.nonzero()[: count // 2, 0],
             (skipped & ~last).nonzero()[: count // 4, 0],
         ]
+        share = float(near[4 * count :].to(torch.float32).mean())
+        there = (rays, math.ceil(share * rays * samples), rays * samples)
         chosen = torch.cat(kinds)
         points = origins[ray[chosen]] + directions[ray[chosen]] * depth[chosen]
         made = self._some_at_a_time(self._exact, points)
-        return list(torch.split(made, [len(kind) for kind in kinds]))
+        parts = torch.split(made, [len(kind) for kind in kinds])
+        return [Looked(part, of) for part, of in zip(parts, there, strict=True)]
 
     def outside(self, rays: Rays, z: Tensor, occupied: Tensor) -> Outside | None:
         """Occupied samples, as `occupied` told, that are well outside; None where none are asked.

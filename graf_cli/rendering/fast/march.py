@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graf_cli.rendering.fast.audit import LEAST, Audit
+from graf_cli.rendering.fast.audit import LEAST, Audit, Looked
 from graf_cli.rendering.fast.grid import DENSE, OccupancyGrid
 from graf_cli.rendering.integrator import EPSILON, INFINITE, Seen, activated
 from graf_cli.rendering.threads import check_cancelled, each
@@ -226,8 +226,7 @@ class _Block:
         if filled > DENSE * z.numel():
             return everything  # what little could be left out is not worth a doubt
         if audit is not None:
-            densities = grid.audit(origins, directions, z, audit.count, audit.seed)
-            audit.judge(densities, z.numel() - filled, id(grid))
+            audit.judge(grid.audit(origins, directions, z, audit.count, audit.seed), id(grid))
         self._leave_out(grid, z, occupied, audit)
         if self.marcher.quadrature.activation != "relu":
             occupied[:, -1] = True  # the last interval is infinite, and no density is nothing
@@ -243,7 +242,7 @@ class _Block:
         if audit is not None:
             count = max(audit.count // OUTSIDE, LEAST)
             seen = grid.audit_outside(self.rays, z, samples, count, audit.seed)
-            audit.judge([seen], len(samples), -id(grid))  # a kind of their own
+            audit.judge([Looked(seen, len(samples))], -id(grid))  # a kind of their own
         occupied[samples.ray, samples.sample] = False
 
     def run(self, chunk: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from graf_cli.rendering.fast.audit import Audit, GridBrokenError
+from graf_cli.rendering.fast.audit import Audit, GridBrokenError, Looked
 from tests.rendering.fast.twins import seeded
 
 
@@ -17,11 +17,16 @@ def densities(highest: float, count: int = 100) -> Tensor:
     return made
 
 
+def kinds(*some: Tensor) -> list[Looked]:
+    """Of a million samples each."""
+    return [Looked(one, 1_000_000) for one in some]
+
+
 def test_a_share_is_of_all_that_is_looked_at() -> None:
     audit = Audit(2000, 20, 0, expect=False)
     assert audit.count == 100
     with pytest.raises(GridBrokenError, match="1 samples called empty are not") as broken:
-        audit.judge([densities(0.5)], 1000)
+        audit.judge([Looked(densities(0.5), 1000)])
     assert broken.value.share == 1 / 2000
 
 
@@ -37,15 +42,22 @@ def test_what_is_expected_is_told_in_the_end_from_all_blocks() -> None:
     audit = Audit(2000, 20, 0, expect=True)
     for block in range(4):
         audit.begin(block)
-        audit.judge([flat, steep[block::4], flat[:0]], 1_000_000)
+        audit.judge(kinds(flat, steep[block::4], flat[:0]))
     with pytest.raises(GridBrokenError, match="come close"):
         audit.finish()
     careless = Audit(2000, 20, 0, expect=False)
-    careless.judge([steep], 1_000_000)
+    careless.judge(kinds(steep))
     careless.finish()
+
+
+def test_a_kind_is_expected_by_how_many_of_it_there_are() -> None:
+    steep = torch.linspace(-10, -0.5, 400, device="cpu", dtype=torch.float32)
+    audit = Audit(2000, 20, 0, expect=True)
+    audit.judge([Looked(densities(-10), 1_000_000), Looked(steep, 800)])
+    audit.finish()
 
 
 def test_blocks_without_empty_samples_tell_nothing() -> None:
     audit = Audit(2000, 20, 0, expect=True)
-    audit.judge([densities(-10)[:0]] * 3, 0)
+    audit.judge([Looked(densities(-10)[:0], 0)] * 3)
     audit.finish()

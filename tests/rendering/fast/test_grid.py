@@ -195,17 +195,19 @@ def test_an_audit_finds_a_speck() -> None:
     assert lost > 0
     densities = lazy.audit(*lines(), 4096, 0)
     with pytest.raises(GridBrokenError, match="called empty are not"):
-        Audit(4096, 1, 0, expect=False).judge(densities, occupied.numel())
+        Audit(4096, 1, 0, expect=False).judge(densities)
 
 
 def test_an_audit_is_content_with_emptiness() -> None:
     lazy = grid(ball)
     occupied = lazy.occupied(*lines())
     densities = lazy.audit(*lines(), 400, 0)
-    assert 100 <= sum(len(kind) for kind in densities) <= 400
+    assert 100 <= sum(len(kind.densities) for kind in densities) <= 400
     audit = Audit(400, 1, 0, expect=False)
-    audit.judge(densities, int((~occupied).sum()))
+    audit.judge(densities)
     audit.finish()
+    empty = int((~occupied).sum())
+    assert 0 < densities[1].of < empty <= densities[2].of
 
 
 def test_expected_highest_of_an_exponential_tail() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graf_cli.rendering.fast import grid as module
-from graf_cli.rendering.fast.audit import Audit, GridBrokenError
+from graf_cli.rendering.fast.audit import Audit, GridBrokenError, Looked
 from graf_cli.rendering.fast.grid import OccupancyGrid
 from graf_cli.rendering.fast.level import Level
 from graf_cli.rendering.fast.outside import Outside, drawn, interpolated
@@ -98,7 +98,7 @@ def test_an_audit_finds_what_interpolation_missed() -> None:
     seen = wrong.audit_outside(through, z, found, 50, 0)
     assert len(seen) == 50
     with pytest.raises(GridBrokenError, match="called empty are not"):
-        Audit(200, 1, 0, expect=False).judge([seen], len(found))
+        Audit(200, 1, 0, expect=False).judge([Looked(seen, len(found))])
 
 
 def test_an_audit_is_content_where_interpolation_is_right() -> None:
@@ -106,7 +106,7 @@ def test_an_audit_is_content_where_interpolation_is_right() -> None:
     lazy = grid(ball, FINE)
     _, found = left_out(lazy)
     audit = Audit(200, 1, 0, expect=True)
-    audit.judge([lazy.audit_outside(through, z, found, 50, 0)], len(found))
+    audit.judge([Looked(lazy.audit_outside(through, z, found, 50, 0), len(found))])
     audit.finish()
 
 
