@@ -134,7 +134,7 @@ def _near_surface(
         return None
     tell(0.1)
     every = octahedral(SIDE // 2, field.device)
-    asked = asked_for(-every, space.towards).nonzero()[:, 0]
+    asked = asked_for(-every, space.towards, space.aside).nonzero()[:, 0]
     sigma = field.activated(rough.clamp(min=-1e4, max=1e4))
     light = Light(sigma, middle, every, asked, field.step)
     index = inside.flatten().nonzero()[:, 0]

@@ -11,15 +11,15 @@ from graf_cli.surfaces.baking.lattice import Lattice
 CELLS = 56  # cells along each axis of the cube that light is sent through
 TOGETHER = 4  # directions; the library shares them among threads
 HIDDEN = 1e-2  # transmittance below which nothing shows
-WITHIN = 0.966  # cosine to the nearest camera's direction, up to which it is asked for: 15 degrees
+BETWEEN = 0.966  # cosine of half the angle between two of the cameras that are looked from
 
 
-def asked_for(towards: Tensor, cameras: Tensor) -> Tensor:
-    """Which directions, shape = (m, 3), the model's own cameras look along, or nearly.
+def asked_for(towards: Tensor, cameras: Tensor, aside: float) -> Tensor:
+    """Which directions, shape = (m, 3), rays of the model's own cameras go along, or nearly.
 
-    All of them unit vectors from the object.
+    All of them unit vectors from the object. Rays go up to an angle aside, of that cosine.
     """
-    near: Tensor = (towards @ cameras.T).amax(dim=1) > WITHIN
+    near: Tensor = (towards @ cameras.T).amax(dim=1) > min(aside, BETWEEN)
     return near
 
 

@@ -41,6 +41,8 @@ class Space:
         The nearest and the farthest depth of a sample.
     towards : Tensor, shape = (m, 3)
         Unit directions from the object to the cameras.
+    aside : float
+        Cosine of the angle between a camera's direction and a ray at the side of its picture.
     """
 
     half: float
@@ -48,6 +50,7 @@ class Space:
     backs: Tensor
     ends: tuple[float, float]
     towards: Tensor
+    aside: float
 
     @property
     def lattice(self) -> Lattice:
@@ -78,7 +81,7 @@ def space_of(scene: Scene, spec: CameraSpec, device: torch.device) -> Space | No
     Space or None
         None where the scene bends its rays, so that it is not in the world's own space.
     """
-    points, ends, towards = [], [], []
+    points, ends, towards, aside = [], [], [], 1.0
     t = torch.linspace(0, 1, ALONG, device=device, dtype=torch.float32)
     for camera in cameras(spec):
         straight = rays(camera, device=device, dtype=torch.float32)
@@ -89,6 +92,8 @@ def space_of(scene: Scene, spec: CameraSpec, device: torch.device) -> Space | No
         points.append(through.origins[:, None] + through.directions[:, None] * z[..., None])
         ends += [float(through.near.min()), float(through.far.max())]
         towards.append(torch.as_tensor(camera.pose[:, 2], device=device, dtype=torch.float32))
+        row = functional.normalize(through.directions[SIDE * SIDE // 2 :][:SIDE], dim=-1)
+        aside = min(aside, float((row @ -towards[-1]).min()))
     every = torch.cat(points)
     half = float(every.abs().max()) * (1 + 1 / CELLS)
     return Space(
@@ -97,6 +102,7 @@ def space_of(scene: Scene, spec: CameraSpec, device: torch.device) -> Space | No
         backs=_hit(every[:, -1], half),
         ends=(min(ends), max(ends)),
         towards=functional.normalize(torch.stack(towards), dim=-1),
+        aside=aside,
     )
 
 

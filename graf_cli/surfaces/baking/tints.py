@@ -25,8 +25,10 @@ from graf_cli.surfaces.baking.lattice import Lattice
 from graf_cli.surfaces.field import Field
 
 RANK = 3  # with more, nothing is gained that eight bits could hold
-SIDE = 16  # texels along a side of a map: 13 degrees, a quarter of the fastest wave of an encoding
-LEARNT = 2000  # points that the maps are found from
+# Texels along a side of a map: 6 degrees. Light is sent along every second of them each way; with
+# half as many, what shows through a gap only is left without a colour.
+SIDE = 32
+LEARNT = 700  # points that the maps are found from
 DIRECTIONS = 10  # drawn for every point, from which its colour is asked for
 ENOUGH = 20_000  # points that maps are made better by
 ROUNDS = 4  # of least squares, by turns of coefficients and maps
@@ -204,11 +206,18 @@ def _first_maps(colours: Tensor, weight: Tensor) -> Tensor:
     basis = rest.new_zeros((3 * rest.shape[1], RANK))
     for _ in range(ROUNDS):
         flat = (filled * share).flatten(1)
-        _, vectors = torch.linalg.eigh(flat.T @ flat)
-        basis = vectors[:, -RANK:].flip(1)
+        basis = _principal(flat, RANK)
         low = ((flat @ basis) @ basis.T).view(rest.shape) / share
         filled = torch.where(weight > 0.5, rest, low)
-    return basis.T.reshape(RANK, rest.shape[1], 3) / share
+    return basis.T.reshape(-1, rest.shape[1], 3) / share
+
+
+def _principal(rows: Tensor, rank: int) -> Tensor:
+    """The first right singular vectors, shape = (m, min(rank, n)), of rows, shape = (n, m)."""
+    # Of the two squares of a matrix, whose eigenvectors tell each other, the smaller.
+    squares, vectors = torch.linalg.eigh(rows @ rows.T)
+    squares, vectors = squares[-rank:].flip(0), vectors[:, -rank:].flip(1)
+    return rows.T @ vectors / squares.clamp(min=1e-12).sqrt()
 
 
 def _summed(values: Tensor, lattice: Lattice, index: Tensor) -> Tensor:
