@@ -217,7 +217,8 @@ def _principal(rows: Tensor, rank: int) -> Tensor:
     # Of the two squares of a matrix, whose eigenvectors tell each other, the smaller.
     squares, vectors = torch.linalg.eigh(rows @ rows.T)
     squares, vectors = squares[-rank:].flip(0), vectors[:, -rank:].flip(1)
-    return rows.T @ vectors / squares.clamp(min=1e-12).sqrt()
+    found: Tensor = rows.T @ vectors / squares.clamp(min=1e-12).sqrt()
+    return found
 
 
 def _summed(values: Tensor, lattice: Lattice, index: Tensor) -> Tensor:
