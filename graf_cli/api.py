@@ -532,7 +532,8 @@ def invert(
         Is told a `Report` after every step, and ends the search by returning True.
     **view
         What is known: `azimuth`, `elevation`, `radius`, one number or one a photograph, or
-        `poses`, with `intrinsics`; `fov`, `size`, `samples`, `background`, `controls`.
+        `poses`, with `intrinsics`; `fov`, `size`, `samples`, `background`, `objects`,
+        `controls`.
 
     Returns
     -------

@@ -39,6 +39,10 @@ DEFAULT_OUT = "found.json"
 @click.option("--samples", type=click.IntRange(1, 4096), help="Samples along a ray.")
 @click.option("--background", type=COLOUR, help="Of the photographs.  [default: the model's]")
 @click.option(
+    "--objects", type=click.IntRange(0, 64),
+    help="How many there are, where a model shows several.  [default: as in training]",
+)  # fmt: skip
+@click.option(
     "--control", "controls", type=CONTROL, multiple=True, metavar="NAME=VALUE",
     help="What this family alone has; see `graf models show`. May be repeated.",
 )  # fmt: skip
@@ -78,6 +82,7 @@ def invert(
     size: tuple[int, int] | None,
     samples: int | None,
     background: str | None,
+    objects: int | None,
     controls: tuple[tuple[str, tuple[float, ...]], ...],
     prior: float,
     space: str | None,
@@ -117,7 +122,7 @@ def invert(
     generator = source.load()
     said: dict[str, Any] = {
         **view.asked(), "size": size, "samples": samples, "background": background,
-        "controls": by_name("controls", controls),
+        "objects": objects, "controls": by_name("controls", controls),
     }  # fmt: skip
     if poses is not None:
         said |= _cameras(poses, generator, given, said)

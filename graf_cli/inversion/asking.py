@@ -31,7 +31,8 @@ from graf_cli.syntax import check_seeds
 # them: a lower car that is seen from higher looks much the same.
 PRIOR = 3e-3
 TOLD = ("azimuth", "elevation", "radius")
-VIEW = (*TOLD, "fov", "poses", "intrinsics", "size", "samples", "background", "controls")
+VIEW = (*TOLD, "fov", "poses", "intrinsics", "size", "samples", "background", "controls",
+        "objects")  # fmt: skip
 
 
 def photographs_of(images: Any, masks: Any = None) -> tuple[Photograph, ...]:
@@ -97,7 +98,7 @@ def problem_of(
     small = tuple(one.resized(asked.width, asked.height) for one in photographs)
     plan = asked.plan
     assert isinstance(plan, Sweep)
-    controls = {name: values[0] for name, values in plan.subject.controls.items()}
+    controls = _controls(plan)
     if generator.conditioned_on_camera(Subject({}, controls=controls)):
         raise UsageError(
             f"⟨controls⟩: with `{generator.features.following}` each camera makes another object "
@@ -115,6 +116,19 @@ def problem_of(
         coordinates=None if space == "z" else Coordinates.of(generator, space, controls),
         perceptual=network,
     )
+
+
+def _controls(plan: Sweep) -> dict[str, float]:
+    """One number each; what several photographs show is one scene."""
+    found = {}
+    for name, values in plan.subject.controls.items():
+        if len(values) > 1:
+            raise UsageError(
+                f"The control `{name}` has {len(values)} values; all photographs are of one scene, "
+                "of which it is one number."
+            )
+        found[name] = values[0]
+    return found
 
 
 def _standing(generator: Generator, asked: Recipe, said: dict[str, Any]) -> dict[str, Any]:
@@ -177,7 +191,7 @@ def plan_of(problem: Problem, starts: int | None = None) -> Plan:
     if starts is not None and starts < 1:
         raise UsageError(f"⟨starts⟩ {starts} tries nothing; give 1 or more.")
     alone = not problem.generator.features.blocks
-    return plan_for(cameras_known=given, alone=alone, codes=starts)
+    return plan_for(cameras_known=given, alone=alone, several=problem.several, codes=starts)
 
 
 def inverted(

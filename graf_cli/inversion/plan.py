@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+SEVERAL_CODES = 3  # the same of several objects, each of whose turns takes as long as all at once
 KNOWN_CODES = 7  # begun at where cameras are known: vans and pick-ups lie in valleys of their own
 WHOLE = 1 << 14  # pixels along a side: as large as the photographs are compared at
 
@@ -56,16 +57,17 @@ class Stage:
     rounds : int
         Each begins anew where the one before ended, and may be where a job is interrupted.
     steps : int
-        Of a round; of the compass, pictures that are looked at.
+        Of a round; of the compass, pictures that are looked at; by turns, of each object's turn.
     by : str
-        ``adam`` or ``lbfgs``; ``compass`` moves cameras alone, without gradients.
+        ``adam`` or ``lbfgs``; ``turns`` is Adam over one object after the other; ``compass`` moves
+        cameras alone, without gradients.
     """
 
     size: int
     kept: int
     rounds: int
     steps: int
-    by: Literal["adam", "lbfgs", "compass"]
+    by: Literal["adam", "turns", "lbfgs", "compass"]
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,9 @@ class Plan:
     )
 
 
-def plan_for(*, cameras_known: bool, alone: bool = False, codes: int | None = None) -> Plan:
+def plan_for(
+    *, cameras_known: bool, alone: bool = False, several: bool = False, codes: int | None = None
+) -> Plan:
     """What suits: where cameras are known, more codes are begun at, none of them given up unseen.
 
     Parameters
@@ -97,6 +101,8 @@ def plan_for(*, cameras_known: bool, alone: bool = False, codes: int | None = No
     alone : bool
         Whether there are no codes: cameras of a scene that is one, whose pictures may be far
         rougher than those of an average object, and whose right camera has no error at all.
+    several : bool
+        Whether there are several objects with codes of their own.
     codes : int, optional
         How many are tried.
     """
@@ -111,10 +117,14 @@ def plan_for(*, cameras_known: bool, alone: bool = False, codes: int | None = No
     if not cameras_known:
         plan = Plan()
         return plan if codes is None else replace(plan, search=replace(plan.search, codes=codes))
+    kept = SEVERAL_CODES if several else KNOWN_CODES
+    first = Stage(size=32, kept=kept, rounds=1, steps=15, by="adam")
+    if several:
+        first = replace(first, steps=5, by="turns")
     return Plan(
-        search=SearchPlan(codes=KNOWN_CODES if codes is None else codes, kept=KNOWN_CODES),
+        search=SearchPlan(codes=kept if codes is None else codes, kept=kept),
         stages=(
-            Stage(size=32, kept=KNOWN_CODES, rounds=1, steps=15, by="adam"),
+            first,
             Stage(size=32, kept=2, rounds=1, steps=25, by="lbfgs"),
             Stage(size=64, kept=1, rounds=1, steps=30, by="lbfgs"),
             Stage(size=WHOLE, kept=1, rounds=1, steps=18, by="lbfgs"),

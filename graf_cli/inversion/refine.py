@@ -1,7 +1,8 @@
 """A round: some steps downhill from a candidate, by gradients through the exact integrator.
 
-First Adam, which finds its way over a rough slope; then L-BFGS, which is quick at the bottom; and a
-compass, which needs no gradients, where cameras alone are looked for.
+First Adam, which finds its way over a rough slope, of several objects one after the other; then
+L-BFGS, which is quick at the bottom; and a compass, which needs no gradients, where cameras alone
+are looked for.
 Adam's second moment is one number a block of unknowns, not one an entry: entries of a code have no
 axes of their own, and one that does little is not to be moved by as much as one that does a lot
 (VectorAdam, Ling et al., NeurIPS 2022).
@@ -31,6 +32,9 @@ MOMENTS = 0.9, 0.95  # decays of Adam's means; a round is too short for the usua
 TINY = 1e-12
 PLACES = ("azimuth", "elevation", "radius")
 REFRESH = 10  # steps of Adam after which the samples that show are found again
+SWEEPS = (
+    3  # over all objects, of 5 steps each: two of 8 ended 1.8 dB behind, on average of 12 scenes
+)
 HISTORY = 50  # gradients that L-BFGS remembers: all of a round
 FIRST = 0.5  # units that the compass begins with: a third of what lies between starts
 FINEST = 0.02  # units that it ends with, below which gradients do better
@@ -154,7 +158,10 @@ class Round:
     def run(self) -> Candidate:
         """The best candidate that was come by, judged by this stage's loss."""
         self._lowest = math.inf
-        ways = {"adam": self._adam, "lbfgs": self._lbfgs, "compass": self._compass}
+        ways = {
+            "adam": self._adam, "turns": self._turns, "lbfgs": self._lbfgs,
+            "compass": self._compass,
+        }  # fmt: skip
         ways[self.stage.by]()
         return self.best
 
@@ -205,8 +212,21 @@ class Round:
         self.check(Step(value, decibels))
         return loss.detach()
 
-    def _adam(self) -> None:
-        leaves, (first, second) = self.unknowns.leaves, MOMENTS
+    def _turns(self) -> None:
+        """Adam over the codes of one object after the other, the rest held; cameras stay.
+
+        Block coordinate descent: what one object explains is not looked for in the others.
+        """
+        codes, objects = self.unknowns.codes, self.problem.by_object()
+        for own in objects * SWEEPS:
+            for name, code in codes.items():
+                code.requires_grad_(name in own)
+            self._adam([codes[name] for name in own])
+        for code in codes.values():
+            code.requires_grad_()
+
+    def _adam(self, leaves: list[Tensor] | None = None) -> None:
+        leaves, (first, second) = leaves or self.unknowns.leaves, MOMENTS
         mean = [torch.zeros_like(leaf) for leaf in leaves]
         size = [0.0 for _ in leaves]
         for step in range(self.stage.steps):

@@ -37,7 +37,7 @@ Render = Callable[[Camera], tuple[Scene, Camera, Seen]]
 
 def start_codes(problem: Problem, plan: SearchPlan, seed: int) -> list[dict[str, Tensor]]:
     """The prior's middle, then draws from it, truncated; one of a scene without codes."""
-    features = problem.generator.features
+    features = problem.features
     first = draw(features, 0)
     if not first:
         return [{}]

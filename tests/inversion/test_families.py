@@ -25,6 +25,7 @@ from tools.parity.nerf import Case, generator_of
 
 CASES = Path(__file__).parents[1] / "families"
 FACES = CASES / "eg3d" / "cases" / "ffhq64.pkl"
+GIRAFFE = CASES / "giraffe" / "cases"
 PIGAN = CASES / "pigan" / "cases" / "celeba_generator.pth"
 SMALL = {"size": 12, "samples": 6}
 VIEWS: dict[str, dict[str, float]] = {
@@ -147,6 +148,73 @@ def test_of_objects_before_a_camera_that_stays_codes_are_found() -> None:
     assert asked.controls["turn"] == 20
     found = inverted(asked, plan=plan(64))
     assert found.psnr[0] > before(asked) + 3
+
+
+def giraffe(name: str) -> Generator:
+    return loaded(GIRAFFE / f"{name}.pt", GIRAFFE / f"{name}.json")
+
+
+def test_what_a_network_paints_is_compared_at_its_one_size() -> None:
+    """Of a smaller map it paints another picture, even of the very codes."""
+    generator = giraffe("cars")
+    asked = posed(generator, None, azimuth=20.0, samples=16)
+    scale = generator.features.truncation_default
+    codes = {name: scale * code for name, code in draw(generator.features, 3).items()}
+    told: list[Step] = []
+    candidate = Candidate(codes, (asked.middle(0),))
+    Round(asked, candidate, Stage(32, 1, 1, 1, "adam"), told.append).run()
+    assert told[0].psnr > 40
+
+
+def test_several_objects_are_looked_for_one_after_the_other() -> None:
+    """More of them than in training, whose codes come last in a row, and then all together."""
+    generator = giraffe("church")
+    said: dict[str, Any] = {"azimuth": 20.0, "objects": 2, "samples": 16}
+    asked = posed(generator, None, **said)
+    first, *later = plan_of(asked).stages
+    assert first.by == "turns"
+    assert {stage.by for stage in later} == {"lbfgs"}
+    assert plan_of(posed(generator, None, azimuth=20.0, samples=16)).stages[0].by == "adam"
+    found = inverted(asked, plan=Plan(SearchPlan(codes=1), (replace(first, kept=1, steps=3),)))
+    assert found.psnr[0] > before(asked) + 3
+    assert isinstance(found.recipe.plan, Sweep)
+    assert found.recipe.plan.subject.rows is not None
+    assert len(found.recipe.plan.subject.rows.values[0]) == 4 * 16 + 2 * 8
+
+
+def test_in_its_turn_one_object_moves_and_the_others_stay() -> None:
+    generator = giraffe("church")
+    asked = posed(generator, None, azimuth=20.0, objects=2, samples=16)
+    codes = {name: torch.zeros_like(code) for name, code in draw(asked.features, 0).items()}
+    seen: list[dict[str, torch.Tensor]] = []
+    made = Round(
+        asked, Candidate(codes, (asked.middle(0),)), Stage(32, 1, 1, 1, "turns"),
+        lambda _: seen.append(dict(made.unknowns.candidate(0).codes)),
+    )  # fmt: skip
+    made.run()
+    moved = [
+        {name.rsplit(".", 1)[0] for name in codes if not torch.equal(one[name], two[name])}
+        for one, two in zip(seen[::2], seen[1::2], strict=True)
+    ]
+    assert moved == [{"object.0"}, {"object.1"}, {"background"}] * 3
+
+
+def test_objects_that_are_left_out_get_no_turn() -> None:
+    generator = giraffe("options")  # of three objects
+    blank = photographs_of(np.zeros((44, 44, 3)))
+    two, one = (problem_of(generator, blank, {"objects": count}) for count in (2, 1))
+    assert two.by_object()[1:] == [
+        ["object.1.shape", "object.1.appearance"], ["background.shape", "background.appearance"]
+    ]  # fmt: skip
+    assert two.several
+    assert not one.several
+
+
+def test_a_scene_of_several_photographs_is_one_scene() -> None:
+    generator = giraffe("church")
+    blank = photographs_of([np.zeros((48, 48, 3))] * 2)
+    with pytest.raises(UsageError, match="control `turn` has 2 values; all photographs are of one"):
+        problem_of(generator, blank, {"azimuth": (10.0, 20.0)})
 
 
 def test_conditioning_that_follows_the_camera_is_refused() -> None:
