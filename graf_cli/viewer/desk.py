@@ -138,6 +138,10 @@ class Desk:
         """The exact picture."""
         return pictures.exactly(self.models.open(model), state, window)
 
+    def ready(self, model: str, state: ViewState, window: Size) -> None:
+        """What small frames that come next would wait for."""
+        pictures.ready(self.models.open(model), state, window)
+
     def is_large(self, model: str, state: ViewState, window: Size) -> bool:
         """Whether the exact picture takes so long that a finer volume comes before it."""
         return pictures.is_large(self.models.open(model), state, window)

@@ -76,7 +76,8 @@ class Held:
         How a command line names it.
     engine : LocalEngine
         Of exact pictures.
-    preview : Preview
+    preview, shape : Preview
+        Of small frames with colours, and of those that show none.
     quick : dict
         Pixels of small frames that are made at once, by what they show.
     """
@@ -86,6 +87,7 @@ class Held:
     source: Source
     engine: LocalEngine
     preview: Preview
+    shape: Preview
     quick: dict[tuple[Kind, ...], int] = field(default_factory=dict)
 
     @property
@@ -145,8 +147,9 @@ class Models:
                 progress=progress,
             )  # fmt: skip
         opened = Opened.of(generator)
-        preview = Preview(generator, Objects(generator))
-        return Held(name, opened, self._source(name), LocalEngine(), preview)
+        objects = Objects(generator)
+        small = (Preview(generator, objects, colours=colours) for colours in (True, False))
+        return Held(name, opened, self._source(name), LocalEngine(), *small)
 
     def _source(self, name: str) -> Source:
         choice = self.choice
@@ -269,9 +272,14 @@ def facts(held: Held) -> dict[str, Any]:
             "radius": camera.radius,
         },
         "lens": not camera.orthographic,
-        # Where a 2-D network makes the colours, a volume has others.
-        "bakes": features.cameras == "sphere" and features.sizes is None,
+        "bakes": bakes(spec),
     }  # fmt: skip
+
+
+def bakes(spec: ModelSpec) -> bool:
+    """Whether pages turn a volume: where a 2-D network makes the colours, it has others."""
+    features = features_of(spec)
+    return features.cameras == "sphere" and features.sizes is None
 
 
 def _controls(features: Features) -> Iterator[Control]:

@@ -27,7 +27,7 @@ from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 SIDE = 8192  # pixels of a window
-EXACT = ("exact", "large")  # what is given up when something moves
+EXACT = ("exact", "large", "ready")  # what is given up when something moves
 OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
 THUMBS = 32  # small pictures of one request
 FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
@@ -251,6 +251,7 @@ class Session:
         def last() -> None:
             start = time.perf_counter()
             self._send_picture(ask.id, self.desk.exactly(self.model, state, window), start)
+            self._later("ready", ask.id, lambda: self.desk.ready(self.model, state, window), 2)
 
         if ask.moving:
             self._later("preview", ask.id, small, 0)

@@ -7,6 +7,7 @@ import { byId } from "./parts.js";
 
 const SLOW = 26; // milliseconds a frame above which fewer pixels are drawn while moving
 const QUICK = 18; // below which more are
+const BLINK = 500; // milliseconds
 const LEAST = 0.2; // of the pixels along a side that a moving view has at least
 
 async function unzipped(data) {
@@ -78,9 +79,12 @@ export class Screen {
     this.canvas.classList.toggle("through", !picture);
   }
 
-  // Whether the program makes a picture of what is seen.
+  // Whether the program makes a picture of what is seen: the badge blinks, twice in a second. An
+  // animation would draw sixty frames of it, on the cores that make the picture.
   waits(so) {
+    clearInterval(this.blinking);
     this.badge.classList.toggle("waits", so);
+    if (so) this.blinking = setInterval(() => this.badge.classList.toggle("waits"), BLINK);
   }
 
   again() {

@@ -9,7 +9,8 @@ import {
   byId, copyOf, copyText, download, fragmentOf, made, same, stateOf,
 } from "./parts.js";
 
-const REST = 220; // milliseconds without a change after which the exact picture is asked for
+const REST = 220; // milliseconds without a change after which a look is at rest, and kept
+const SOON = 80; // the same for the exact picture of a volume, which waits for no other picture
 const MOMENT = 2600; // milliseconds that a word of what was done is seen
 const MOST_UNDO = 200; // looks that are remembered
 
@@ -192,9 +193,12 @@ class Page {
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
     clearTimeout(this.resting);
+    clearTimeout(this.soon);
     this.recording ||= record; // a window that is resized meanwhile forgets none
     this.resting = setTimeout(() => this.rest(), moving ? REST : 0);
-    if (moving) this.moved();
+    if (!moving) return;
+    this.soon = setTimeout(() => this.sooner(), SOON);
+    this.moved();
   }
 
   subject() {
@@ -255,6 +259,18 @@ class Page {
     this.panels.direct.rested();
     const fragment = fragmentOf({ model: this.facts.name, look: this.look });
     history.replaceState(null, "", `#${fragment}`);
+    if (!this.awaits && !this.exact) this.exactly();
+  }
+
+  // The page turns a volume by itself, so that the program may begin while it is not sure of the
+  // end of a movement: what moves on gives it up at once, and small frames would wait for that.
+  sooner() {
+    const { look, direct } = this.panels;
+    const turns = !this.screen.live.hidden && this.screen.subject === this.subject();
+    if (this.link.here && turns && !look.turning && !direct.playing) this.exactly();
+  }
+
+  exactly() {
     const began = performance.now();
     const id = this.link.ask(
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
