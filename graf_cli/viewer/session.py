@@ -27,8 +27,9 @@ from graf_cli.viewer.turns import SHORT
 
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 SIDE = 8192  # pixels of a window
-EXACT = ("exact", "large", "ready")  # what is given up when something moves
-OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
+EXACT = ("exact", "large")  # what is given up when something moves
+# Of one model, and not of another.
+OF_A_MODEL = (*EXACT, "preview", "ready", "coarse", "fine", "line", "thumbs around")
 THUMBS = 32  # small pictures of one request
 FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
 PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
@@ -251,12 +252,13 @@ class Session:
         def last() -> None:
             start = time.perf_counter()
             self._send_picture(ask.id, self.desk.exactly(self.model, state, window), start)
-            self._later("ready", ask.id, lambda: self.desk.ready(self.model, state, window), 2)
 
         if ask.moving:
             self._later("preview", ask.id, small, 0)
             return
         self._later("line", ask.id, lambda: self._tell_line(ask, state, window), 0)
+        # A third of a second, once an object; the next small frames would take it several times.
+        self._later("ready", ask.id, lambda: self.desk.ready(self.model, state, window), SHORT)
         self._later("exact", ask.id, exact, 2)
 
     def _send_picture(self, number: int, picture: Picture, start: float, **more: Any) -> None:
