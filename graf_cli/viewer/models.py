@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -61,6 +62,24 @@ class Choice:
     def first(self) -> str:
         """The model that a page opens with, by the name that pages know."""
         return YOURS if self.checkpoint is not None else self.model or DEFAULT_MODEL
+
+    @property
+    def file(self) -> list[str]:
+        """The arguments that name a checkpoint; here as below, files without their folders."""
+        arguments = option("checkpoint", self.checkpoint.name) if self.checkpoint else []
+        arguments += option("config", self.config.name) if self.config else []
+        return arguments + (option("family", self.family) if self.family else [])
+
+    @property
+    def listed(self) -> list[str]:
+        """Those that say where models are listed."""
+        return option("manifest", self.manifest.name) if self.manifest else []
+
+    @property
+    def words(self) -> str:
+        """All of them, for a shell."""
+        model = option("model", self.model) if self.model and not self.checkpoint else []
+        return shlex.join([*self.listed, *self.file, *model])
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,15 +171,9 @@ class Models:
         return Held(name, opened, self._source(name), LocalEngine(), *small)
 
     def _source(self, name: str) -> Source:
-        choice = self.choice
-        if name != YOURS:
-            manifest = option("manifest", choice.manifest.name) if choice.manifest else []
-            return Source((*manifest, *option("model", name)))
-        assert choice.checkpoint is not None
-        arguments = option("checkpoint", choice.checkpoint.name)
-        arguments += option("config", choice.config.name) if choice.config else []
-        arguments += option("family", choice.family) if choice.family else []
-        return Source(tuple(arguments), named=True)
+        if name == YOURS:
+            return Source((*self.choice.file,), named=True)
+        return Source((*self.choice.listed, *option("model", name)))
 
     def for_recipe(self, recipe: Recipe) -> Held:
         """The very model of a recipe: that of the command line, or one that is on this machine.

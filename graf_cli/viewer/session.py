@@ -32,7 +32,9 @@ EXACT = ("exact", "large")  # what is given up when something moves
 OF_A_MODEL = (*EXACT, "preview", "ready", "coarse", "fine", "line", "thumbs around")
 THUMBS = 32  # small pictures of one request
 FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
-PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
+PATHS = re.compile(
+    r"(?<![\w.~-])(?<!:/)(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])"
+)
 
 log = logging.getLogger("graf")
 
@@ -228,7 +230,8 @@ class Session:
         self.tell(**{"is": "model", "id": number, "facts": self.desk.facts(held), **more})
 
     def _models(self, ask: Ask) -> None:
-        self.tell(**{"is": "models", "id": ask.id, "models": [*self.desk.models.listed()]})
+        models, words = [*self.desk.models.listed()], self.desk.choice.words
+        self.tell(**{"is": "models", "id": ask.id, "models": models, "started": words})
 
     def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""

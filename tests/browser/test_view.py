@@ -464,7 +464,8 @@ def test_a_program_that_was_killed_is_found_again(server: Running, browser: Brow
         server.process.kill()
         server.process.communicate()
         page.wait_for_selector("#ended:visible")
-        assert f"--port {server.port} --token {TOKEN}" in page.inner_text("#ended")
+        again = f"graf view --checkpoint {MODEL} --port {server.port} --token {TOKEN} and"
+        assert again in page.inner_text("#ended")
         server.start()
         page.wait_for_selector("#ended", state="hidden")
         exact(page)

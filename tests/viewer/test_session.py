@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from graf_cli.errors import GrafError
+from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.models import YOURS, Choice
+from graf_cli.viewer.state import Film, convert
 from tests.cli.test_download import DIGEST, WEIGHTS, manifest_for
 from tests.conftest import REFERENCE
 from tests.server import Body, Status, serve
@@ -109,6 +113,34 @@ def test_a_film_that_was_stopped_is_gone_on_with(folder: Path) -> None:
         assert {one: one.stat().st_mtime_ns for one in kept} == before, "made once"
 
     converse(CARS, words)
+
+
+def test_who_is_told_of_the_end_of_a_film_may_ask_for_the_next_at_once(folder: Path) -> None:
+    desk, ended = Desk(CARS), threading.Event()
+    film = convert({**FILM, "frames": 1}, Film, "The film")
+
+    def shoot(name: str) -> None:
+        desk.shoot(
+            "page", YOURS, film, (8, 8), name, resume=False, clobber=False,
+            tell=lambda **told: then(name) if "file" in told else None, fail=failed.append,
+        )  # fmt: skip
+
+    def then(name: str) -> None:
+        try:
+            if name == "a.png":
+                shoot("b.png")
+            else:
+                ended.set()
+        except GrafError as error:
+            failed.append(error)
+            ended.set()
+
+    failed: list[BaseException] = []
+    shoot("a.png")
+    assert ended.wait(60)
+    desk.close()
+    assert failed == []
+    assert (folder / "b.png").is_file()
 
 
 def test_a_film_goes_there_and_back(folder: Path) -> None:

@@ -58,14 +58,14 @@ class Page {
     const state = this.look ? this.state() : stateOf(location.hash);
     this.baked = null;
     this.hello(state);
-    this.link.ask({ do: "models" }, (answer) => this.models(answer.models));
+    this.link.ask({ do: "models" }, (answer) => this.models(answer));
   }
 
   // What is known of a program that is not there: it has ended, or says why it takes no page.
   missed(said) {
     const [, token] = location.pathname.split("/");
     byId("ended").textContent = said === null ? "The program has ended. Start it again with " +
-      `graf view --port ${location.port} --token ${token} and this page goes on.`
+      `graf view ${this.started || ""}--port ${location.port} --token ${token} and this page goes on.`
       : said || "The connection was lost; it is opened again.";
     byId("ended").hidden = false;
   }
@@ -101,12 +101,14 @@ class Page {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute("value");
-    this.screen.tell(`Downloading, ${(done / 1e6).toFixed(0)} MB` +
-      (total ? ` of ${(total / 1e6).toFixed(0)}` : ""));
+    const digits = (total || done) < 1e7 ? 1 : 0;
+    const [here, all] = [done, total].map((bytes) => (bytes / 1e6).toFixed(digits));
+    this.screen.tell(`Downloading, ${here} MB` + (total ? ` of ${all}` : ""));
   }
 
-  models(models) {
+  models({ models, started }) {
     this.known = models;
+    this.started = started && `${started} `;
     const select = byId("model");
     select.replaceChildren(...models.map((model) => made("option", {
       value: model.name,
@@ -114,11 +116,17 @@ class Page {
         (model.here ? "" : model.fetched ? " · download" : " · by hand"),
       disabled: !model.here && !model.fetched,
     })));
-    if (this.facts) select.value = this.facts.name;
+    this.chosen();
+  }
+
+  // Without a model none is chosen, so that any can be.
+  chosen() {
+    byId("model").value = this.facts ? this.facts.name : "";
   }
 
   // Until it is there, the program goes on with the model before.
   choose(name) {
+    byId("notice").hidden = true; // of the model before
     this.screen.tell("Opening the model…");
     this.link.ask({ do: "model", model: name }, (answer) => {
       if (answer.is === "fetched") {
@@ -127,13 +135,13 @@ class Page {
       }
       byId("fetching").hidden = true;
       if (answer.is === "problem") {
-        if (this.facts) byId("model").value = this.facts.name;
+        this.chosen();
         this.change({}, { record: false });
         this.problem(answer.text);
         return;
       }
       this.met(answer.facts);
-      this.link.ask({ do: "models" }, (told) => this.models(told.models));
+      this.link.ask({ do: "models" }, (told) => this.models(told));
     });
   }
 
