@@ -422,6 +422,28 @@ def test_a_page_begins_whatever_fails_at_the_start(browser: Browser, tmp_path: P
     assert server.end(signal.SIGINT)[0] == 130
 
 
+def test_without_a_model_any_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
+    """A list that showed its first model would not tell of that one when it is chosen."""
+    model = tmp_path / "damaged.safetensors"
+    model.write_bytes(b"hello")
+    server = Running(tmp_path, model)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.address)
+    page.wait_for_selector("#notice:has-text('damaged.safetensors')")
+    assert page.inner_text("#badge") == "No model"
+    until(page, "document.getElementById('model').options.length > 1")
+    assert page.input_value("#model") == ""
+    page.evaluate("graf.page.choose('none:1')")
+    until(page, "document.getElementById('notice-text').textContent.includes('none')")
+    assert page.input_value("#model") == ""
+    page.evaluate("graf.page.fetched({ done: 1.2e6, total: 4e6 })")
+    assert page.inner_text("#badge") == "Downloading, 1.2 MB of 4.0"
+    assert page.is_visible("#fetching")
+    page.close()
+    assert server.end(signal.SIGINT)[0] == 130
+
+
 def test_a_page_is_told_why_it_has_no_socket(server: Running, browser: Browser) -> None:
     """As the seventeenth: a socket that is refused says nothing of it."""
     with opened(server, browser, but="503") as page:
