@@ -167,8 +167,8 @@ class Models:
             )  # fmt: skip
         opened = Opened.of(generator)
         objects = Objects(generator)
-        small = (Preview(generator, objects, colours=colours) for colours in (True, False))
-        return Held(name, opened, self._source(name), LocalEngine(), *small)
+        preview, shape = (Preview(generator, objects, colours=one) for one in (True, False))
+        return Held(name, opened, self._source(name), LocalEngine(), preview, shape)
 
     def _source(self, name: str) -> Source:
         if name == YOURS:

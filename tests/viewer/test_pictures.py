@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from graf_cli.recipe import Kind
 from graf_cli.rendering.fast.grid import UNKNOWN
 from graf_cli.viewer import pictures
 from graf_cli.viewer.models import Choice, Models
@@ -34,7 +35,7 @@ def test_steps_lead_to_a_large_picture_and_none_to_a_small_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["depth", "opacity", "normal"])
-def test_small_frames_without_colours_are_those_with_them(kind: pictures.Kind) -> None:
+def test_small_frames_without_colours_are_those_with_them(kind: Kind) -> None:
     held = Models(CARS).open(CARS.first)
     state = ViewState(azimuth=40.0, show=(kind,))
     made = pictures.preview(held, state, WINDOW, 400)
