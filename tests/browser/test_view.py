@@ -316,7 +316,12 @@ def directed(page: Page) -> None:
 
 def test_a_film_is_directed_played_scrubbed_and_rendered(page: Page, server: Running) -> None:
     directed(page)
-    page.fill("#film-size", "16x16")
+    page.fill("#film-size", "wide")
+    page.click("#render")
+    assert page.inner_text("#job") == "", "the browser tells how a size is written"
+    page.fill("#film-size", "16 × 16")
+    page.press("#film-size", "Tab")
+    assert page.input_value("#film-size") == "16x16"
     page.fill("#frames", "4000")
     page.fill("#film-name", "long/")
     page.click("#render")

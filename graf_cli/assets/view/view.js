@@ -28,6 +28,7 @@ class Page {
     this.resting = null;
     this.asked = 0; // number of the picture that is waited for
     this.awaits = false; // whether an exact picture is on its way
+    this.sought = 0; // its number
     this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
@@ -267,7 +268,7 @@ class Page {
     this.panels.direct.rested();
     const fragment = fragmentOf({ model: this.facts.name, look: this.look });
     history.replaceState(null, "", `#${fragment}`);
-    if (!this.awaits && !this.exact) this.exactly();
+    if (!this.exact && !(this.awaits && this.sought === this.asked)) this.exactly();
   }
 
   // The page turns a volume by itself, so that the program may begin while it is not sure of the
@@ -275,7 +276,8 @@ class Page {
   sooner() {
     const { look, direct } = this.panels;
     const turns = !this.screen.live.hidden && this.screen.subject === this.subject();
-    if (this.link.here && turns && !look.turning && !direct.playing) this.exactly();
+    const busy = this.pending || look.turning || direct.playing;
+    if (this.link.here && turns && !busy) this.exactly();
   }
 
   exactly() {
@@ -299,7 +301,7 @@ class Page {
         this.heard(answer);
       },
     );
-    this.asked = id;
+    this.asked = this.sought = id;
     this.awaits = true;
     this.screen.waits(true);
   }
