@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSMsgType
 
 from graf_cli.errors import GrafError
 from graf_cli.viewer.desk import Desk
@@ -85,9 +87,12 @@ def test_a_model_that_cannot_be_fetched_leaves_the_one_before(tmp_path: Path) ->
 async def _either(page: Page, *kinds: str) -> dict[str, Any]:
     """The next answer of one of several kinds."""
     while True:
-        message = await page.socket.receive_json(timeout=60)
-        if message["is"] in kinds:
-            return dict(message)
+        message = await page.socket.receive(timeout=60)
+        if message.type is not WSMsgType.TEXT:
+            continue
+        told = json.loads(message.data)
+        if told["is"] in kinds:
+            return dict(told)
 
 
 def test_a_film_that_was_stopped_is_gone_on_with(folder: Path) -> None:
@@ -173,5 +178,29 @@ def test_what_moves_gives_the_exact_picture_up() -> None:
         while kinds[-1] != "preview":
             kinds.append((await page.hear("picture"))["kind"])
         assert "exact" not in kinds, "it would have come before"
+
+    converse(CARS, words)
+
+
+def test_each_line_that_is_asked_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it waits, and whatever else tells of one meanwhile: a button waits for it."""
+    held, line = threading.Event(), Desk.line
+
+    def slow(*words: Any) -> Any:
+        assert held.wait(60)
+        return line(*words)
+
+    monkeypatch.setattr(Desk, "line", slow)
+
+    async def words(client: Client) -> None:
+        page = await opened(client)
+        for number, does in enumerate(("line", "line", "film", "film", "look", "line")):
+            await page.ask(do=does, id=number, look=TINY, film=FILM)
+        await page.ask(do="nothing")
+        await page.hear("problem")  # the others have been taken
+        held.set()
+        told: set[int] = set()
+        while not told >= {0, 1, 2, 3, 5}:
+            told.add((await _either(page, "line", "film"))["id"])
 
     converse(CARS, words)
