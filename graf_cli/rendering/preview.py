@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from graf_cli.rendering.fast.attempt import Fallback
 from graf_cli.rendering.fast.objects import Objects
 from graf_cli.rendering.fast.proof import Outcome, Proof
 from graf_cli.rendering.renderer import Made, Renderer, RenderOptions
-from graf_cli.rendering.shot import Series, Shot
+from graf_cli.rendering.shot import Frame, Series, Shot
 from graf_cli.scene.camera import Camera
 from graf_cli.scene.codes import Subject
 from graf_cli.scene.kernels import full_precision, scouting_dtype
@@ -56,6 +57,19 @@ class Preview(Renderer):
         if not scene.passes[-1].channels:
             picture = torch.cat((picture.new_zeros((len(picture), BEFORE)), picture), dim=-1)
         return Made(picture, Fallback(), attempt.outcome)
+
+    def _finished(self, shot: Shot, scene: Scene, made: Made, surface: Tensor | None) -> Frame:
+        """Where the colours before a 2-D network are colours, they stand for what it makes of them.
+
+        Of EG3D's pictures that leaves out most of the time, and the finest detail.
+        """
+        if scene.raw is not None:
+            raster = shot.camera if scene.raster is None else scene.raster(shot.camera)
+            radiance = made.picture[:, :-2].view(raster.height, raster.width, -1).permute(2, 0, 1)
+            size = (shot.camera.height, shot.camera.width)
+            raw = scene.raw(radiance)[None]
+            made = replace(made, rgb=functional.interpolate(raw, size, mode="bilinear")[0])
+        return super()._finished(shot, scene, made, surface)
 
     @torch.inference_mode()
     @full_precision()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from graf_cli.recipe import Kind
 from graf_cli.rendering.fast.grid import UNKNOWN
+from graf_cli.shots import Shots
 from graf_cli.viewer import pictures
 from graf_cli.viewer.models import Choice, Models
 from graf_cli.viewer.pictures import FIRST_STEP, LEAST, QUICK, SMALL, STEP, quicker, steps
 from graf_cli.viewer.state import ViewState
 from tests.conftest import REFERENCE
+from tests.viewer.test_families import CASES
 
 CARS = Choice(checkpoint=REFERENCE / "cars.pt", config=REFERENCE / "cars.json", device="cpu")
+EG3D = CASES["eg3d"].choice
 WINDOW = (64, 48)
 
 
@@ -57,3 +62,23 @@ def test_space_is_looked_into_before_small_frames_of_an_object_move() -> None:
     pictures.preview(held, ViewState(azimuth=200.0, elevation=50.0, show=("depth",)), WINDOW)
     assert [*grids.values()] == [grid]
     assert grid.evaluated == before
+
+
+def test_small_frames_take_no_2d_network_where_its_colours_are_known_without() -> None:
+    held = Models(EG3D).open(EG3D.first)
+    raw = _bytes(pictures.preview(held, ViewState(show=("raw",)), WINDOW))
+    shot = Shots(pictures.recipe_of(held.opened, ViewState(), (64, 64)), held.spec)[0]
+    scene = held.preview.scene(shot)
+    assert scene.raster is not None
+    side = scene.raster(shot.camera).height
+    small = _bytes(pictures.preview(held, ViewState(), WINDOW))
+    assert small.shape == raw.shape == (64, 64, 4)
+    of = 64 // side
+    means = small.reshape(side, of, side, of, 4).mean(axis=(1, 3))
+    assert np.abs(means[1:-1, 1:-1] - raw[::of, ::of][1:-1, 1:-1]).mean() < 4
+
+
+def _bytes(picture: pictures.Picture) -> NDArray[np.float64]:
+    """Shape = (H, W, 4)."""
+    made = np.frombuffer(picture.data, np.uint8).reshape(picture.height, picture.width, 4)
+    return made.astype(np.float64)
