@@ -60,12 +60,14 @@ export class Screen {
   // A picture of any size, as large as fits.
   draw(image, width, height, kind) {
     const [w, h] = this.size;
-    this.canvas.width = w;
-    this.canvas.height = h;
+    if (this.canvas.width !== w || this.canvas.height !== h) {
+      this.canvas.width = w;
+      this.canvas.height = h;
+    } else this.context.clearRect(0, 0, w, h);
     const times = Math.min(w / width, h / height);
     const [iw, ih] = [width * times, height * times];
     this.context.imageSmoothingEnabled = times < 3 || kind !== "exact";
-    this.context.imageSmoothingQuality = "high";
+    this.context.imageSmoothingQuality = kind === "preview" ? "low" : "high"; // quickly
     this.context.drawImage(image, (w - iw) / 2, (h - ih) / 2, iw, ih);
     this.over(true);
     this.shown = { image, width, height, kind };
