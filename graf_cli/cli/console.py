@@ -172,6 +172,8 @@ def _ignore(done: int, total: int | None) -> None:
 
 def drop_stdout() -> None:
     """Its reader or its disk has gone; keep the interpreter from complaining when it flushes it."""
+    if sys.stdout is None:  # it never was there
+        return
     with suppress(OSError):  # it may be none of the system's
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

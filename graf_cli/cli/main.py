@@ -85,7 +85,8 @@ class Graf(click.Group):
         with _orderly_end():
             try:
                 code = super().main(args, *rest, **extra)
-                sys.stdout.flush()
+                if sys.stdout is not None:  # as when it was closed by whoever started us
+                    sys.stdout.flush()
             except BaseException as error:  # the one place that may catch everything
                 _clean_up()
                 code = _tell(error, debug=common.debug)

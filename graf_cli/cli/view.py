@@ -96,8 +96,7 @@ def view(
 
     def ready() -> None:
         address = at.address(door.token)
-        click.echo(address)
-        sys.stdout.flush()
+        click.echo(address)  # which flushes
         if browser and _has_screen():
             click.launch(address)
 

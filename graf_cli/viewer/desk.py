@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,13 @@ class Desk:
         """The exact picture."""
         return pictures.exactly(self.models.open(model), state, window)
 
+    def ready(self, model: str, state: ViewState, window: Size) -> None:
+        """What small frames that come next would wait for."""
+        try:
+            pictures.ready(self.models.open(model), state, window)
+        except GrafError:
+            return  # the page is told by the picture that it waits for
+
     def is_large(self, model: str, state: ViewState, window: Size) -> bool:
         """Whether the exact picture takes so long that a finer volume comes before it."""
         return pictures.is_large(self.models.open(model), state, window)
@@ -227,25 +235,23 @@ class Desk:
                 raise UsageError("Another film is being rendered; wait for it, or stop it.")
             self._films[page] = shooting
 
-        def work() -> None:
+        def made() -> Callable[[], None]:
+            """What the page is to be told."""
             try:
                 result = shooting.run()
             except StoppedError:
-                tell(stopped=True)
+                return lambda: tell(stopped=True)
             except Exception as error:
-                fail(error)
-            else:
-                self.files.add(name)
-                told = result.as_json()
-                tell(
-                    done=len(recipe),
-                    total=len(recipe),
-                    file=name,
-                    difference=told.get("difference"),
-                )
-            finally:
-                with self._lock:
-                    self._films.pop(page, None)
+                return partial(fail, error)
+            self.files.add(name)
+            many, difference = len(recipe), result.as_json().get("difference")
+            return lambda: tell(done=many, total=many, file=name, difference=difference)
+
+        def work() -> None:
+            told = made()
+            with self._lock:
+                self._films.pop(page, None)  # first: who is told may ask for the next one at once
+            told()
 
         threading.Thread(target=work, name="graf-film", daemon=True).start()
 

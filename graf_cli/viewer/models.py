@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -62,6 +63,24 @@ class Choice:
         """The model that a page opens with, by the name that pages know."""
         return YOURS if self.checkpoint is not None else self.model or DEFAULT_MODEL
 
+    @property
+    def file(self) -> list[str]:
+        """The arguments that name a checkpoint; here as below, files without their folders."""
+        arguments = option("checkpoint", self.checkpoint.name) if self.checkpoint else []
+        arguments += option("config", self.config.name) if self.config else []
+        return arguments + (option("family", self.family) if self.family else [])
+
+    @property
+    def listed(self) -> list[str]:
+        """Those that say where models are listed."""
+        return option("manifest", self.manifest.name) if self.manifest else []
+
+    @property
+    def words(self) -> str:
+        """All of them, for a shell."""
+        model = option("model", self.model) if self.model and not self.checkpoint else []
+        return shlex.join([*self.listed, *self.file, *model])
+
 
 @dataclass(frozen=True, eq=False)
 class Held:
@@ -76,7 +95,8 @@ class Held:
         How a command line names it.
     engine : LocalEngine
         Of exact pictures.
-    preview : Preview
+    preview, shape : Preview
+        Of small frames with colours, and of those that show none.
     quick : dict
         Pixels of small frames that are made at once, by what they show.
     """
@@ -86,6 +106,7 @@ class Held:
     source: Source
     engine: LocalEngine
     preview: Preview
+    shape: Preview
     quick: dict[tuple[Kind, ...], int] = field(default_factory=dict)
 
     @property
@@ -145,19 +166,14 @@ class Models:
                 progress=progress,
             )  # fmt: skip
         opened = Opened.of(generator)
-        preview = Preview(generator, Objects(generator))
-        return Held(name, opened, self._source(name), LocalEngine(), preview)
+        objects = Objects(generator)
+        preview, shape = (Preview(generator, objects, colours=one) for one in (True, False))
+        return Held(name, opened, self._source(name), LocalEngine(), preview, shape)
 
     def _source(self, name: str) -> Source:
-        choice = self.choice
-        if name != YOURS:
-            manifest = option("manifest", choice.manifest.name) if choice.manifest else []
-            return Source((*manifest, *option("model", name)))
-        assert choice.checkpoint is not None
-        arguments = option("checkpoint", choice.checkpoint.name)
-        arguments += option("config", choice.config.name) if choice.config else []
-        arguments += option("family", choice.family) if choice.family else []
-        return Source(tuple(arguments), named=True)
+        if name == YOURS:
+            return Source((*self.choice.file,), named=True)
+        return Source((*self.choice.listed, *option("model", name)))
 
     def for_recipe(self, recipe: Recipe) -> Held:
         """The very model of a recipe: that of the command line, or one that is on this machine.
@@ -269,9 +285,14 @@ def facts(held: Held) -> dict[str, Any]:
             "radius": camera.radius,
         },
         "lens": not camera.orthographic,
-        # Where a 2-D network makes the colours, a volume has others.
-        "bakes": features.cameras == "sphere" and features.sizes is None,
+        "bakes": bakes(spec),
     }  # fmt: skip
+
+
+def bakes(spec: ModelSpec) -> bool:
+    """Whether pages turn a volume: where a 2-D network makes the colours, it has others."""
+    features = features_of(spec)
+    return features.cameras == "sphere" and features.sizes is None
 
 
 def _controls(features: Features) -> Iterator[Control]:

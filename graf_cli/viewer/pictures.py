@@ -18,9 +18,10 @@ from graf_cli.model.spec import features_of
 from graf_cli.output.encode.pixels import pixels, shown
 from graf_cli.output.encode.stills import encode
 from graf_cli.output.provenance.stamp import Stamp
-from graf_cli.recipe import Export, Recipe
+from graf_cli.recipe import SCALED, Export, Kind, Recipe
 from graf_cli.rendering.fast.proof import Outcome
 from graf_cli.rendering.normals import with_normals
+from graf_cli.rendering.preview import Preview
 from graf_cli.rendering.renderer import Frame, RenderOptions, Series, Shot
 from graf_cli.rendering.threads import check_cancelled
 from graf_cli.scene.camera import Camera, camera_for, pose_on_sphere
@@ -28,13 +29,14 @@ from graf_cli.shots import Shots
 from graf_cli.surfaces.extract import extract
 from graf_cli.surfaces.shapes import Page
 from graf_cli.viewer.line import line_of
-from graf_cli.viewer.models import Held
+from graf_cli.viewer.models import Held, bakes
 from graf_cli.viewer.recipes import asked_of, recipe_of
 from graf_cli.viewer.state import Film, ViewState, fitting
 
 SMALL, LEAST = 64**2, 20**2  # pixels of a frame while something moves, at most and at least
-QUICK = 0.03  # seconds that it is to take: with its way to the page less than a person notices
+QUICK = 0.022  # seconds that it is to take: with its way to the page less than a person notices
 FEWER, MORE = 0.5, 1.3  # times as many pixels as the frame before had: its first one makes a grid
+SHAPES: frozenset[Kind] = SCALED | {"opacity", "normal", "alpha"}  # that show no colours
 SAMPLES = 24  # of its rays, at most: as many as so few pixels can show
 SERIES = 1  # frames that it is made for: a finer one takes seconds, and saves a third of a frame
 RATIOS = 1.05, 1.4, 1.85, 2.5  # of sides of windows, each with a grid of its own
@@ -142,12 +144,29 @@ def _small(held: Held, recipe: Recipe, k: int) -> Picture:
 
 def small_frame(held: Held, recipe: Recipe, k: int) -> Frame:
     """A frame as `Preview` makes it."""
+    renderer, shot, series = _small_shot(held, recipe, k)
+    frame = renderer.render(shot, series, surface=recipe.show != ("rgb",))
+    if "normal" not in recipe.show:
+        return frame
+    return with_normals(held.generator, frame, renderer.scene(shot))
+
+
+def ready(held: Held, state: ViewState, window: tuple[int, int]) -> None:
+    """Do what small frames of an object would wait for, where no volume of it is turned."""
+    if state.show == ("rgb",) and bakes(held.spec):
+        return
+    size = fitting(size_of(held, state, window), SMALL)
+    renderer, shot, series = _small_shot(held, recipe_of(held.opened, state, size), 0)
+    renderer.prepare(shot, series)
+
+
+def _small_shot(held: Held, recipe: Recipe, k: int) -> tuple[Preview, Shot, Series]:
+    """Who renders a small frame, what of, and the series that it is one of."""
     if not features_of(held.spec).further and recipe.samples > SAMPLES:
         recipe = replace(recipe, samples=SAMPLES)
     shot = Shots(recipe, held.spec)[k]
     series = Series(replaced(shot, camera=_usual(held, shot)), SERIES)
-    frame = held.preview.render(shot, series, surface=recipe.show != ("rgb",))
-    return with_normals(held.generator, frame) if "normal" in recipe.show else frame
+    return held.shape if SHAPES.issuperset(recipe.show) else held.preview, shot, series
 
 
 def _usual(held: Held, shot: Shot) -> Camera:

@@ -28,10 +28,14 @@ from graf_cli.viewer.turns import SHORT
 QUEUED = 256  # answers that wait for a page to take them; one that does not is given up
 SIDE = 8192  # pixels of a window
 EXACT = ("exact", "large")  # what is given up when something moves
-OF_A_MODEL = (*EXACT, "preview", "coarse", "fine", "line", "thumbs around")  # and not of another
+# Of one model, and not of another.
+OF_A_MODEL = (*EXACT, "preview", "ready", "coarse", "fine", "line", "thumbs around")
+WAITING = 16  # things of one kind that a page waits for at most
 THUMBS = 32  # small pictures of one request
 FIELDS = {"out": "file", "no clobber": "the viewer"}  # of arguments that a page has no field for
-PATHS = re.compile(r"(?<![\w.~-])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])")
+PATHS = re.compile(
+    r"(?<![\w.~-])(?<!:/)(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"`]+)*[/\\](?=[^\s/\\:;,'\"`])"
+)
 
 log = logging.getLogger("graf")
 
@@ -227,7 +231,8 @@ class Session:
         self.tell(**{"is": "model", "id": number, "facts": self.desk.facts(held), **more})
 
     def _models(self, ask: Ask) -> None:
-        self.tell(**{"is": "models", "id": ask.id, "models": [*self.desk.models.listed()]})
+        models, words = [*self.desk.models.listed()], self.desk.choice.words
+        self.tell(**{"is": "models", "id": ask.id, "models": models, "started": words})
 
     def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""
@@ -256,6 +261,8 @@ class Session:
             self._later("preview", ask.id, small, 0)
             return
         self._later("line", ask.id, lambda: self._tell_line(ask, state, window), 0)
+        # A third of a second, once an object; the next small frames would take it several times.
+        self._later("ready", ask.id, lambda: self.desk.ready(self.model, state, window), SHORT)
         self._later("exact", ask.id, exact, 2)
 
     def _send_picture(self, number: int, picture: Picture, start: float, **more: Any) -> None:
@@ -288,7 +295,7 @@ class Session:
 
     def _line(self, ask: Ask) -> None:
         state, window = self._state_of(ask), _window(ask)
-        self._later("line", ask.id, lambda: self._tell_line(ask, state, window), 0)
+        self._later(_own("line", ask), ask.id, lambda: self._tell_line(ask, state, window), 0)
 
     def _tell_line(self, ask: Ask, state: ViewState, window: tuple[int, int]) -> None:
         line, recipe = self.desk.line(self.model, state, window, ask.name or "picture.png")
@@ -317,7 +324,7 @@ class Session:
             line, recipe = self.desk.film_line(self.model, film, window, ask.name or "film.mp4")
             self.tell(**{"is": "film", "id": ask.id, "line": line, "recipe": recipe.to_plain()})
 
-        self._later("film line", ask.id, run, 1)
+        self._later(_own("film line", ask), ask.id, run, 1)
 
     def _scrub(self, ask: Ask) -> None:
         film, window = self._film_of(ask), _window(ask)
@@ -338,7 +345,7 @@ class Session:
             text = self.desk.cameras(self.model, film, window)
             self.tell(**{"is": "cameras", "id": ask.id, "text": text})
 
-        self._later("cameras", ask.id, run, 1)
+        self._later(_own("cameras", ask), ask.id, run, 1)
 
     def _render(self, ask: Ask) -> None:
         """A film, or one picture, into a file of the folder that the server runs in."""
@@ -383,6 +390,11 @@ def convert_ask(text: str) -> Ask:
         return decode(text, Ask)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise UsageError(f"The page's request cannot be used: {error}.") from error
+
+
+def _own(kind: str, ask: Ask) -> str:
+    """The kind of a task that a newer one leaves in its place: a person waits for each of them."""
+    return f"{kind} {ask.id % WAITING}"
 
 
 def _window(ask: Ask) -> tuple[int, int]:

@@ -316,7 +316,12 @@ def directed(page: Page) -> None:
 
 def test_a_film_is_directed_played_scrubbed_and_rendered(page: Page, server: Running) -> None:
     directed(page)
-    page.fill("#film-size", "16x16")
+    page.fill("#film-size", "wide")
+    page.click("#render")
+    assert page.inner_text("#job") == "", "the browser tells how a size is written"
+    page.fill("#film-size", "16 × 16")
+    page.press("#film-size", "Tab")
+    assert page.input_value("#film-size") == "16x16"
     page.fill("#frames", "4000")
     page.fill("#film-name", "long/")
     page.click("#render")
@@ -422,6 +427,28 @@ def test_a_page_begins_whatever_fails_at_the_start(browser: Browser, tmp_path: P
     assert server.end(signal.SIGINT)[0] == 130
 
 
+def test_without_a_model_any_can_be_chosen(browser: Browser, tmp_path: Path) -> None:
+    """A list that showed its first model would not tell of that one when it is chosen."""
+    model = tmp_path / "damaged.safetensors"
+    model.write_bytes(b"hello")
+    server = Running(tmp_path, model)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto(server.address)
+    page.wait_for_selector("#notice:has-text('damaged.safetensors')")
+    assert page.inner_text("#badge") == "No model"
+    until(page, "document.getElementById('model').options.length > 1")
+    assert page.input_value("#model") == ""
+    page.evaluate("graf.page.choose('none:1')")
+    until(page, "document.getElementById('notice-text').textContent.includes('none')")
+    assert page.input_value("#model") == ""
+    page.evaluate("graf.page.fetched({ done: 1.2e6, total: 4e6 })")
+    assert page.inner_text("#badge") == "Downloading, 1.2 MB of 4.0"
+    assert page.is_visible("#fetching")
+    page.close()
+    assert server.end(signal.SIGINT)[0] == 130
+
+
 def test_a_page_is_told_why_it_has_no_socket(server: Running, browser: Browser) -> None:
     """As the seventeenth: a socket that is refused says nothing of it."""
     with opened(server, browser, but="503") as page:
@@ -464,7 +491,8 @@ def test_a_program_that_was_killed_is_found_again(server: Running, browser: Brow
         server.process.kill()
         server.process.communicate()
         page.wait_for_selector("#ended:visible")
-        assert f"--port {server.port} --token {TOKEN}" in page.inner_text("#ended")
+        again = f"graf view --checkpoint {MODEL} --port {server.port} --token {TOKEN} and"
+        assert again in page.inner_text("#ended")
         server.start()
         page.wait_for_selector("#ended", state="hidden")
         exact(page)

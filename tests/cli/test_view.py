@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,23 @@ def test_a_port_of_another_program_is_told(run: Run) -> None:
     assert f"No page can be served at 127.0.0.1, port {port}" in result.stderr
     assert "another --port" in result.stderr
     assert result.stdout == ""
+
+
+def test_a_page_is_served_where_nobody_reads_its_address() -> None:
+    """Standard output was closed, as some that start programs do."""
+    script = """
+from graf_cli.viewer import server
+
+def served(opening, door, at, ready):
+    ready()
+    raise KeyboardInterrupt
+
+server.serve = served
+from graf_cli.cli.main import run
+run()
+"""
+    words = [sys.executable, "-c", script, "view", "--port", "0", "--no-browser"]
+    result = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&-', "sh", *words], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stdout, result.stderr.strip()) == (130, "", "Interrupted.")

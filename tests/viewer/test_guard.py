@@ -70,4 +70,7 @@ def test_no_sentence_names_a_folder_of_this_machine() -> None:
         "/home/someone/graf/film.mp4 cannot be written, C:\\Users\\me\\a.pt neither: see `/tmp/x`."
     )
     assert without_paths(told) == "film.mp4 cannot be written, a.pt neither: see `x`."
+    refused = "http://models.example/a/b.pt answered 404, file:///a/b.pt is not there"
+    shown = "http://models.example/a/b.pt answered 404, file://b.pt is not there"
+    assert without_paths(refused) == shown
     assert without_paths("fog and/or rain, 1/255") == "fog and/or rain, 1/255"

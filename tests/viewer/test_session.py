@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import WSMsgType
 
+from graf_cli.errors import GrafError
+from graf_cli.viewer.desk import Desk
 from graf_cli.viewer.models import YOURS, Choice
+from graf_cli.viewer.state import Film, convert
 from tests.cli.test_download import DIGEST, WEIGHTS, manifest_for
 from tests.conftest import REFERENCE
 from tests.server import Body, Status, serve
@@ -81,9 +87,12 @@ def test_a_model_that_cannot_be_fetched_leaves_the_one_before(tmp_path: Path) ->
 async def _either(page: Page, *kinds: str) -> dict[str, Any]:
     """The next answer of one of several kinds."""
     while True:
-        message = await page.socket.receive_json(timeout=60)
-        if message["is"] in kinds:
-            return dict(message)
+        message = await page.socket.receive(timeout=60)
+        if message.type is not WSMsgType.TEXT:
+            continue
+        told = json.loads(message.data)
+        if told["is"] in kinds:
+            return dict(told)
 
 
 def test_a_film_that_was_stopped_is_gone_on_with(folder: Path) -> None:
@@ -109,6 +118,34 @@ def test_a_film_that_was_stopped_is_gone_on_with(folder: Path) -> None:
         assert {one: one.stat().st_mtime_ns for one in kept} == before, "made once"
 
     converse(CARS, words)
+
+
+def test_who_is_told_of_the_end_of_a_film_may_ask_for_the_next_at_once(folder: Path) -> None:
+    desk, ended = Desk(CARS), threading.Event()
+    film = convert({**FILM, "frames": 1}, Film, "The film")
+
+    def shoot(name: str) -> None:
+        desk.shoot(
+            "page", YOURS, film, (8, 8), name, resume=False, clobber=False,
+            tell=lambda **told: then(name) if "file" in told else None, fail=failed.append,
+        )  # fmt: skip
+
+    def then(name: str) -> None:
+        try:
+            if name == "a.png":
+                shoot("b.png")
+            else:
+                ended.set()
+        except GrafError as error:
+            failed.append(error)
+            ended.set()
+
+    failed: list[BaseException] = []
+    shoot("a.png")
+    assert ended.wait(60)
+    desk.close()
+    assert failed == []
+    assert (folder / "b.png").is_file()
 
 
 def test_a_film_goes_there_and_back(folder: Path) -> None:
@@ -141,5 +178,29 @@ def test_what_moves_gives_the_exact_picture_up() -> None:
         while kinds[-1] != "preview":
             kinds.append((await page.hear("picture"))["kind"])
         assert "exact" not in kinds, "it would have come before"
+
+    converse(CARS, words)
+
+
+def test_each_line_that_is_asked_for_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it waits, and whatever else tells of one meanwhile: a button waits for it."""
+    held, line = threading.Event(), Desk.line
+
+    def slow(*words: Any) -> Any:
+        assert held.wait(60)
+        return line(*words)
+
+    monkeypatch.setattr(Desk, "line", slow)
+
+    async def words(client: Client) -> None:
+        page = await opened(client)
+        for number, does in enumerate(("line", "line", "film", "film", "look", "line")):
+            await page.ask(do=does, id=number, look=TINY, film=FILM)
+        await page.ask(do="nothing")
+        await page.hear("problem")  # the others have been taken
+        held.set()
+        told: set[int] = set()
+        while not told >= {0, 1, 2, 3, 5}:
+            told.add((await _either(page, "line", "film"))["id"])
 
     converse(CARS, words)

@@ -21,6 +21,10 @@ export class Direct {
     on("key-set", "click", () => this.alter({ look: copyOf(page.look) }));
     on("key-remove", "click", () => this.remove());
     for (const id of ["frames", "fps", "boomerang"]) on(id, "change", () => this.numbers());
+    on("film-size", "change", () => {
+      const size = byId("film-size");
+      size.value = size.value.replace(/\s/g, "").replace(/[X×]/, "x");
+    });
     on("render", "click", () => this.render());
     on("stop", "click", () => page.link.ask({ do: "stop" }));
     on("film-copy", "click", () => this.told((line) => copyText(line.line)));
@@ -260,7 +264,13 @@ export class Direct {
 
   // what becomes of it
 
+  // Whether the film has a size; else the browser tells how one is written.
+  get sized() {
+    return byId("film-size").reportValidity();
+  }
+
   async told(does) {
+    if (!this.sized) return;
     try {
       const line = await this.page.link.once(
         { do: "film", film: this.whole, window: this.window(), name: this.file });
@@ -272,6 +282,7 @@ export class Direct {
   }
 
   async cameras() {
+    if (!this.sized) return;
     try {
       const { text } = await this.page.link.once(
         { do: "cameras", film: this.whole, window: this.window() });
@@ -289,6 +300,7 @@ export class Direct {
   }
 
   render() {
+    if (!this.sized) return;
     const bar = byId("done");
     byId("render").hidden = true;
     byId("stop").hidden = false;
@@ -307,7 +319,7 @@ export class Direct {
           const name = answer.file.endsWith("/") ? answer.file
             : made("a", { href: `files/${encodeURIComponent(answer.file)}`, target: "_blank",
               textContent: answer.file });
-          this.ended([name, ` is finished: ${answer.total} frames${error}.`]);
+          this.ended([name, ` is finished: ${answer.total} frame${answer.total === 1 ? "" : "s"}${error}.`]);
         } else {
           bar.max = answer.total;
           bar.value = answer.done;

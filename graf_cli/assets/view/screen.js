@@ -7,6 +7,7 @@ import { byId } from "./parts.js";
 
 const SLOW = 26; // milliseconds a frame above which fewer pixels are drawn while moving
 const QUICK = 18; // below which more are
+const BLINK = 500; // milliseconds
 const LEAST = 0.2; // of the pixels along a side that a moving view has at least
 
 async function unzipped(data) {
@@ -59,12 +60,14 @@ export class Screen {
   // A picture of any size, as large as fits.
   draw(image, width, height, kind) {
     const [w, h] = this.size;
-    this.canvas.width = w;
-    this.canvas.height = h;
+    if (this.canvas.width !== w || this.canvas.height !== h) {
+      this.canvas.width = w;
+      this.canvas.height = h;
+    } else this.context.clearRect(0, 0, w, h);
     const times = Math.min(w / width, h / height);
     const [iw, ih] = [width * times, height * times];
     this.context.imageSmoothingEnabled = times < 3 || kind !== "exact";
-    this.context.imageSmoothingQuality = "high";
+    this.context.imageSmoothingQuality = kind === "preview" ? "low" : "high"; // quickly
     this.context.drawImage(image, (w - iw) / 2, (h - ih) / 2, iw, ih);
     this.over(true);
     this.shown = { image, width, height, kind };
@@ -78,9 +81,12 @@ export class Screen {
     this.canvas.classList.toggle("through", !picture);
   }
 
-  // Whether the program makes a picture of what is seen.
+  // Whether the program makes a picture of what is seen: the badge blinks, twice in a second. An
+  // animation would draw sixty frames of it, on the cores that make the picture.
   waits(so) {
+    clearInterval(this.blinking);
     this.badge.classList.toggle("waits", so);
+    if (so) this.blinking = setInterval(() => this.badge.classList.toggle("waits"), BLINK);
   }
 
   again() {

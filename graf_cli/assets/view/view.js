@@ -9,7 +9,8 @@ import {
   byId, copyOf, copyText, download, fragmentOf, made, same, stateOf,
 } from "./parts.js";
 
-const REST = 220; // milliseconds without a change after which the exact picture is asked for
+const REST = 220; // milliseconds without a change after which a look is at rest, and kept
+const SOON = 80; // the same for the exact picture of a volume, which waits for no other picture
 const MOMENT = 2600; // milliseconds that a word of what was done is seen
 const MOST_UNDO = 200; // looks that are remembered
 
@@ -27,6 +28,7 @@ class Page {
     this.resting = null;
     this.asked = 0; // number of the picture that is waited for
     this.awaits = false; // whether an exact picture is on its way
+    this.sought = 0; // its number
     this.drawn = 0; // of the newest one that was drawn
     this.exact = null; // the exact picture, as a file
     this.baked = null; // the subject that a volume was asked for
@@ -57,14 +59,14 @@ class Page {
     const state = this.look ? this.state() : stateOf(location.hash);
     this.baked = null;
     this.hello(state);
-    this.link.ask({ do: "models" }, (answer) => this.models(answer.models));
+    this.link.ask({ do: "models" }, (answer) => this.models(answer));
   }
 
   // What is known of a program that is not there: it has ended, or says why it takes no page.
   missed(said) {
     const [, token] = location.pathname.split("/");
     byId("ended").textContent = said === null ? "The program has ended. Start it again with " +
-      `graf view --port ${location.port} --token ${token} and this page goes on.`
+      `graf view ${this.started || ""}--port ${location.port} --token ${token} and this page goes on.`
       : said || "The connection was lost; it is opened again.";
     byId("ended").hidden = false;
   }
@@ -100,12 +102,14 @@ class Page {
       bar.max = total;
       bar.value = done;
     } else bar.removeAttribute("value");
-    this.screen.tell(`Downloading, ${(done / 1e6).toFixed(0)} MB` +
-      (total ? ` of ${(total / 1e6).toFixed(0)}` : ""));
+    const digits = (total || done) < 1e7 ? 1 : 0;
+    const [here, all] = [done, total].map((bytes) => (bytes / 1e6).toFixed(digits));
+    this.screen.tell(`Downloading, ${here} MB` + (total ? ` of ${all}` : ""));
   }
 
-  models(models) {
+  models({ models, started }) {
     this.known = models;
+    this.started = started && `${started} `;
     const select = byId("model");
     select.replaceChildren(...models.map((model) => made("option", {
       value: model.name,
@@ -113,11 +117,17 @@ class Page {
         (model.here ? "" : model.fetched ? " · download" : " · by hand"),
       disabled: !model.here && !model.fetched,
     })));
-    if (this.facts) select.value = this.facts.name;
+    this.chosen();
+  }
+
+  // Without a model none is chosen, so that any can be.
+  chosen() {
+    byId("model").value = this.facts ? this.facts.name : "";
   }
 
   // Until it is there, the program goes on with the model before.
   choose(name) {
+    byId("notice").hidden = true; // of the model before
     this.screen.tell("Opening the model…");
     this.link.ask({ do: "model", model: name }, (answer) => {
       if (answer.is === "fetched") {
@@ -126,13 +136,13 @@ class Page {
       }
       byId("fetching").hidden = true;
       if (answer.is === "problem") {
-        if (this.facts) byId("model").value = this.facts.name;
+        this.chosen();
         this.change({}, { record: false });
         this.problem(answer.text);
         return;
       }
       this.met(answer.facts);
-      this.link.ask({ do: "models" }, (told) => this.models(told.models));
+      this.link.ask({ do: "models" }, (told) => this.models(told));
     });
   }
 
@@ -192,9 +202,12 @@ class Page {
     if (moving && byId("notice").classList.contains("wrong")) byId("notice").hidden = true;
     for (const panel of Object.values(this.panels)) panel.changed(look, moving);
     clearTimeout(this.resting);
+    clearTimeout(this.soon);
     this.recording ||= record; // a window that is resized meanwhile forgets none
     this.resting = setTimeout(() => this.rest(), moving ? REST : 0);
-    if (moving) this.moved();
+    if (!moving) return;
+    this.soon = setTimeout(() => this.sooner(), SOON);
+    this.moved();
   }
 
   subject() {
@@ -255,6 +268,19 @@ class Page {
     this.panels.direct.rested();
     const fragment = fragmentOf({ model: this.facts.name, look: this.look });
     history.replaceState(null, "", `#${fragment}`);
+    if (!this.exact && !(this.awaits && this.sought === this.asked)) this.exactly();
+  }
+
+  // The page turns a volume by itself, so that the program may begin while it is not sure of the
+  // end of a movement: what moves on gives it up at once, and small frames would wait for that.
+  sooner() {
+    const { look, direct } = this.panels;
+    const turns = !this.screen.live.hidden && this.screen.subject === this.subject();
+    const busy = this.pending || look.turning || direct.playing;
+    if (this.link.here && turns && !busy) this.exactly();
+  }
+
+  exactly() {
     const began = performance.now();
     const id = this.link.ask(
       { do: "look", look: this.look, window: this.screen.size, name: this.name() },
@@ -275,7 +301,7 @@ class Page {
         this.heard(answer);
       },
     );
-    this.asked = id;
+    this.asked = this.sought = id;
     this.awaits = true;
     this.screen.waits(true);
   }

@@ -94,11 +94,11 @@ def read(path: Path) -> Found:
             kind = _kind(path, stream.read(512))
             stream.seek(0)
             entries = _READERS[kind](path, stream)
-    except OSError as error:
-        raise RecipeError(f"{path} cannot be read: {error.strerror or error}.") from error
     except RecipeError:
         raise
-    except Exception as error:  # decoders raise nearly anything on a damaged file
+    except Exception as error:  # decoders raise nearly anything on a damaged file, OSError, too
+        if isinstance(error, OSError) and error.errno is not None:
+            raise RecipeError(f"{path} cannot be read: {error.strerror or error}.") from error
         raise RecipeError(f"{path} is damaged; name a file that graf wrote.") from error
     if folder:  # a recipe alone is nothing generated; the pictures beside it are
         entries = {**entries, SOURCE_TYPE_KEY: SOURCE_TYPE}

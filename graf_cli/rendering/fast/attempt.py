@@ -107,6 +107,13 @@ class Attempts:
             return Attempt(picture, outcome, 0.0, 0.0)
         return self._measured(shot, picture, outcome, self._setup(shot, series, fallback), proof)
 
+    def prepare(self, shot: Shot, series: Series) -> None:
+        """Look into all of space beforehand, as pictures of a series will that turn around it."""
+        opened = self._open(self._setup(shot, series, Fallback(), self.precisions[0]))
+        for marcher in opened.marchers:
+            if marcher.grid is not None:
+                marcher.grid.complete()
+
     def _setup(
         self, shot: Shot, series: Series, fallback: Fallback, precision: Used = "float32"
     ) -> PictureSetup:

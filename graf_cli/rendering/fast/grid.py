@@ -222,6 +222,10 @@ class OccupancyGrid:
         ends = torch.cat([origins + directions * z[:, at, None] for at in (0, -1)])
         return bool(ends.abs().amax() <= self.lattice.half)
 
+    def complete(self) -> None:
+        """Look into every cell that was not yet, so that no later picture waits for any."""
+        self._evaluate_cells((self.state == UNKNOWN).nonzero()[:, 0])
+
     def _looked_up(self, origins: Tensor, directions: Tensor, z: Tensor, *, ends: bool) -> Tensor:
         """As `occupied`; whether the last samples are the `ends` of their rays."""
         size = -(-len(z) // self.workers)

@@ -119,6 +119,15 @@ def test_missing_files_and_folders(tmp_path: Path) -> None:
             reading.read(path)
 
 
+def test_a_picture_that_was_cut_is_damaged(tmp_path: Path) -> None:
+    """Whatever its decoder calls that."""
+    whole = png(tmp_path / "a.png").read_bytes()
+    for data in (whole[: len(whole) // 2], whole[:20] + b"????" + whole[24:]):
+        (tmp_path / "b.png").write_bytes(data)
+        with pytest.raises(RecipeError, match=r"b\.png is damaged; name a file that graf wrote\."):
+            reading.read(tmp_path / "b.png").recipe("b.png")
+
+
 @given(st.binary(max_size=64))
 def test_damaged_files(tmp_path_factory: pytest.TempPathFactory, tail: bytes) -> None:
     folder = tmp_path_factory.mktemp("damaged")
