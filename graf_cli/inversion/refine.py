@@ -32,9 +32,8 @@ MOMENTS = 0.9, 0.95  # decays of Adam's means; a round is too short for the usua
 TINY = 1e-12
 PLACES = ("azimuth", "elevation", "radius")
 REFRESH = 10  # steps of Adam after which the samples that show are found again
-SWEEPS = (
-    3  # over all objects, of 5 steps each: two of 8 ended 1.8 dB behind, on average of 12 scenes
-)
+# Over all objects, of 5 steps each: two of 8 ended 1.8 dB behind, on average of 12 scenes.
+SWEEPS = 3
 HISTORY = 50  # gradients that L-BFGS remembers: all of a round
 FIRST = 0.5  # units that the compass begins with: a third of what lies between starts
 FINEST = 0.02  # units that it ends with, below which gradients do better
