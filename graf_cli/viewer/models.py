@@ -76,7 +76,7 @@ class Choice:
         return option("manifest", self.manifest.name) if self.manifest else []
 
     @property
-    def words(self) -> str:
+    def command_line(self) -> str:
         """All of them, for a shell."""
         model = option("model", self.model) if self.model and not self.checkpoint else []
         return shlex.join([*self.listed, *self.file, *model])

@@ -231,8 +231,8 @@ class Session:
         self.tell(**{"is": "model", "id": number, "facts": self.desk.facts(held), **more})
 
     def _models(self, ask: Ask) -> None:
-        models, words = [*self.desk.models.listed()], self.desk.choice.words
-        self.tell(**{"is": "models", "id": ask.id, "models": models, "started": words})
+        models, started = [*self.desk.models.listed()], self.desk.choice.command_line
+        self.tell(**{"is": "models", "id": ask.id, "models": models, "started": started})
 
     def _draw(self, ask: Ask) -> None:
         """A small picture at once; at rest the exact one, and smaller ones on the way to it."""

@@ -12,6 +12,7 @@ import torch
 import graf_cli.rendering.fast.attempt as module
 from graf_cli.errors import DeviceError, UsageError
 from graf_cli.families.graf.field import RadianceField
+from graf_cli.rendering.fast.audit import Looked
 from graf_cli.rendering.fast.grid import OccupancyGrid
 from graf_cli.rendering.fast.proof import PROBES, PROBES_FIRST, PROMISE, Outcome, merged
 from graf_cli.rendering.renderer import Renderer, RenderOptions, Series
@@ -87,7 +88,7 @@ def blind(monkeypatch: pytest.MonkeyPatch, *, audited: bool) -> None:
     monkeypatch.setattr(OccupancyGrid, "occupied", nothing)
     if not audited:
         none = torch.zeros(0, device="cpu", dtype=torch.float32)
-        monkeypatch.setattr(OccupancyGrid, "audit", lambda *_: [none])
+        monkeypatch.setattr(OccupancyGrid, "audit", lambda *_: [Looked(none, 0)])
 
 
 @pytest.mark.parametrize("audited", [True, False])

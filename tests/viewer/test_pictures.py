@@ -14,6 +14,7 @@ from graf_cli.shots import Shots
 from graf_cli.viewer import pictures
 from graf_cli.viewer.models import Choice, Models
 from graf_cli.viewer.pictures import FIRST_STEP, LEAST, QUICK, SMALL, STEP, quicker, steps
+from graf_cli.viewer.recipes import recipe_of
 from graf_cli.viewer.state import ViewState
 from tests.conftest import REFERENCE
 from tests.viewer.test_families import CASES
@@ -69,7 +70,7 @@ def test_space_is_looked_into_before_small_frames_of_an_object_move() -> None:
 def test_small_frames_take_no_2d_network_where_its_colours_are_known_without() -> None:
     held = Models(EG3D).open(EG3D.first)
     raw = _bytes(pictures.preview(held, ViewState(show=("raw",)), WINDOW))
-    shot = Shots(pictures.recipe_of(held.opened, ViewState(), (64, 64)), held.spec)[0]
+    shot = Shots(recipe_of(held.opened, ViewState(), (64, 64)), held.spec)[0]
     scene = held.preview.scene(shot)
     assert scene.raster is not None
     side = scene.raster(shot.camera).height
