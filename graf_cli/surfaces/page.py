@@ -14,7 +14,6 @@ from graf_cli.scene.volume import Quadrature, Scene
 from graf_cli.surfaces.baking.baked import LEVELS, Baked, bake
 from graf_cli.surfaces.baking.packing import packed
 from graf_cli.surfaces.baking.space import space_of
-from graf_cli.surfaces.baking.tints import SIDE
 from graf_cli.surfaces.options import Export
 from graf_cli.surfaces.shapes import Page
 from graf_cli.surfaces.source import Source
@@ -89,7 +88,7 @@ def _about(baked: Baked, source: Source, ends: tuple[float, float]) -> dict[str,
         "shown": int(baked.shown.sum()),
         "rank": baked.coefficients.shape[1],
         "levels": LEVELS,
-        "side": SIDE,
+        "side": baked.maps.shape[1],
         "stride": min(baked.pitch, source.field.step),
         "optics": _optics(scene, spec, ends),
         "view": _view(spec),

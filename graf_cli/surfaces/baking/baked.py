@@ -15,7 +15,7 @@ from graf_cli.surfaces.baking.density import BELOW, MIDDLE, Scale, coarse, evalu
 from graf_cli.surfaces.baking.lattice import Lattice, dilated
 from graf_cli.surfaces.baking.light import HIDDEN, Light, asked_for, corners_of_shown
 from graf_cli.surfaces.baking.space import Space
-from graf_cli.surfaces.baking.tints import SIDE, Tints, octahedral, tints_of
+from graf_cli.surfaces.baking.tints import Tints, octahedral, side_of, tints_of
 from graf_cli.surfaces.field import Field
 
 LEVELS = 31  # of a coefficient: five bits, of which differences take two or three
@@ -97,7 +97,13 @@ def bake(
     shown = torch.zeros_like(shown)
     shown.view(-1)[index] = True
     tints = tints_of(
-        field, lattice, index, seen, asked=light.asked, tell=lambda done: tell(0.4 + 0.6 * done)
+        field,
+        lattice,
+        index,
+        seen,
+        asked=light.asked,
+        side=side_of(n),
+        tell=lambda done: tell(0.4 + 0.6 * done),
     )
     density, bounds = _bytes(values, shown, solid, scale)
     coefficients, maps = _levels(tints)
@@ -133,7 +139,7 @@ def _near_surface(
     if not bool(inside.any()):
         return None
     tell(0.1)
-    every = octahedral(SIDE // 2, field.device)
+    every = octahedral(side_of(n) // 2, field.device)
     asked = asked_for(-every, space.towards, space.aside).nonzero()[:, 0]
     sigma = field.activated(rough.clamp(min=-1e4, max=1e4))
     light = Light(sigma, middle, every, asked, field.step)

@@ -26,8 +26,10 @@ from graf_cli.surfaces.field import Field
 
 RANK = 3  # with more, nothing is gained that eight bits could hold
 # Texels along a side of a map: 6 degrees. Light is sent along every second of them each way; with
-# half as many, what shows through a gap only is left without a colour.
-SIDE = 32
+# half as many, what shows through a gap only is left without a colour, which a coarse volume, that
+# is seen for a moment, takes for its speed.
+SIDE, COARSE_SIDE = 32, 16
+COARSE = 64  # points along a volume's longest side
 LEARNT = 700  # points that the maps are found from
 DIRECTIONS = 10  # drawn for every point, from which its colour is asked for
 ENOUGH = 20_000  # points that maps are made better by
@@ -47,13 +49,18 @@ class Tints:
     ----------
     mean : ndarray, shape = (k, 3)
     coefficients : ndarray, shape = (k, r)
-    maps : ndarray, shape = (r, SIDE, SIDE, 3)
+    maps : ndarray, shape = (r, side, side, 3)
         Rows follow the octahedron's y.
     """
 
     mean: Array
     coefficients: Array
     maps: Array
+
+
+def side_of(n: int) -> int:
+    """Texels along a side of the maps of a volume of n points along its longest side."""
+    return SIDE if n > COARSE else COARSE_SIDE
 
 
 def octahedral(side: int, device: torch.device) -> Tensor:
@@ -112,7 +119,7 @@ class Painter:
 
 
 def tints_of(
-    field: Field, lattice: Lattice, index: Tensor, seen: Tensor, *, asked: Tensor,
+    field: Field, lattice: Lattice, index: Tensor, seen: Tensor, *, asked: Tensor, side: int,
     tell: Callable[[float], None],
 ) -> Tints:  # fmt: skip
     """Colours of points of a lattice.
@@ -127,47 +134,49 @@ def tints_of(
         How much of each is seen along each direction that is asked for.
     asked : Tensor, shape = (m,)
         Which those are, of the texels of a map of half the side.
+    side : int
+        Texels along a side of the maps.
     tell : callable
         Told how much is done, in [0, 1].
     """
     device, source = field.device, torch.Generator(device="cpu").manual_seed(0)
-    directions = octahedral(SIDE, device)
+    directions = octahedral(side, device)
     paint = Painter(field, lattice, field.scout.per_ray(directions))
     order = torch.randperm(len(index), generator=source, device="cpu", dtype=torch.int64)
     some = order[:LEARNT].to(device=device)
-    place = torch.full((SIDE**2 // 4,), -1, device=device, dtype=torch.int64)
+    place = torch.full((side**2 // 4,), -1, device=device, dtype=torch.int64)
     place[asked] = torch.arange(len(asked), device=device, dtype=torch.int64)
-    every = torch.arange(SIDE**2, device=device, dtype=torch.int64)
-    column = place[_coarser(every)]
+    every = torch.arange(side**2, device=device, dtype=torch.int64)
+    column = place[_coarser(every, side)]
     known = every[column >= 0]
     learnt = paint(index[some], known.expand(len(some), -1), lambda done: tell(0.3 * done))
     few = _first_maps(learnt, seen[some][:, column[known]])
-    maps = few.new_zeros((len(few), SIDE**2, 3))
+    maps = few.new_zeros((len(few), side**2, 3))
     # Where no camera looks, a map goes on as it was at the last direction that one looks along.
     maps[:] = few[:, (directions @ directions[known].T).argmax(dim=1)]
     drawn, weight = _drawn_directions(seen, source, DIRECTIONS if len(maps) else 1)
-    texel = _finer(asked[drawn], source)
+    texel = _finer(asked[drawn], source, side)
     found = paint(index, texel, lambda done: tell(0.3 + 0.6 * done))
     mean, coefficients, maps = _fitted(
         found, texel, weight, maps, lambda values: _summed(values, lattice, index)
     )
     return Tints(
-        mean.cpu().numpy(), coefficients.cpu().numpy(), maps.view(-1, SIDE, SIDE, 3).cpu().numpy()
+        mean.cpu().numpy(), coefficients.cpu().numpy(), maps.view(-1, side, side, 3).cpu().numpy()
     )
 
 
-def _coarser(texel: Tensor) -> Tensor:
+def _coarser(texel: Tensor, side: int) -> Tensor:
     """The texel of a map of half the side in which one lies."""
-    row, column = texel.div(SIDE, rounding_mode="floor"), texel % SIDE
-    return row.div(2, rounding_mode="floor") * (SIDE // 2) + column.div(2, rounding_mode="floor")
+    row, column = texel.div(side, rounding_mode="floor"), texel % side
+    return row.div(2, rounding_mode="floor") * (side // 2) + column.div(2, rounding_mode="floor")
 
 
-def _finer(coarse: Tensor, source: torch.Generator) -> Tensor:
+def _finer(coarse: Tensor, source: torch.Generator, side: int) -> Tensor:
     """For each texel of a map of half the side, one of the four in it."""
     within = torch.randint(4, coarse.shape, generator=source, dtype=torch.int64, device="cpu")
-    within, half = within.to(device=coarse.device), SIDE // 2
+    within, half = within.to(device=coarse.device), side // 2
     row = coarse.div(half, rounding_mode="floor") * 2 + within.div(2, rounding_mode="floor")
-    return row * SIDE + coarse % half * 2 + within % 2
+    return row * side + coarse % half * 2 + within % 2
 
 
 def _drawn_directions(seen: Tensor, source: torch.Generator, number: int) -> tuple[Tensor, Tensor]:
@@ -189,7 +198,7 @@ def _drawn_directions(seen: Tensor, source: torch.Generator, number: int) -> tup
 
 
 def _first_maps(colours: Tensor, weight: Tensor) -> Tensor:
-    """Maps, shape = (r, SIDE², 3), from all directions of some points, shape = (n, SIDE², 3).
+    """Maps, shape = (r, m, 3), from all m directions of some points, shape = (n, m, 3).
 
     What is not seen is filled with what the maps of the round before say.
     """
