@@ -103,10 +103,10 @@ def _fitted(
     held = np.full((count, functions), VIEW_HELD)
     held[:, 0] = HELD
     start = made.harmonics.reshape(count * functions, 3).astype(np.float64)
-    made_of = least_squares(
+    fitted = least_squares(
         sparse.vstack(matrices).tocsr(), np.concatenate(wanted), start, held.reshape(-1, 1)
     )
-    return made_of.reshape(count, functions, 3)
+    return fitted.reshape(count, functions, 3)
 
 
 def _matrix(made: Splats, camera: Camera, degree: int, sparse: Any) -> Sparse:
