@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -135,30 +136,36 @@ class Problem:
         """Of `Features.spaces`."""
         return "z" if self.coordinates is None else self.coordinates.space
 
-    @property
+    @cached_property
     def features(self) -> Features:
         """What the model offers for as many objects as there are."""
-        own = self.generator.features
-        return own.counting({name: (value,) for name, value in self.controls.items()})
+        return self.generator.features.counting(self._values)
 
-    def by_object(self) -> list[list[str]]:
-        """The codes of each object that there is, then of what is none, by name."""
+    @property
+    def _values(self) -> dict[str, tuple[float]]:
+        return {name: (value,) for name, value in self.controls.items()}
+
+    @cached_property
+    def _by_number(self) -> dict[int | None, list[str]]:
+        """The names of the codes of each object that there is; None is of what is none."""
         features = self.features
-        count = features.count({name: (value,) for name, value in self.controls.items()}) or 0
+        count = features.count(self._values) or 0
         found: dict[int | None, list[str]] = {}
         for block in features.blocks:
             number = features.number(block.name)
             if number is None or number < count:
                 found.setdefault(number, []).append(block.name)
-        rest = found.pop(None, [])
-        return [*found.values(), *([rest] if rest else [])]
+        return found
+
+    def by_object(self) -> list[list[str]]:
+        """The codes of each object that there is, then of what is none, by name."""
+        numbers = sorted(self._by_number, key=lambda number: number is None)
+        return [self._by_number[number] for number in numbers]
 
     @property
     def several(self) -> bool:
         """Whether there are several objects, each with codes of its own."""
-        features = self.features
-        numbers = {features.number(name) for own in self.by_object() for name in own}
-        return len(numbers - {None}) > 1
+        return len(self._by_number.keys() - {None}) > 1
 
     @property
     def background(self) -> Rgb:

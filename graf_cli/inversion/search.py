@@ -155,7 +155,7 @@ class Search:
 
         def render(camera: Camera) -> tuple[Scene, Camera, Seen]:
             scene = self.tracing.scene(codes, camera)
-            marched = camera if scene.raster is None else scene.raster(camera)
+            marched = scene.rastered(camera)
             through = rays(marched, device=device, dtype=torch.float32)
             if scene.warp is not None:
                 through = scene.warp(through, marched)

@@ -133,7 +133,7 @@ class Tracing:
         return found
 
     def _kept(self, objects: Objects, scene: Scene, camera: Camera) -> Kept:
-        marched = camera if scene.raster is None else scene.raster(camera)
+        marched = scene.rastered(camera)
         through = rays(marched, device=self.device, dtype=torch.float32)
         if scene.warp is not None:
             through = scene.warp(through, marched)

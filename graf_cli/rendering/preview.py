@@ -64,7 +64,7 @@ class Preview(Renderer):
         Of EG3D's pictures that leaves out most of the time, and the finest detail.
         """
         if scene.raw is not None:
-            raster = shot.camera if scene.raster is None else scene.raster(shot.camera)
+            raster = scene.rastered(shot.camera)
             radiance = made.picture[:, :-2].view(raster.height, raster.width, -1).permute(2, 0, 1)
             size = (shot.camera.height, shot.camera.width)
             raw = scene.raw(radiance)[None]

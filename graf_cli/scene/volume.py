@@ -309,6 +309,10 @@ class Scene:
     bounds: Corners | None = None
     objects: Callable[[], tuple[Placed, ...]] | None = None
 
+    def rastered(self, camera: Camera) -> Camera:
+        """The camera whose rays are marched: another one where a 2-D stage follows."""
+        return camera if self.raster is None else self.raster(camera)
+
 
 class Scenes(Protocol):
     """What makes scenes of subjects: a generator, as the renderer knows it."""

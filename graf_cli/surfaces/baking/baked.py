@@ -97,14 +97,9 @@ def bake(
     shown = torch.zeros_like(shown)
     shown.view(-1)[index] = True
     tints = tints_of(
-        field,
-        lattice,
-        index,
-        seen,
-        asked=light.asked,
-        side=side_of(n),
+        field, lattice, index, seen, asked=light.asked, side=side_of(n),
         tell=lambda done: tell(0.4 + 0.6 * done),
-    )
+    )  # fmt: skip
     density, bounds = _bytes(values, shown, solid, scale)
     coefficients, maps = _levels(tints)
     x, y, z = lattice.low.tolist()

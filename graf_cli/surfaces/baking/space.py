@@ -81,7 +81,7 @@ def space_of(scene: Scene, spec: CameraSpec, device: torch.device) -> Space | No
     Space or None
         None where the scene bends its rays, so that it is not in the world's own space.
     """
-    points, ends, towards, aside = [], [], [], 1.0
+    points, ends, towards = [], [], []
     t = torch.linspace(0, 1, ALONG, device=device, dtype=torch.float32)
     for camera in cameras(spec):
         straight = rays(camera, device=device, dtype=torch.float32)
@@ -92,17 +92,17 @@ def space_of(scene: Scene, spec: CameraSpec, device: torch.device) -> Space | No
         points.append(through.origins[:, None] + through.directions[:, None] * z[..., None])
         ends += [float(through.near.min()), float(through.far.max())]
         towards.append(torch.as_tensor(camera.pose[:, 2], device=device, dtype=torch.float32))
-        row = functional.normalize(through.directions[SIDE * SIDE // 2 :][:SIDE], dim=-1)
-        aside = min(aside, float((row @ -towards[-1]).min()))
     every = torch.cat(points)
     half = float(every.abs().max()) * (1 + 1 / CELLS)
+    # All cameras have one lens; these are the rays of the last one.
+    row = functional.normalize(through.directions[SIDE * SIDE // 2 :][:SIDE], dim=-1)
     return Space(
         half=half,
         cells=_hit(every.reshape(-1, 3), half),
         backs=_hit(every[:, -1], half),
         ends=(min(ends), max(ends)),
         towards=functional.normalize(torch.stack(towards), dim=-1),
-        aside=aside,
+        aside=float((row @ -towards[-1]).min()),
     )
 
 
